@@ -1,0 +1,39 @@
+/**
+ * A place outside Kith that gives single blocks by CID: IPFS or a gateway. What it returns is NOT believed;
+ * the caller verifies. Contract for every adapter, checked by test/conformance/block-source.
+ */
+import type { CID } from 'multiformats/cid'
+import type { SkipReason } from '../model/source.ts'
+import type { AbortOptions } from './options.ts'
+
+/** One retrieval's use of a source. */
+export interface BlockSession {
+  /**
+   * Bytes claimed to be the block. Rejects with {@link SourceError}.
+   * Several calls may be in flight, at most `concurrency` of them.
+   */
+  get(cid: CID, options: AbortOptions): Promise<Uint8Array>
+  close(): void
+}
+
+export interface BlockSource {
+  readonly stage: 'ipfs' | 'gateway'
+  /** Set for a gateway. */
+  readonly url?: string
+  /** How many `get` calls a session may have in flight. */
+  readonly concurrency: number
+  /** Undefined if it can be asked now, else why not. */
+  unavailable(): SkipReason | undefined
+  /** `root` is the content the blocks belong to; implementations may look for providers of it once. */
+  open(root: CID): BlockSession
+}
+
+/** Why a source did not deliver. Only `fault`, `timeout` and `corrupt` count against it. */
+export class SourceError extends Error {
+  readonly outcome: 'not-found' | 'refused' | 'timeout' | 'fault' | 'corrupt'
+  constructor (outcome: SourceError['outcome'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'SourceError'
+    this.outcome = outcome
+  }
+}

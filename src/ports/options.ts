@@ -1,0 +1,4 @@
+/** Every call that can wait takes these last. */
+export interface AbortOptions {
+  readonly signal?: AbortSignal | undefined
+}

@@ -1,0 +1,51 @@
+/**
+ * One realm's content records and pins. Contract for every adapter, checked by test/conformance/record-store.
+ * Records live in the realm's own directory so that deleting a realm leaves none of them.
+ */
+import type { CID } from 'multiformats/cid'
+import type { Bytes, Ms } from '../model/units.ts'
+import type { BlockStore } from './block-store.ts'
+
+export interface ContentRecord {
+  /** CIDv1 of the root. */
+  readonly root: CID
+  readonly kind: 'file' | 'directory'
+  /** SHA-256 of the whole content; absent for directories. */
+  readonly sha256?: Uint8Array
+  /** Content bytes (files: exact; directories: sum of the files below). */
+  readonly size: Bytes
+  /** Distinct blocks of the DAG, root included. */
+  readonly blocks: number
+  readonly name?: string
+  readonly contentType?: string
+  /** Free word of the application ("model", "backup"), for listing and policies. */
+  readonly type?: string
+  /** Unix milliseconds. */
+  readonly createdAt: Ms
+  readonly lastAccess: Ms
+  readonly pinned: boolean
+}
+
+export interface RecordPage { readonly items: ContentRecord[], readonly cursor?: string }
+
+export interface RecordStore {
+  get(root: CID): ContentRecord | undefined
+  findByHash(sha256: Uint8Array): ContentRecord | undefined
+  /** Inserts or replaces; when it returns the record AND every block put before it in this realm are durable. */
+  put(record: ContentRecord): Promise<void>
+  /** Durable when it returns. False if there was none. */
+  remove(root: CID): Promise<boolean>
+  /** Notes an access; may be lost in a crash, so it is never waited for. */
+  touch(root: CID, at: Ms): void
+  /** Oldest first (createdAt, then root); `limit` ≤ 1000. An unreadable cursor throws INVALID_PARAMS. */
+  list(options: { readonly cursor?: string, readonly limit: number, readonly type?: string }): RecordPage
+  count(): number
+}
+
+/** What a realm is to the rest of Kith. One writer; closing flushes. */
+export interface RealmStore extends AsyncDisposable {
+  readonly blocks: BlockStore
+  readonly records: RecordStore
+  /** Blocks found corrupt since start; an operator's health condition. */
+  corruptCount(): number
+}

@@ -1,0 +1,207 @@
+/**
+ * What the RPC table needs of the daemon: one facade a surface, built in daemon.ts. Types only.
+ */
+import type { HashParam } from '../model/content-id.ts'
+import type { PrivacyClass, PrivacyReason, Realm } from '../model/privacy.ts'
+import type { Attempt, BytesByStage, PreferredSource, SourceId } from '../model/source.ts'
+import type { Bytes, Ms } from '../model/units.ts'
+import type { EventBus } from '../observe/events.ts'
+import type { AbortOptions } from '../ports/options.ts'
+
+export type ContentParam = string | HashParam
+
+export interface PutParams {
+  readonly name?: string
+  readonly contentType?: string
+  readonly type?: string
+  readonly privacy?: PrivacyClass
+  readonly pin?: boolean
+}
+
+export interface PutEntry {
+  /** Relative path with `/`; every segment a safe name. */
+  readonly path: string
+  /** Either the bytes … */
+  readonly data?: Uint8Array
+  /** … or a file of this machine. */
+  readonly file?: string
+}
+
+/** What is put: bytes in memory or as a stream, a path of this machine (file or directory), or a tree of entries. */
+export type PutSource =
+  | { readonly bytes: Uint8Array }
+  | { readonly stream: AsyncIterable<Uint8Array> }
+  | { readonly path: string }
+  | { readonly entries: readonly PutEntry[] }
+
+export interface PutResult {
+  readonly cid: string
+  readonly uri: string
+  readonly sha256?: string
+  readonly size: Bytes
+  readonly blocks: number
+  readonly newBlocks: number
+  readonly privacy: PrivacyClass
+  readonly pinned: boolean
+  /** Paths left out of a directory (symbolic links, sockets, devices), if any. */
+  readonly skipped?: readonly string[]
+}
+
+export interface GetParams {
+  readonly content: ContentParam
+  readonly offset?: Bytes
+  readonly length?: Bytes
+  readonly preferredSources?: readonly PreferredSource[]
+  /** Seconds the search may last, 1–300; default 30. */
+  readonly ttl?: number
+  /** Seconds the whole call may last. */
+  readonly deadline?: number
+  readonly hops?: 0 | 1
+  readonly metadata?: { readonly privacy?: PrivacyClass, readonly size?: Bytes, readonly contentType?: string }
+}
+
+export interface GetReport {
+  readonly cid: string
+  readonly sha256?: string
+  readonly size: Bytes
+  readonly source: SourceId
+  readonly bytes: BytesByStage
+  readonly attempts: readonly Attempt[]
+  readonly ms: Ms
+  readonly firstByteMs: Ms
+}
+
+export interface Progress {
+  readonly bytes: Bytes
+  readonly total?: Bytes
+  readonly source?: SourceId
+}
+
+export interface ProgressOptions extends AbortOptions {
+  readonly onProgress?: (progress: Progress) => void
+}
+
+/** An opened content: its facts are known and verified bytes are at hand or on their way. */
+export interface OpenedContent {
+  readonly cid: string
+  readonly kind: 'file' | 'directory'
+  readonly size: Bytes
+  readonly contentType?: string
+  readonly name?: string
+  /** Verified bytes in order, from `offset` (default 0), at most `length`. Files only. A source that fails rejects mid-way. */
+  read(range: { readonly offset?: Bytes, readonly length?: Bytes }, options: AbortOptions): AsyncIterable<Uint8Array>
+  /** Gives up whatever is still under way for this handle. */
+  close(): void
+}
+
+export interface StatResult {
+  readonly cid: string
+  readonly uri: string
+  readonly sha256?: string
+  readonly size: Bytes
+  readonly blocks: number
+  readonly localBlocks: number
+  readonly privacy: PrivacyClass
+  readonly pinned: boolean
+  readonly name?: string
+  readonly contentType?: string
+  readonly type?: string
+  readonly createdAt: string
+  readonly lastAccess: string
+}
+
+export interface ContentServices {
+  put(source: PutSource, params: PutParams, options: ProgressOptions): Promise<PutResult>
+  /** `data` up to 4 MiB when no path is given; with `path` the file or tree is written there (new, never overwritten). */
+  get(params: GetParams & { readonly path?: string }, options: ProgressOptions): Promise<GetReport & { readonly data?: Uint8Array, readonly path?: string }>
+  /** For HTTP and streaming clients. Throws IS_DIRECTORY never: the caller looks at `kind`. */
+  open(params: GetParams, options: ProgressOptions): Promise<OpenedContent>
+  stat(content: ContentParam): Promise<StatResult>
+  has(content: ContentParam): Promise<{ local: boolean }>
+  ls(content: ContentParam, options: AbortOptions): Promise<{ entries: { name: string, cid: string, type: 'file' | 'directory', size: Bytes }[] }>
+  list(params: { readonly cursor?: string, readonly limit?: number, readonly privacy?: PrivacyClass, readonly type?: string }): Promise<{ items: StatResult[], cursor?: string }>
+  rm(params: { readonly content: ContentParam, readonly force?: boolean }): Promise<{ removed: boolean }>
+  privacy(content: ContentParam): Promise<{ public: boolean, class: PrivacyClass, reason: PrivacyReason, toldTo: { when: string, who: string, what: string }[] }>
+}
+
+export interface PeerInfo {
+  readonly peerId: string
+  readonly did: string
+  readonly addresses: readonly string[]
+  readonly connected: boolean
+  readonly via?: 'direct' | 'relayed'
+  readonly access: number
+  readonly trust: number
+  readonly latencyMs: Ms | null
+  readonly bandwidthBytesPerSecond: number | null
+  readonly hasIpfs: boolean
+  readonly advert?: { readonly seq: number, readonly ageSeconds: number, readonly count: number, readonly precision: number | null }
+  readonly ledger: Readonly<Record<string, number>>
+}
+
+export interface PeerServices {
+  list(params: { readonly cursor?: string, readonly limit?: number }): Promise<{ items: PeerInfo[], cursor?: string }>
+  connect(address: string, options: AbortOptions): Promise<{ peerId: string, did: string, address: string }>
+  /** `peer` is a PeerId or a DID. */
+  disconnect(peer: string): Promise<Record<string, never>>
+  ping(peer: string, options: AbortOptions): Promise<{ latencyMs: Ms }>
+}
+
+export interface AdvertInfo {
+  readonly did: string
+  readonly peerId: string
+  readonly seq: number
+  readonly issuedAt: string
+  readonly expires: string
+  readonly count: number
+  readonly truncated: boolean
+  readonly ipfsNode: { readonly enabled: boolean, readonly type: string }
+}
+
+export interface NodeServices {
+  status(): Promise<NodeStatus>
+  health(): Promise<NodeHealth>
+  version(): { version: string, api: string, node: string }
+  /** Answers first, stops after. */
+  shutdown(): void
+  /** The configuration in force, secrets masked. */
+  config(): Record<string, unknown>
+}
+
+export interface NodeStatus {
+  readonly version: string
+  readonly peerId: string
+  readonly did: string
+  readonly addresses: readonly string[]
+  readonly uptimeSeconds: number
+  readonly swarms: readonly { name: string, peers: number }[]
+  readonly ipfs: {
+    readonly type: string
+    readonly healthy: boolean
+    readonly connected: boolean
+    readonly totalNodes: number
+    readonly gatewayNodes: number
+    readonly primaryNode: string | null
+    readonly nodes: readonly { url: string, type: string, healthy: boolean, lastCheck: string | null, responseTime: number | null, error?: string }[]
+  }
+  readonly store: Readonly<Record<Realm, { readonly blocks: number, readonly bytes: Bytes }>>
+  readonly health: readonly HealthCondition[]
+  readonly memory: { readonly rssBytes: Bytes }
+}
+
+export interface HealthCondition { readonly code: string, readonly severity: 'warning' | 'error', readonly title: string }
+
+export interface NodeHealth {
+  readonly status: 'healthy' | 'degraded' | 'unhealthy'
+  readonly nodes: { readonly total: number, readonly healthy: number, readonly unhealthy: number }
+  readonly performance: { readonly avg_response_time: number, readonly cache_hit_rate: number, readonly operations_per_second: number }
+}
+
+/** Everything the method table can reach. */
+export interface Services {
+  readonly content: ContentServices
+  readonly peers: PeerServices
+  readonly adverts: { list(): Promise<{ items: AdvertInfo[] }> }
+  readonly node: NodeServices
+  readonly events: EventBus
+}

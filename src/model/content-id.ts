@@ -3,7 +3,8 @@
  * Pure: parses and prints, looks nothing up.
  */
 import { CID } from 'multiformats/cid'
-import { create as createDigest, type MultihashDigest } from 'multiformats/hashes/digest'
+import type { MultihashDigest } from 'multiformats'
+import { create as createDigest } from 'multiformats/hashes/digest'
 import { fromString, toString } from 'uint8arrays'
 import { InvalidContentError } from '../errors.ts'
 

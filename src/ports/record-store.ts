@@ -42,10 +42,21 @@ export interface RecordStore {
   count(): number
 }
 
+/**
+ * What stays of non-public content after its bytes are gone: keyed digests, by which the node still knows that an
+ * address is not public. Nobody can read addresses out of it.
+ */
+export interface Remembered {
+  /** Durable when it returns. */
+  add(digests: readonly Uint8Array[]): Promise<void>
+  has(digest: Uint8Array): boolean
+}
+
 /** What a realm is to the rest of Kith. One writer; closing flushes. */
 export interface RealmStore extends AsyncDisposable {
   readonly blocks: BlockStore
   readonly records: RecordStore
+  readonly remembered: Remembered
   /** Blocks found corrupt since start; an operator's health condition. */
   corruptCount(): number
 }

@@ -90,6 +90,8 @@ export interface OpenedContent {
   readonly name?: string
   /** Verified bytes in order, from `offset` (default 0), at most `length`. Files only. A source that fails rejects mid-way. */
   read(range: { readonly offset?: Bytes, readonly length?: Bytes }, options: AbortOptions): AsyncIterable<Uint8Array>
+  /** What it took until now: who served the first verified bytes, who was asked, how long. Shown to streaming clients. */
+  report?(): GetReport
   /** Gives up whatever is still under way for this handle. */
   close(): void
 }

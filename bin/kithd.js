@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+// Starts the daemon with a Node that can run it: this one, or the checkout's own.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+const NODE_MAJOR_MIN = 24
+const here = path => fileURLToPath(new URL(path, import.meta.url))
+
+if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) await start()
+else
+  restart(
+    ['../node_modules/node/bin/node', `../node_modules/node-${process.platform}-${process.arch}/bin/node`, '../../node/bin/node']
+      .map(here)
+      .find(existsSync)
+  )
+
+async function start() {
+  if (!existsSync(here('../dist/main.js'))) fail('it is not built yet. Run: npm run build')
+  const { main } = await import('../dist/main.js')
+  await main(process.argv.slice(2))
+}
+
+function restart(node) {
+  if (node === undefined)
+    fail(`it needs Node ${NODE_MAJOR_MIN} or newer, this is ${process.versions.node}, and the checkout has none. Run: npm run build`)
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(name, () => child.kill(name))
+  child.on('error', error => fail(`${node} does not start: ${error.message}`))
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))
+}
+
+function fail(why) {
+  process.stderr.write(`kithd: ${why}\n`)
+  process.exit(1)
+}

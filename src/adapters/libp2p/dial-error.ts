@@ -1,0 +1,49 @@
+/** What went wrong with a dial, in words an operator can act on. */
+import { KithError } from '../../errors.ts'
+
+const BY_CODE: Record<string, string> = {
+  ECONNREFUSED: 'the connection was refused: nothing listens there',
+  ECONNRESET: 'it closed the connection',
+  EPIPE: 'it closed the connection',
+  ETIMEDOUT: 'it did not answer in time',
+  EHOSTUNREACH: 'there is no route to it',
+  ENETUNREACH: 'there is no route to its network',
+  EADDRNOTAVAIL: 'the address cannot be reached from here',
+  ENOTFOUND: 'its name does not resolve',
+  EAI_AGAIN: 'its name does not resolve at the moment',
+  ENOENT: 'its name does not resolve'
+}
+
+const BY_NAME: Record<string, string> = {
+  TimeoutError: 'it did not answer in time',
+  AbortError: 'it did not answer in time',
+  NoValidAddressesError: 'it is not a TCP address, the only kind this host dials',
+  TransportUnavailableError: 'it is not a TCP address, the only kind this host dials',
+  UnexpectedPeerError: 'the node there has another peer id than the address says',
+  DialDeniedError: 'dialling it is not allowed',
+  EncryptionFailedError: 'it closed the connection during the handshake or does not speak noise',
+  MuxerUnavailableError: 'it shares no stream multiplexer with this node',
+  UnexpectedEOFError: 'it closed the connection during the handshake',
+  StreamResetError: 'it closed the connection during the handshake',
+  StreamClosedError: 'it closed the connection during the handshake'
+}
+
+/** @returns UNAVAILABLE naming the cause, INVALID_PARAMS for the own address */
+export function dialError (address: string, error: unknown): KithError {
+  const cause = rootCause(error)
+  if (cause.message.includes('dial self')) return new KithError('INVALID_PARAMS', `${address} is this node's own address; give another node's`, {}, { cause: error })
+  return new KithError('UNAVAILABLE', `${address} could not be reached: ${explain(cause)}`, {}, { cause: error })
+}
+
+function explain (error: Error): string {
+  if (/remote identity key|remote peer id|unexpected peer/i.test(error.message)) return `${BY_NAME['UnexpectedPeerError']}`
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  return BY_CODE[code] ?? BY_NAME[error.name] ?? error.message
+}
+
+/** libp2p wraps: an AggregateError per address list, a cause per layer. The innermost says most. */
+function rootCause (error: unknown): Error {
+  if (error instanceof AggregateError && error.errors.length > 0) return rootCause(error.errors[0])
+  if (!(error instanceof Error)) return new Error(String(error))
+  return error.cause instanceof Error ? rootCause(error.cause) : error
+}

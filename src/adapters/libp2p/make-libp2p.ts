@@ -1,0 +1,82 @@
+/** The libp2p node of the main host: which parts it has and the limits each gets. It dials nobody by itself. */
+import { noise } from '@chainsafe/libp2p-noise'
+import type { GossipSub } from '@libp2p/gossipsub'
+import { identify, identifyPush, type Identify, type IdentifyPush } from '@libp2p/identify'
+import type { Libp2p, PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
+import { mdns, type MulticastDNSComponents } from '@libp2p/mdns'
+import { ping, type Ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p } from 'libp2p'
+import { MIB, type Bytes, type Ms } from '../../model/units.ts'
+import { gossipService } from './gossip.ts'
+import { nativeNoiseCrypto } from './noise-crypto.ts'
+
+/** Streams one peer may have open here, all protocols together; its own exchange uses eight of them. */
+const INBOUND_STREAMS_MAX = 64
+/** Streams open to one peer. */
+const OUTBOUND_STREAMS_MAX = 256
+/**
+ * Largest receive window of a stream: 40 MB/s over 100 ms. The read buffer must not be smaller, or a paused stream
+ * overflows and is aborted. The initial window stays at 256 KiB: a larger one on one side only breaks the connection.
+ */
+const STREAM_WINDOW_MAX: Bytes = 4 * MIB
+/** Unsent bytes of one stream before it is aborted: bitswap writes messages of 4 MiB without looking. */
+const STREAM_UNSENT_MAX: Bytes = 16 * MIB
+/** Connections one address may open in a second. libp2p's five resets the peers of a whole machine or household. */
+const INBOUND_CONNECTIONS_PER_SECOND = 50
+/** Handshakes under way at once. */
+const PENDING_CONNECTIONS_MAX = 32
+/** Time for a stranger to finish its handshake. */
+const UPGRADE_BUDGET: Ms = 10_000
+
+export interface HostServices extends Record<string, unknown> {
+  readonly identify: Identify
+  readonly identifyPush: IdentifyPush
+  readonly ping: Ping
+  readonly pubsub: GossipSub
+}
+
+export interface Libp2pInit {
+  readonly privateKey: PrivateKey
+  readonly listen: readonly string[]
+  readonly maxConnections: number
+  /** Called with what mDNS finds; absent: mDNS is off. */
+  readonly onFound?: ((found: PeerInfo) => void) | undefined
+}
+
+/** Made, not started. */
+export async function makeLibp2p (init: Libp2pInit): Promise<Libp2p<HostServices>> {
+  const { onFound } = init
+  return await createLibp2p<HostServices>({
+    start: false,
+    privateKey: init.privateKey,
+    addresses: { listen: [...init.listen] },
+    transports: [tcp()],
+    connectionEncrypters: [noise({ crypto: nativeNoiseCrypto() })],
+    streamMuxers: [yamux({
+      maxInboundStreams: INBOUND_STREAMS_MAX,
+      maxOutboundStreams: OUTBOUND_STREAMS_MAX,
+      streamOptions: {
+        maxStreamWindowSize: STREAM_WINDOW_MAX,
+        maxReadBufferLength: STREAM_WINDOW_MAX,
+        maxWriteBufferLength: STREAM_UNSENT_MAX
+      }
+    })],
+    connectionManager: {
+      maxConnections: init.maxConnections,
+      inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
+      maxIncomingPendingConnections: PENDING_CONNECTIONS_MAX,
+      inboundUpgradeTimeout: UPGRADE_BUDGET
+    },
+    peerDiscovery: onFound === undefined ? [] : [components => discoverLan(components, onFound)],
+    services: { identify: identify(), identifyPush: identifyPush(), ping: ping(), pubsub: gossipService() }
+  })
+}
+
+/** libp2p only remembers what discovery finds. The host dials it, and nothing else that enters the peer store. */
+function discoverLan (components: MulticastDNSComponents, onFound: (found: PeerInfo) => void): PeerDiscovery {
+  const discovery = mdns()(components)
+  discovery.addEventListener('peer', ({ detail }) => { onFound(detail) })
+  return discovery
+}

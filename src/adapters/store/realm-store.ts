@@ -1,0 +1,125 @@
+/**
+ * One realm on disk: `segments/` with the blocks, `index/index.db` with everything else. Builds the parts of a
+ * store and takes them down. What `blocks.flush` or `records.put` returned for survives power loss.
+ */
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Bytes } from '../../model/units.ts'
+import type { BlockStore } from '../../ports/block-store.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Log } from '../../ports/log.ts'
+import type { RealmStore, RecordStore, Remembered } from '../../ports/record-store.ts'
+import type { Change } from './apply-changes.ts'
+import { Compactor } from './compactor.ts'
+import { IndexDb } from './index-db.ts'
+import { SegmentBlockStore } from './segment-block-store.ts'
+import { listSegments, SegmentFiles, syncDirectory, type OpenFile } from './segment-files.ts'
+import { SqliteRecordStore } from './sqlite-record-store.ts'
+import { SqliteRemembered } from './sqlite-remembered.ts'
+import { openError } from './store-error.ts'
+import { StoreWriter } from './store-writer.ts'
+
+export interface RealmStoreComponents {
+  readonly clock: Clock
+  readonly log: Log
+  /** How segment files are opened; replaced by tests to force faults of the disk. */
+  readonly openFile?: OpenFile | undefined
+}
+
+export interface RealmStoreInit {
+  /** The realm's own directory, `HOME/store/REALM`; made if missing. */
+  readonly directory: string
+  readonly realm: string
+  /** Most payload bytes; a `put` beyond throws QUOTA_EXCEEDED. 0 or absent: unlimited. */
+  readonly maxBytes?: Bytes | undefined
+  /** Size at which a segment file is closed; default 256 MiB. */
+  readonly segmentBytes?: Bytes | undefined
+}
+
+/**
+ * Opens a realm, or makes an empty one. Does not look at single blocks: the time does not grow with their number.
+ *
+ * @throws KithError START_FAILED: open elsewhere, of another format version or realm, damaged, not permitted
+ */
+export async function openRealmStore (components: RealmStoreComponents, init: RealmStoreInit): Promise<RealmStore> {
+  try {
+    return await open(components, init)
+  } catch (error) {
+    throw openError(error, init.directory)
+  }
+}
+
+async function open (components: RealmStoreComponents, init: RealmStoreInit): Promise<RealmStore> {
+  const directory = join(init.directory, 'segments')
+  await makeDirectory(directory)
+  await makeDirectory(join(init.directory, 'index'))
+  const mayCreate = (await listSegments(directory)).length === 0
+  const index = new IndexDb(join(init.directory, 'index', 'index.db'), { realm: init.realm, mayCreate })
+  try {
+    await syncDirectory(join(init.directory, 'index'))
+    const segments = await SegmentFiles.open({ directory, realm: init.realm, known: index.segments(), open: components.openFile, segmentBytes: init.segmentBytes })
+    return new DiskRealmStore(components, init, index, segments)
+  } catch (error) {
+    index.close()
+    throw error
+  }
+}
+
+class DiskRealmStore implements RealmStore {
+  readonly blocks: BlockStore
+  readonly records: RecordStore
+  readonly remembered: Remembered
+  readonly #blocks: SegmentBlockStore
+  readonly #records: SqliteRecordStore
+  readonly #writer: StoreWriter
+  readonly #compactor: Compactor
+  readonly #index: IndexDb
+  readonly #segments: SegmentFiles
+  #closing: Promise<void> | undefined
+
+  constructor (components: RealmStoreComponents, init: RealmStoreInit, index: IndexDb, segments: SegmentFiles) {
+    const { clock, log } = components
+    const writer = new StoreWriter({ clock, log, index, segments }, { realm: init.realm })
+    this.#blocks = new SegmentBlockStore({ index, segments, writer, log }, { realm: init.realm, maxBytes: init.maxBytes })
+    this.#records = new SqliteRecordStore({ clock, index, writer }, { realm: init.realm })
+    this.#compactor = new Compactor({ index, segments, writer, log, blocks: this.#blocks })
+    this.#writer = writer
+    this.#index = index
+    this.#segments = segments
+    this.blocks = this.#blocks
+    this.records = this.#records
+    this.remembered = new SqliteRemembered({ index, writer }, { realm: init.realm })
+    writer.onCommitted = changes => { if (changes.some(isRemoval)) void this.#compactor.run() }
+  }
+
+  corruptCount (): number { return this.#blocks.corruptCount }
+
+  async [Symbol.asyncDispose] (): Promise<void> {
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  /** Flushes, and closes everything even if that fails; then the failure is thrown. */
+  async #close (): Promise<void> {
+    await this.#compactor.stop()
+    try {
+      await this.#records.flushTouches()
+      await this.#writer.flush()
+    } finally {
+      await this.#writer.stop()
+      await this.#segments.close()
+      this.#index.close()
+    }
+  }
+}
+
+function isRemoval (change: Change): boolean {
+  return change.kind !== 'put'
+}
+
+/** With its parents, so that they survive power loss too. */
+async function makeDirectory (directory: string): Promise<void> {
+  const first = await mkdir(directory, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  for (let made = directory; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made))
+}

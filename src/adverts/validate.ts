@@ -1,0 +1,158 @@
+/**
+ * Judges adverts that arrive: hostile until shown otherwise, the cheap checks before the signature (a millisecond).
+ * Remembers only rates, in memory.
+ */
+import { readUnverifiedJwt, verifyJwt } from '../peers/jwt.ts'
+import { didFromPeerId } from '../peers/did-key.ts'
+import type { Bytes } from '../model/units.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { GossipMessage } from '../ports/network.ts'
+import { TokenBucket } from '../lib/token-bucket.ts'
+import { AdvertError, toAdvertError } from './advert-error.ts'
+import { BoundedMap } from './bounded-map.ts'
+import { readClaims, type AdvertHead } from './claims.ts'
+import { decodeAdvert, filterDigest } from './codec.ts'
+import type { ContentFilter } from './filter.ts'
+import { decodeFilter } from './filter-codec.ts'
+import {
+  ADVERTS_TOPIC, ADVERT_GOSSIP_BYTES_MAX, ADVERT_JWT_CHARACTERS_MAX, ADVERT_LIFETIME_SECONDS_MAX, ADVERT_OVERHEAD_BYTES_MAX, FILTER_INLINE_BYTES_MAX,
+  HEADS_BURST, HEADS_PER_SECOND, ISSUERS_REMEMBERED_MAX, ISSUER_HEADS_BURST, ISSUER_HEADS_PER_SECOND
+} from './limits.ts'
+
+/** An advert whose signature, claims and filter hold together. */
+export interface Advert {
+  readonly jwt: string
+  readonly head: AdvertHead
+  /** Null when only the head came. */
+  readonly filter: ContentFilter | null
+}
+
+/** What is known of an issuer. */
+export interface KnownSequence {
+  readonly seq: number
+  readonly jwt: string
+}
+
+/** Offences by name; what they cost is decided elsewhere. */
+export type AdvertOffence = 'advert-equivocal' | 'advert-over-rate'
+
+export interface AdvertValidatorComponents {
+  readonly clock: Clock
+  /** The newest advert or goodbye taken from this peer. */
+  readonly known: (peer: string) => KnownSequence | undefined
+  /** Whether this peer's adverts are our business: connected here, or trusted. */
+  readonly isWelcome: (peer: string) => boolean
+  readonly onOffence: (peer: string, offence: AdvertOffence) => void
+}
+
+export interface AdvertValidatorInit {
+  /** Largest encoded filter read. */
+  readonly maxBytes: Bytes
+}
+
+export class AdvertValidator {
+  readonly #parts: AdvertValidatorComponents
+  readonly #filterBytesMax: Bytes
+  readonly #buckets = new BoundedMap<TokenBucket>(ISSUERS_REMEMBERED_MAX)
+  readonly #bucket: TokenBucket
+
+  constructor (components: AdvertValidatorComponents, init: AdvertValidatorInit) {
+    this.#parts = components
+    this.#filterBytesMax = Math.max(init.maxBytes, FILTER_INLINE_BYTES_MAX)
+    this.#bucket = new TokenBucket(components, { capacity: HEADS_BURST, perSecond: HEADS_PER_SECOND })
+  }
+
+  /**
+   * Judges a gossip message.
+   *
+   * @throws AdvertError saying whether to ignore or reject; nothing else
+   */
+  async gossip ({ from, data }: GossipMessage): Promise<Advert> {
+    return await this.#guarded(async () => {
+      const { jwt, filter } = decodeAdvert(data, ADVERT_GOSSIP_BYTES_MAX)
+      if (filter !== undefined && filter.byteLength > FILTER_INLINE_BYTES_MAX) throw new AdvertError('reject', 'its filter is too large for gossip')
+      this.#checkIssuer(jwt, from)
+      if (!this.#parts.isWelcome(from)) throw new AdvertError('ignore', 'its issuer is neither connected nor trusted')
+      this.#checkSequence(jwt, from, known => known.seq)
+      this.#checkRate(from)
+      return await this.#verify(jwt, from, filter)
+    })
+  }
+
+  /**
+   * Judges what `peer` gave over the exchange: a head with its whole filter. The head may be known already.
+   *
+   * @throws AdvertError; nothing else
+   */
+  async pulled (peer: string, bytes: Uint8Array): Promise<Advert> {
+    return await this.#guarded(async () => {
+      const { jwt, filter } = decodeAdvert(bytes, this.#filterBytesMax + ADVERT_JWT_CHARACTERS_MAX + ADVERT_OVERHEAD_BYTES_MAX)
+      if (filter === undefined) throw new AdvertError('reject', 'the filter is missing')
+      this.#checkIssuer(jwt, peer)
+      this.#checkSequence(jwt, peer, known => known.jwt === jwt ? known.seq - 1 : known.seq)
+      const advert = await this.#verify(jwt, peer, filter)
+      if (advert.head.caps === null) throw new AdvertError('reject', 'a goodbye is not an answer')
+      return advert
+    })
+  }
+
+  async #guarded (judge: () => Promise<Advert>): Promise<Advert> {
+    try {
+      return await judge()
+    } catch (error) {
+      throw toAdvertError(error)
+    }
+  }
+
+  #checkIssuer (jwt: string, peer: string): void {
+    const { iss } = readUnverifiedJwt(jwt, ADVERT_JWT_CHARACTERS_MAX)
+    if (iss !== ownDid(peer)) throw new AdvertError('reject', 'its issuer is not the peer it came from')
+  }
+
+  #checkSequence (jwt: string, peer: string, bar: (known: KnownSequence) => number): void {
+    const { seq } = readUnverifiedJwt(jwt, ADVERT_JWT_CHARACTERS_MAX)
+    const known = this.#parts.known(peer)
+    if (known === undefined || typeof seq !== 'number' || seq > bar(known)) return
+    if (seq === known.seq && jwt !== known.jwt) this.#parts.onOffence(peer, 'advert-equivocal')
+    throw new AdvertError('ignore', 'its sequence number is not above the one known')
+  }
+
+  #checkRate (peer: string): void {
+    const bucket = this.#buckets.get(peer) ?? new TokenBucket(this.#parts, { capacity: ISSUER_HEADS_BURST, perSecond: ISSUER_HEADS_PER_SECOND })
+    this.#buckets.set(peer, bucket)
+    if (!bucket.take()) {
+      this.#parts.onOffence(peer, 'advert-over-rate')
+      throw new AdvertError('ignore', 'its issuer sends too many')
+    }
+    if (!this.#bucket.take()) throw new AdvertError('ignore', 'too many adverts arrive')
+  }
+
+  async #verify (jwt: string, peer: string, encoded: Uint8Array | undefined): Promise<Advert> {
+    const { claims } = await verifyJwt(jwt, {
+      audience: ADVERTS_TOPIC,
+      issuer: ownDid(peer),
+      now: Math.floor(this.#parts.clock.now() / 1000),
+      expMaxSeconds: ADVERT_LIFETIME_SECONDS_MAX,
+      charactersMax: ADVERT_JWT_CHARACTERS_MAX
+    })
+    const head = readClaims(claims)
+    return { jwt, head, filter: encoded === undefined ? null : this.#openFilter(head, encoded) }
+  }
+
+  #openFilter ({ caps }: AdvertHead, encoded: Uint8Array): ContentFilter {
+    if (caps === null) throw new AdvertError('reject', 'a goodbye carries no filter')
+    const { bytes, count, digest } = caps.contentIndex
+    if (bytes !== encoded.byteLength || digest !== filterDigest(encoded)) throw new AdvertError('reject', 'its filter is not the one it signed')
+    const filter = decodeFilter(encoded, this.#filterBytesMax)
+    if (filter.count !== count) throw new AdvertError('reject', 'its filter declares another count')
+    return filter
+  }
+}
+
+function ownDid (peer: string): string {
+  try {
+    return didFromPeerId(peer)
+  } catch (error) {
+    throw new AdvertError('reject', 'the peer it came from has no Ed25519 key', { cause: error })
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * One configuration key: what it means, its default as a person would write it, and how it is read, in one place.
+ * Types, docs, environment names and the checks all derive from these.
+ */
+import type { Bytes, Ms } from '../model/units.ts'
+import { KithError } from '../errors.ts'
+import { didYouMean } from '../lib/nearest-word.ts'
+import { DURATION_UNITS, parseDuration, parseSize, SIZE_UNITS } from './quantities.ts'
+
+/** A value that is not allowed. `why` completes the sentence "network.mdns: "maybe" …". */
+export class BadValueError extends Error {
+  constructor(why: string) {
+    super(why)
+    this.name = 'BadValueError'
+  }
+}
+
+export interface Key<T> {
+  readonly doc: string
+  /** What may be written: `size`, `duration`, `a | b` …; for docs. */
+  readonly type: string
+  /** As written in a file. */
+  readonly default: unknown
+  /** Shown as `***`. */
+  readonly secret: boolean
+  /** @throws BadValueError · KithError NOT_BUILT for values of a later version */
+  readonly parse: (written: unknown) => T
+}
+
+interface Facts {
+  readonly doc: string
+  readonly default: unknown
+}
+
+interface Bounds {
+  readonly min?: number
+  readonly max?: number
+}
+
+function key<T>(facts: Facts & { readonly type: string; readonly secret?: boolean }, parse: (written: unknown) => T): Key<T> {
+  return { secret: false, ...facts, parse }
+}
+
+export function flag(facts: Facts): Key<boolean> {
+  return key({ ...facts, type: 'true | false' }, written => {
+    if (typeof written !== 'boolean') throw new BadValueError('is neither true nor false')
+    return written
+  })
+}
+
+/** A whole number of things. */
+export function count(facts: Facts & Bounds): Key<number> {
+  return key({ ...facts, type: 'whole number' }, written => {
+    if (typeof written !== 'number' || !Number.isSafeInteger(written)) throw new BadValueError('is not a whole number')
+    return bounded(written, facts)
+  })
+}
+
+export function decimal(facts: Facts & Bounds): Key<number> {
+  return key({ ...facts, type: 'number' }, written => {
+    if (typeof written !== 'number' || !Number.isFinite(written)) throw new BadValueError('is not a number')
+    return bounded(written, facts)
+  })
+}
+
+/** Bytes. A written 0 means unlimited and is read as `max`, or Infinity without one, so that comparing just works. */
+export function size(facts: Facts & { readonly max?: Bytes }): Key<Bytes> {
+  return key({ ...facts, type: 'size' }, written => {
+    const most = facts.max ?? Number.POSITIVE_INFINITY
+    if (written === 0) return most
+    const bytes = typeof written === 'string' ? parseSize(written) : undefined
+    if (bytes === undefined)
+      throw new BadValueError(
+        `is not a size. Write a number and one of ${Object.keys(SIZE_UNITS).join(' ')}, such as 10GiB; 0 means unlimited`
+      )
+    if (bytes > most) throw new BadValueError(`is more than the ${most} bytes that are possible`)
+    return bytes
+  })
+}
+
+/** Milliseconds. A written 0 means off; what that is for a key, its doc says. */
+export function duration(facts: Facts): Key<Ms> {
+  return key({ ...facts, type: 'duration' }, parseWrittenDuration)
+}
+
+export function parseWrittenDuration(written: unknown): Ms {
+  if (written === 0) return 0
+  const ms = typeof written === 'string' ? parseDuration(written) : undefined
+  if (ms === undefined)
+    throw new BadValueError(
+      `is not a duration. Write a number and one of ${Object.keys(DURATION_UNITS).join(' ')}, such as 250ms; 0 means off`
+    )
+  return ms
+}
+
+/** One of a few words (or true and false). The first is the default. */
+export function oneOf<const C extends readonly (string | boolean)[]>(choices: C, facts: { readonly doc: string }): Key<C[number]> {
+  return key({ ...facts, default: choices[0], type: choices.join(' | ') }, written => {
+    const found = choices.find(choice => choice === written)
+    if (found !== undefined) return found
+    throw new BadValueError(`is none of ${choices.join(', ')}.${didYouMean(String(written), choices.map(String))}`)
+  })
+}
+
+/** Values of which some are not served by this version yet. */
+export function notYet<T>(inner: Key<T>, isLater: (written: string) => boolean): Key<T> {
+  return {
+    ...inner,
+    parse: written => {
+      if (typeof written === 'string' && isLater(written))
+        throw new KithError('NOT_BUILT', `"${written}" comes later; this version of Kith knows ${inner.type}`)
+      return inner.parse(written)
+    }
+  }
+}
+
+export function path(facts: { readonly doc: string }): Key<string | null> {
+  return key({ ...facts, default: null, type: 'path' }, written => {
+    if (written === null) return null
+    if (typeof written !== 'string' || written === '' || written.includes('\0')) throw new BadValueError('is not a path')
+    return written
+  })
+}
+
+/** Several values, or one alone. */
+export function listOf<T>(type: string, facts: Facts, parseItem: (written: unknown) => T): Key<readonly T[]> {
+  return key({ ...facts, type: `list of ${type}` }, written => (Array.isArray(written) ? written : [written]).map(item => parseItem(item)))
+}
+
+/** A list that may also be one fixed word. */
+export function wordOr<T, const W extends string>(word: W, inner: Key<T>): Key<T | W> {
+  return { ...inner, type: `${word} | ${inner.type}`, parse: written => (written === word ? word : inner.parse(written)) }
+}
+
+function bounded(value: number, { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY }: Bounds): number {
+  if (value >= min && value <= max) return value
+  if (max === Number.POSITIVE_INFINITY) throw new BadValueError(`is less than ${min}`)
+  throw new BadValueError(`is not between ${min} and ${max}`)
+}

@@ -1,0 +1,104 @@
+/**
+ * Reads the configuration from its sources: command line, environment, file, defaults (strongest first).
+ * Owns nothing on disk and writes nothing.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseDocument } from 'yaml'
+import { KithError } from '../errors.ts'
+import { didYouMean } from '../lib/nearest-word.ts'
+import { MIB } from '../model/units.ts'
+import { ConfigBuilder, type LoadedConfig, type Origin } from './resolve.ts'
+import { CONFIG_SCHEMA } from './schema.ts'
+import { leaves } from './tree.ts'
+
+/** Larger files are not configurations; keeps a wrong `--config` from being parsed for minutes. Bytes. */
+const CONFIG_FILE_BYTES_MAX = MIB
+/** Aliases a file may unfold into; against documents that explode. */
+const YAML_ALIASES_MAX = 100
+
+/** Names of the environment that begin with KITH_ and are no configuration keys. */
+const RESERVED_ENV = ['KITH_HOME']
+
+export interface ConfigSources {
+  /** `key=value` of each `--set`; the value is YAML. */
+  readonly sets?: readonly string[]
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** File named by `--config`; it must exist. Without one, `config.yaml` in the home if it exists. */
+  readonly file?: string | undefined
+  readonly home: string
+}
+
+/**
+ * @throws KithError CONFIG naming key, value, source and the nearest right key · NOT_BUILT for what comes later
+ */
+export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> {
+  const builder = new ConfigBuilder()
+  await addFile(builder, sources)
+  addEnvironment(builder, sources.env ?? {})
+  for (const set of sources.sets ?? []) addSet(builder, set)
+  return builder.finish()
+}
+
+async function addFile(builder: ConfigBuilder, { file, home }: ConfigSources): Promise<void> {
+  const where = file ?? join(home, 'config.yaml')
+  const text = await readText(where, file !== undefined)
+  if (text !== undefined) builder.add('', parseYaml(text, where), { kind: 'file', where })
+}
+
+function addEnvironment(builder: ConfigBuilder, env: Readonly<Record<string, string | undefined>>): void {
+  const known = new Map(leaves(CONFIG_SCHEMA).map(leaf => [leaf.env, leaf.name]))
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith('KITH_') || RESERVED_ENV.includes(name) || text === undefined) continue
+    const key = known.get(name)
+    if (key === undefined)
+      throw new KithError(
+        'CONFIG',
+        `the environment holds ${name}, which is no configuration key.${didYouMean(name, [...known.keys(), ...RESERVED_ENV])} Correct it or unset it`,
+        { key: name }
+      )
+    builder.add(key, parseYaml(text, name), { kind: 'environment', where: name })
+  }
+}
+
+function addSet(builder: ConfigBuilder, set: string): void {
+  const equals = set.indexOf('=')
+  const origin: Origin = { kind: 'command line', where: '--set' }
+  if (equals < 1) throw new KithError('CONFIG', `--set ${set}: write it as key=value, such as --set log.level=debug`)
+  const name = set.slice(0, equals)
+  builder.add(name, parseYaml(set.slice(equals + 1), `--set ${name}`), origin)
+}
+
+async function readText(file: string, required: boolean): Promise<string | undefined> {
+  try {
+    const bytes = await readFile(file)
+    if (bytes.byteLength > CONFIG_FILE_BYTES_MAX)
+      throw new KithError('CONFIG', `${file} has ${bytes.byteLength} bytes; a configuration has at most ${CONFIG_FILE_BYTES_MAX}`)
+    return bytes.toString('utf8')
+  } catch (error) {
+    if (error instanceof KithError) throw error
+    const code = errorCode(error)
+    if (code === 'ENOENT' && !required) return undefined
+    throw new KithError('CONFIG', `${file} cannot be read (${code}). Check the name and its permissions`, { file }, { cause: error })
+  }
+}
+
+function parseYaml(text: string, where: string): unknown {
+  const document = parseDocument(text, { prettyErrors: true })
+  const [error] = document.errors
+  if (error !== undefined) throw new KithError('CONFIG', `${where} is not valid YAML: ${error.message.trim()}`)
+  try {
+    return document.toJS({ maxAliasCount: YAML_ALIASES_MAX })
+  } catch (error) {
+    throw new KithError(
+      'CONFIG',
+      `${where} is not valid YAML: ${error instanceof Error ? error.message : String(error)}`,
+      {},
+      { cause: error }
+    )
+  }
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+}

@@ -1,0 +1,153 @@
+/**
+ * From written values to the configuration in force: what each source says is collected key by key, the last
+ * word counts, and every key is then read by its own parser.
+ */
+import { KithError } from '../errors.ts'
+import { didYouMean } from '../lib/nearest-word.ts'
+import { BadValueError } from './key.ts'
+import { CONFIG_SCHEMA, LATER_KEYS, type Config, type Key, type SchemaNode } from './schema.ts'
+import { isKey, leaves } from './tree.ts'
+
+/** Where a value comes from, from weakest to strongest. */
+export type SourceKind = 'default' | 'file' | 'environment' | 'command line'
+
+export interface Origin {
+  readonly kind: SourceKind
+  /** The file, the environment name or the `--set` it was written in. */
+  readonly where: string
+}
+
+interface Written {
+  readonly value: unknown
+  readonly origin: Origin
+}
+
+export interface LoadedConfig {
+  readonly config: Config
+  /** Dotted key → where its value comes from. */
+  readonly provenance: ReadonlyMap<string, Origin>
+  /** As written, secrets masked: safe to show. */
+  readonly shown: Readonly<Record<string, unknown>>
+}
+
+const DEFAULT: Origin = { kind: 'default', where: 'default' }
+const VALUE_CHARACTERS_SHOWN = 100
+
+/** Collects what sources say. Add them from weakest to strongest. */
+export class ConfigBuilder {
+  readonly #written = new Map<string, Written>()
+
+  constructor() {
+    for (const { name, key } of leaves(CONFIG_SCHEMA)) this.#written.set(name, { value: key.default, origin: DEFAULT })
+  }
+
+  /**
+   * Takes a key, a section or everything (`name` '') from a source. `null` leaves what weaker sources say.
+   *
+   * @throws KithError CONFIG for an unknown key · NOT_BUILT for one of a later version
+   */
+  add(name: string, value: unknown, origin: Origin): void {
+    this.#add(nodeAt(name, origin), name, value, origin)
+  }
+
+  /** @throws KithError CONFIG naming key, value and source · NOT_BUILT */
+  finish(): LoadedConfig {
+    return {
+      // The one place where the parsed tree gets its type: both are made from CONFIG_SCHEMA, key by key.
+      config: this.#map((written, key, name) => parse(written, key, name)) as Config,
+      provenance: new Map([...this.#written].map(([name, { origin }]) => [name, origin])),
+      shown: this.#map(({ value }, key) => (key.secret && value !== null ? '***' : value))
+    }
+  }
+
+  #add(node: SchemaNode, name: string, value: unknown, origin: Origin): void {
+    if (value === null || value === undefined) return
+    if (isKey(node)) {
+      this.#written.set(name, { value, origin })
+      return
+    }
+    if (typeof value !== 'object' || Array.isArray(value))
+      throw badValue(name === '' ? 'the configuration' : name, value, 'is not a section with keys', origin)
+    for (const [word, inner] of Object.entries(value)) {
+      const below = name === '' ? word : `${name}.${word}`
+      this.#add(nodeAt(below, origin), below, inner, origin)
+    }
+  }
+
+  #map(read: (written: Written, key: Key<unknown>, name: string) => unknown): Record<string, unknown> {
+    const tree: Record<string, unknown> = {}
+    for (const { name, key } of leaves(CONFIG_SCHEMA))
+      place(tree, name, read(this.#written.get(name) ?? { value: key.default, origin: DEFAULT }, key, name))
+    return tree
+  }
+}
+
+/** The configuration for a tree of written values, as in a file: for embedders and tests. */
+export function configFrom(tree: unknown): Config {
+  const builder = new ConfigBuilder()
+  builder.add('', tree, { kind: 'command line', where: 'given' })
+  return builder.finish().config
+}
+
+function nodeAt(name: string, origin: Origin): SchemaNode {
+  let node: SchemaNode = CONFIG_SCHEMA
+  const words = name === '' ? [] : name.split('.')
+  for (const [depth, word] of words.entries()) {
+    const inner: SchemaNode | undefined = !isKey(node) && Object.hasOwn(node, word) ? node[word] : undefined
+    if (inner === undefined) throw unknownKey(words.slice(0, depth), word, node, origin)
+    node = inner
+  }
+  return node
+}
+
+function unknownKey(parents: readonly string[], word: string, parent: SchemaNode, origin: Origin): KithError {
+  const name = [...parents, word].join('.')
+  if (LATER_KEYS.includes(name))
+    return new KithError('NOT_BUILT', `${name} (${origin.where}): the part of Kith that uses this key comes later; leave it out`, {
+      key: name
+    })
+  const known = isKey(parent) ? [] : Object.keys(parent)
+  const section = parents.length === 0 ? 'the configuration' : `"${parents.join('.')}"`
+  const suggestion = didYouMean(word, known) || (known.length > 0 ? ` It has ${known.join(', ')}.` : '')
+  return new KithError('CONFIG', `${name} (${origin.where}): ${section} has no key "${word}".${suggestion}`, {
+    key: name,
+    source: origin.where
+  })
+}
+
+function parse({ value, origin }: Written, key: Key<unknown>, name: string): unknown {
+  try {
+    return key.parse(value)
+  } catch (error) {
+    if (error instanceof BadValueError) throw badValue(name, key.secret ? '***' : value, error.message, origin)
+    if (error instanceof KithError)
+      throw new KithError(error.code, `${name} (${origin.where}): ${error.message}`, { key: name, source: origin.where })
+    throw error
+  }
+}
+
+function badValue(name: string, value: unknown, why: string, origin: Origin): KithError {
+  const text = JSON.stringify(value) ?? String(value)
+  const shown = text.length > VALUE_CHARACTERS_SHOWN ? `${text.slice(0, VALUE_CHARACTERS_SHOWN)}…` : text
+  return new KithError('CONFIG', `${name} (${origin.where}): ${shown} ${why}`, { key: name, source: origin.where })
+}
+
+function place(tree: Record<string, unknown>, name: string, value: unknown): void {
+  const words = name.split('.')
+  const last = words.pop() ?? name
+  let branch = tree
+  for (const word of words) branch = branchOf(branch, word)
+  branch[last] = value
+}
+
+function branchOf(tree: Record<string, unknown>, word: string): Record<string, unknown> {
+  const found = tree[word]
+  if (isBranch(found)) return found
+  const made: Record<string, unknown> = {}
+  tree[word] = made
+  return made
+}
+
+function isBranch(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

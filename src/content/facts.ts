@@ -1,0 +1,46 @@
+/** What can be told of a content that is here: counts, sizes and the `stat` answer. */
+import type { CID } from 'multiformats/cid'
+import { getNode, type GetBlock } from '../dag/file.ts'
+import type { DagNode } from '../dag/node.ts'
+import { walkLocal } from '../dag/skeleton.ts'
+import { contentUri, hex } from '../model/content-id.ts'
+import type { Bytes } from '../model/units.ts'
+import type { BlockStore } from '../ports/block-store.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { StatResult } from '../rpc/services.ts'
+import { directoryEntries } from './directory.ts'
+import type { Found } from './library.ts'
+
+/** Bytes of all files below a directory whose nodes are here. */
+export async function directorySize (get: GetBlock, node: DagNode, options: AbortOptions): Promise<Bytes> {
+  let size = 0
+  for await (const entry of directoryEntries(get, node, options)) {
+    if (entry.type === 'file') size += entry.size
+    else size += await directorySize(get, await getNode(get, entry.cid, options), options)
+  }
+  return size
+}
+
+/** Distinct blocks of a DAG that are in the store, as far as its nodes can be read. */
+export async function localBlocks (blocks: BlockStore, root: CID): Promise<number> {
+  const walk = await walkLocal(blocks, root)
+  let count = walk.nodes.length
+  for (const { cid } of walk.leaves) {
+    if (await blocks.has(cid)) count += 1
+  }
+  return count
+}
+
+export async function statOf ({ realm, record }: Found, blocks: BlockStore): Promise<StatResult> {
+  const isPublic = realm !== 'own'
+  return {
+    cid: record.root.toString(), uri: contentUri(record.root, isPublic), size: record.size,
+    blocks: record.blocks, localBlocks: await localBlocks(blocks, record.root),
+    privacy: isPublic ? 'public' : 'private', pinned: record.pinned,
+    ...(record.sha256 === undefined ? {} : { sha256: hex(record.sha256) }),
+    ...(record.name === undefined ? {} : { name: record.name }),
+    ...(record.contentType === undefined ? {} : { contentType: record.contentType }),
+    ...(record.type === undefined ? {} : { type: record.type }),
+    createdAt: new Date(record.createdAt).toISOString(), lastAccess: new Date(record.lastAccess).toISOString()
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * All realms of this node as one library: where a content is recorded, and what each reader may see of it.
+ * Nothing here talks to the network.
+ */
+import type { CID } from 'multiformats/cid'
+import { blockKey, type ContentRef } from '../model/content-id.ts'
+import type { VerifiedBlock } from '../model/block.ts'
+import type { Realm } from '../model/privacy.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { ContentRecord, RealmStore } from '../ports/record-store.ts'
+import type { BlockReader, ServedContent } from '../ports/serving.ts'
+import { Births } from './block-writer.ts'
+
+export interface Found {
+  readonly realm: Realm
+  readonly record: ContentRecord
+}
+
+/** HMAC-SHA-256 under a secret of this home, so that what is remembered names nothing. */
+export type KeyedDigest = (bytes: Uint8Array) => Uint8Array
+
+/** Private first: where two realms know a root, the stricter one speaks. */
+const LOOK_UP_ORDER: readonly Realm[] = ['own', 'public', 'cache']
+
+export class Library {
+  readonly realms: Readonly<Record<Realm, RealmStore>>
+  /** Puts under way: their blocks are in the store, but not yet acknowledged, so nobody is served them. */
+  readonly births: Readonly<Record<Realm, Births>> = { public: new Births(), cache: new Births(), own: new Births() }
+
+  readonly #keyedDigest: KeyedDigest
+
+  constructor (components: { readonly realms: Readonly<Record<Realm, RealmStore>>, readonly keyedDigest: KeyedDigest }) {
+    this.realms = components.realms
+    this.#keyedDigest = components.keyedDigest
+  }
+
+  /** True for a multihash or content hash that was private here once, even if nothing of it is left. */
+  wasPrivate (multihash: Uint8Array): boolean {
+    return this.realms.own.remembered.has(this.#keyedDigest(multihash))
+  }
+
+  async rememberPrivate (multihashes: readonly Uint8Array[]): Promise<void> {
+    await this.realms.own.remembered.add(multihashes.map(multihash => this.#keyedDigest(multihash)))
+  }
+
+  find (ref: ContentRef): Found | undefined {
+    const { cid, sha256 } = ref
+    return this.#first(records => cid !== null ? records.get(cid) : sha256 !== null ? records.findByHash(sha256) : undefined)
+  }
+
+  findRoot (root: CID): Found | undefined {
+    return this.#first(records => records.get(root))
+  }
+
+  /** The realm that holds a block; private last, because what `public` holds is told to the world already. */
+  async realmOfBlock (cid: CID): Promise<Realm | undefined> {
+    for (const realm of ['public', 'cache', 'own'] as const) {
+      if (await this.realms[realm].blocks.has(cid)) return realm
+    }
+    return undefined
+  }
+
+  /** What this node itself may read for a request of a class: private requests see everything, public ones no private realm. */
+  reader (realms: readonly Realm[]): BlockReader {
+    return {
+      has: async cid => await this.#has(realms, cid),
+      get: async (cid, options) => await this.#get(realms, cid, options)
+    }
+  }
+
+  /** What others may read of these realms: acknowledged content only. */
+  served (realms: readonly Realm[]): ServedContent {
+    const isBorn = (cid: CID): boolean => !realms.some(realm => this.births[realm].isUnborn(blockKey(cid)))
+    return {
+      has: async cid => isBorn(cid) && await this.#has(realms, cid),
+      get: async (cid, options) => isBorn(cid) ? await this.#get(realms, cid, options) : undefined,
+      findByHash: sha256 => this.#first(records => records.findByHash(sha256), realms)?.record,
+      record: root => this.#first(records => records.get(root), realms)?.record
+    }
+  }
+
+  async #has (realms: readonly Realm[], cid: CID): Promise<boolean> {
+    for (const realm of realms) {
+      if (await this.realms[realm].blocks.has(cid)) return true
+    }
+    return false
+  }
+
+  async #get (realms: readonly Realm[], cid: CID, options: AbortOptions | undefined): Promise<VerifiedBlock | undefined> {
+    for (const realm of realms) {
+      const block = await this.realms[realm].blocks.get(cid, options)
+      if (block !== undefined) return block
+    }
+    return undefined
+  }
+
+  #first (look: (records: RealmStore['records']) => ContentRecord | undefined, realms: readonly Realm[] = LOOK_UP_ORDER): Found | undefined {
+    for (const realm of realms) {
+      const record = look(this.realms[realm].records)
+      if (record !== undefined) return { realm, record }
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Removal: the record goes first, then the blocks that nothing else needs, so that nothing of it is served or
+ * advertised afterwards. A crash in between leaves blocks without a record, never a record without its blocks.
+ *
+ * What is needed is found by walking from the remaining roots; nothing counts references. A root that cannot be
+ * walked stops the sweep: "unreadable" is not "unneeded".
+ */
+import type { CID } from 'multiformats/cid'
+import { create as createDigest } from 'multiformats/hashes/digest'
+import { walkLocal } from '../dag/skeleton.ts'
+import { KithError } from '../errors.ts'
+import { blockKey, SHA2_256_CODE } from '../model/content-id.ts'
+import type { BlockStore } from '../ports/block-store.ts'
+import type { RecordStore } from '../ports/record-store.ts'
+import type { Found, Library } from './library.ts'
+
+/** Records read a page while marking. */
+const PAGE = 1000
+
+/** @throws CONFLICT if pinned and not forced */
+export async function removeContent (library: Library, found: Found, force: boolean): Promise<void> {
+  const { realm, record } = found
+  if (record.pinned && !force) {
+    throw new KithError('CONFLICT', `${record.root.toString()} is pinned (put pins what it stores). Remove it anyway with force (kith rm --force).`, { cid: record.root.toString() })
+  }
+  const { blocks, records } = library.realms[realm]
+  const doomed = await distinctBlocks(blocks, record.root)
+  if (realm === 'own') {
+    const digests = [...doomed.values()].map(cid => cid.multihash.bytes)
+    if (record.sha256 !== undefined) digests.push(createDigest(SHA2_256_CODE, record.sha256).bytes)
+    await library.rememberPrivate(digests)
+  }
+  using sweep = library.births[realm].beginSweep()
+  await records.remove(record.root)
+  if (!await spareNeeded(doomed, blocks, records)) return
+  for (const [key, cid] of doomed) {
+    if (sweep.isSafe(key)) await blocks.delete(cid)
+  }
+  await blocks.flush()
+}
+
+/** All distinct blocks of a DAG that are here; what is missing ends that branch. */
+async function distinctBlocks (blocks: BlockStore, root: CID): Promise<Map<string, CID>> {
+  const found = new Map<string, CID>()
+  const walk = await walkLocal(blocks, root)
+  for (const cid of walk.nodes) found.set(blockKey(cid), cid)
+  for (const { cid } of walk.leaves) found.set(blockKey(cid), cid)
+  return found
+}
+
+/** Takes out of `doomed` whatever the remaining records reach. @returns false if a root could not be walked whole */
+async function spareNeeded (doomed: Map<string, CID>, blocks: BlockStore, records: RecordStore): Promise<boolean> {
+  let cursor: string | undefined
+  do {
+    const page = records.list({ limit: PAGE, ...(cursor === undefined ? {} : { cursor }) })
+    for (const { root } of page.items) {
+      const walk = await walkLocal(blocks, root)
+      if (!walk.done) return false
+      for (const cid of walk.nodes) doomed.delete(blockKey(cid))
+      for (const { cid } of walk.leaves) doomed.delete(blockKey(cid))
+      if (doomed.size === 0) return true
+    }
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return true
+}

@@ -1,0 +1,41 @@
+/** Folders and entry lists as one stream of things to import. */
+import { KithError } from '../errors.ts'
+import { isSafeName } from '../model/content-id.ts'
+import type { LocalFiles } from '../ports/local-files.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { PutEntry } from '../rpc/services.ts'
+
+/** A file (with content) or an empty folder (without). */
+export interface TreeItem {
+  readonly path: string
+  readonly content?: AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+}
+
+/** Everything below a folder of this machine; links, sockets and devices are told to `skip` and left out. */
+export async function * filesBelow (folder: string, files: LocalFiles, skip: (path: string) => void, options: AbortOptions): AsyncGenerator<TreeItem> {
+  for await (const entry of files.walk(folder, options)) {
+    if (entry.kind === 'other') {
+      skip(entry.path)
+      continue
+    }
+    assertPath(entry.path)
+    if (entry.kind === 'directory') yield { path: entry.path }
+    else yield { path: entry.path, content: files.read(files.join(folder, entry.path), options) }
+  }
+}
+
+export async function * entriesOf (entries: readonly PutEntry[], files: LocalFiles, options: AbortOptions): AsyncGenerator<TreeItem> {
+  const seen = new Set<string>()
+  for (const { path, data, file } of entries) {
+    assertPath(path)
+    if (seen.has(path)) throw new KithError('INVALID_PARAMS', `the entry "${path}" is given twice`, { path })
+    seen.add(path)
+    if ((data === undefined) === (file === undefined)) throw new KithError('INVALID_PARAMS', `the entry "${path}" needs either data or file`, { path })
+    yield { path, content: data !== undefined ? [data] : files.read(file ?? '', options) }
+  }
+}
+
+function assertPath (path: string): void {
+  if (path.split('/').every(isSafeName)) return
+  throw new KithError('INVALID_PARAMS', `the path "${path}" is not allowed: relative, segments separated by "/", none of them empty, "." or ".."`, { path })
+}

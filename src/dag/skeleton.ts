@@ -1,0 +1,104 @@
+/**
+ * The order of a DAG, the same on both sides of every wire: the *skeleton* (all distinct dag-pb blocks, root
+ * first, depth first) and the *leaves* (all distinct raw blocks, in the order in which skeleton nodes name them).
+ *
+ * A DAG of n distinct blocks costs n steps, however often they are linked: five blocks that unfold into 900
+ * million paths are five steps.
+ */
+import type { CID } from 'multiformats/cid'
+import { blockKey, IDENTITY_CODE } from '../model/content-id.ts'
+import { KithError } from '../errors.ts'
+import type { Bytes } from '../model/units.ts'
+import { BadDagError, isNodeCid, parseNode, type DagNode } from './node.ts'
+import type { VerifiedBlock } from '../model/block.ts'
+
+/** Most dag-pb blocks of one content: a file of a petabyte in the standard profile. */
+export const DAG_NODES_MAX = 1_048_576
+/** Most distinct leaves of one content: 16 TiB of 1 MiB leaves; some 3 GB of memory, so a hard stop. */
+export const DAG_LEAVES_MAX = 16_777_216
+/** Deepest nesting followed: directories 1,000 deep do not exist outside attacks. */
+export const DAG_DEPTH_MAX = 1024
+
+export interface LeafRef {
+  readonly cid: CID
+  /** Bytes its parent claims for it; undefined below directories and for a bare root. */
+  readonly size: Bytes | undefined
+}
+
+interface Pending { readonly cid: CID, readonly depth: number }
+
+/** Walks a DAG one verified node at a time. The caller finds the bytes, this keeps the order. */
+export class SkeletonWalk {
+  readonly root: CID
+  /** Distinct dag-pb blocks accepted so far, in order. */
+  readonly nodes: CID[] = []
+  /** Distinct leaves named so far, in order; final once {@link done}. */
+  readonly leaves: LeafRef[] = []
+  readonly #leafIndex = new Map<string, number>()
+  readonly #seen = new Set<string>()
+  readonly #stack: Pending[] = []
+
+  constructor (root: CID) {
+    this.root = root
+    this.#add({ cid: root }, 0, [])
+  }
+
+  /** The node whose bytes are needed next; undefined when the skeleton is complete. */
+  get next (): CID | undefined { return this.#stack.at(-1)?.cid }
+
+  /** Nodes needed soon, {@link next} first: what may be asked for ahead. */
+  upcoming (count: number): CID[] {
+    return this.#stack.slice(-count).toReversed().map(pending => pending.cid)
+  }
+
+  get done (): boolean { return this.#stack.length === 0 }
+
+  leafIndex (cid: CID): number | undefined { return this.#leafIndex.get(blockKey(cid)) }
+
+  /**
+   * Takes the bytes of {@link next}.
+   *
+   * @throws BadDagError (INTEGRITY) for what no importer makes · KithError TOO_LARGE beyond the limits
+   */
+  accept (block: VerifiedBlock): DagNode {
+    const pending = this.#stack.at(-1)
+    if (pending === undefined || blockKey(pending.cid) !== blockKey(block.cid)) throw new KithError('INTERNAL', 'a skeleton node was accepted out of order')
+    const node = parseNode(block)
+    if (pending.depth >= DAG_DEPTH_MAX && node.links.length > 0) throw new BadDagError(block.cid, `it nests deeper than ${DAG_DEPTH_MAX}`)
+    this.#stack.pop()
+    this.nodes.push(block.cid)
+    const below: Pending[] = []
+    for (const link of node.links) this.#add(link, pending.depth + 1, below)
+    for (const child of below.toReversed()) this.#stack.push(child)
+    return node
+  }
+
+  #add (link: { readonly cid: CID, readonly size?: Bytes }, depth: number, below: Pending[]): void {
+    const { cid } = link
+    if (cid.multihash.code === IDENTITY_CODE) return
+    const key = `${cid.code}${blockKey(cid)}`
+    if (this.#seen.has(key)) return
+    this.#seen.add(key)
+    if (!isNodeCid(cid)) {
+      if (this.leaves.length >= DAG_LEAVES_MAX) throw new KithError('TOO_LARGE', `the content has more than ${DAG_LEAVES_MAX} leaves`)
+      this.#leafIndex.set(blockKey(cid), this.leaves.length)
+      this.leaves.push({ cid, size: link.size })
+      return
+    }
+    if (this.nodes.length + this.#stack.length + below.length >= DAG_NODES_MAX) throw new KithError('TOO_LARGE', `the content has more than ${DAG_NODES_MAX} nodes`)
+    const pending = { cid, depth }
+    if (depth === 0) this.#stack.push(pending)
+    else below.push(pending)
+  }
+}
+
+/** Walks as far as the nodes can be read; `done` of the result tells whether that was all. */
+export async function walkLocal (blocks: { get(cid: CID): Promise<VerifiedBlock | undefined> }, root: CID): Promise<SkeletonWalk> {
+  const walk = new SkeletonWalk(root)
+  while (walk.next !== undefined) {
+    const block = await blocks.get(walk.next)
+    if (block === undefined) break
+    walk.accept(block)
+  }
+  return walk
+}

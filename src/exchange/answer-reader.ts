@@ -1,0 +1,61 @@
+/** One answer, frame by frame, as a client reads it: stalls and broken streams become SourceErrors. */
+import { startDeadline } from '../lib/deadline.ts'
+import type { Ms } from '../model/units.ts'
+import { SourceError } from '../ports/block-source.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { FrameStream } from './frame-stream.ts'
+import { ProtocolOffence, type Frame } from './frames.ts'
+
+/** Longest wait for a whole frame. Time the receiver needs for the one before does not count. */
+export const STALL: Ms = 30_000
+
+/** The stream ended before the answer did. */
+export class StreamEndedError extends SourceError {
+  constructor (options?: ErrorOptions) {
+    super('fault', 'the stream ended before the answer did', options)
+    this.name = 'StreamEndedError'
+  }
+}
+
+export class AnswerReader {
+  readonly #frames: FrameStream
+  readonly #clock: Clock
+  readonly #options: AbortOptions
+  /** Frames received so far. */
+  count = 0
+
+  constructor (frames: FrameStream, clock: Clock, options: AbortOptions) {
+    this.#frames = frames
+    this.#clock = clock
+    this.#options = options
+  }
+
+  /** @throws SourceError (timeout, fault) · ProtocolOffence · the signal's reason */
+  async next (): Promise<Frame> {
+    this.#options.signal?.throwIfAborted()
+    const frame = this.#frames.take() ?? await this.#wait()
+    this.count++
+    return frame
+  }
+
+  async #wait (): Promise<Frame> {
+    using deadline = startDeadline(this.#clock, STALL, this.#options)
+    let frame: Frame | null
+    try {
+      frame = await this.#frames.next({ signal: deadline.signal })
+    } catch (error) {
+      this.#options.signal?.throwIfAborted()
+      if (error instanceof ProtocolOffence) throw error
+      if (deadline.signal.aborted) throw new SourceError('timeout', `the peer sent nothing whole for ${STALL / 1000} s`)
+      throw new StreamEndedError({ cause: error })
+    }
+    if (frame === null) throw new StreamEndedError()
+    return frame
+  }
+
+  /** To be called with END: nothing may follow it. */
+  assertFinished (): void {
+    if (!this.#frames.isEmpty) throw new ProtocolOffence('unexpected-frame', 'bytes follow the end of the answer')
+  }
+}

@@ -1,0 +1,61 @@
+/** Writes an answer in large sends: ten thousand small blocks must not be ten thousand encrypted packets. */
+import { startDeadline } from '../lib/deadline.ts'
+import { KIB, type Bytes, type Ms } from '../model/units.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { PeerStream } from '../ports/network.ts'
+
+/** Bytes gathered before they are sent. One yamux window; more only delays. */
+const BATCH_BYTES: Bytes = 256 * KIB
+/** Longest wait for the peer to take a batch: who does not read holds a place others need. */
+const WRITE_STALL: Ms = 30_000
+
+/** The peer vanished, reset the stream or stopped reading. Nobody here is at fault. */
+export class PeerGoneError extends Error {
+  constructor (message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'PeerGoneError'
+  }
+}
+
+export interface AnswerWriterComponents {
+  readonly stream: PeerStream
+  readonly clock: Clock
+  /** Aborted when the answer is no longer wanted. */
+  readonly signal: AbortSignal
+}
+
+export class AnswerWriter {
+  readonly #to: AnswerWriterComponents
+  #parts: Uint8Array[] = []
+  #bytes: Bytes = 0
+
+  constructor (to: AnswerWriterComponents) {
+    this.#to = to
+  }
+
+  get signal (): AbortSignal { return this.#to.signal }
+
+  /** True when enough has gathered and {@link flush} should be awaited. */
+  get isFull (): boolean { return this.#bytes >= BATCH_BYTES }
+
+  add (parts: readonly Uint8Array[]): void {
+    for (const part of parts) {
+      this.#parts.push(part)
+      this.#bytes += part.byteLength
+    }
+  }
+
+  /** Resolves when more may be added. @throws PeerGoneError */
+  async flush (): Promise<void> {
+    if (this.#bytes === 0) return
+    const parts = this.#parts
+    this.#parts = []
+    this.#bytes = 0
+    using deadline = startDeadline(this.#to.clock, WRITE_STALL, { signal: this.#to.signal })
+    try {
+      await this.#to.stream.write(parts, { signal: deadline.signal })
+    } catch (error) {
+      throw new PeerGoneError('the peer took no more of the answer', { cause: error })
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/** The direct protocol between Kith nodes, as retrieval uses it. Nothing that arrives here is believed yet. */
+import type { CID } from 'multiformats/cid'
+import type { PrivacyClass } from '../model/privacy.ts'
+import type { PreferredSource } from '../model/source.ts'
+import type { Bytes } from '../model/units.ts'
+import type { AbortOptions } from './options.ts'
+
+export interface HaveAnswer {
+  readonly have: boolean
+  /** Root CID, when the question was a content hash the peer knows. */
+  readonly cid?: CID
+  readonly size?: Bytes
+  readonly class?: PrivacyClass
+}
+
+/** `[start, count]` in leaf order (src/dag/skeleton.ts); may reach beyond the end. */
+export type LeafRange = readonly [start: number, count: number]
+
+export interface DagRequest {
+  /** Either of the two is set. */
+  readonly cid: CID | null
+  readonly sha256: Uint8Array | null
+  /** 16 random bytes, the same for every source of one retrieval. */
+  readonly requestId: Uint8Array
+  /** Seconds the search may still last. */
+  readonly ttl: number
+  readonly hops: 0 | 1
+  readonly preferredSources?: readonly PreferredSource[]
+  /** Skeleton nodes already verified, counted from the root in order: not sent again. */
+  readonly skipNodes: number
+  /** Leaves wanted, ascending and disjoint; empty: skeleton only; [[0, Infinity]] is spelled 'all'. */
+  readonly leaves: 'all' | readonly LeafRange[]
+}
+
+export interface DagHead {
+  /** Root CID: what was asked, or for a content hash what the peer says it maps to (a claim). */
+  readonly cid: CID
+  readonly size?: Bytes
+  readonly contentType?: string
+  readonly name?: string
+}
+
+/** Receives an answer in order. A rejection cancels the request; waiting slows the sender down. */
+export interface DagSink {
+  head(head: DagHead): Promise<void> | void
+  /** Next skeleton node, in order from `skipNodes`. `bytes` belongs to the sink. */
+  node(index: number, bytes: Uint8Array): Promise<void> | void
+  leaf(index: number, bytes: Uint8Array): Promise<void> | void
+}
+
+/** How a peer ended an answer. `partial`: it sent what it has, some blocks are missing there. */
+export type AnswerEnd = 'ok' | 'partial' | 'not-found' | 'refused'
+
+/** All reject with SourceError (fault, timeout) when the stream breaks or the frames are malformed. */
+export interface ExchangeClient {
+  /** True for a connected peer that speaks the protocol. */
+  speaks(peer: string): boolean
+  /** At most 64 multihashes (of root CIDs, or sha2-256 of whole contents), answered in order. */
+  have(peer: string, multihashes: readonly Uint8Array[], options: AbortOptions): Promise<HaveAnswer[]>
+  dag(peer: string, request: DagRequest, sink: DagSink, options: AbortOptions): Promise<AnswerEnd>
+  /** Single blocks below `root`, at most 256; `index` counts in `cids`; those the peer lacks never arrive (`partial`). */
+  blocks(peer: string, request: { readonly root: CID, readonly cids: readonly CID[], readonly ttl: number }, sink: (index: number, bytes: Uint8Array) => Promise<void> | void, options: AbortOptions): Promise<AnswerEnd>
+  /** The peer's current signed advert with its whole filter body, encoded as docs/protocol.md says; null if it has none. */
+  advert(peer: string, options: AbortOptions): Promise<Uint8Array | null>
+}

@@ -1,0 +1,35 @@
+/** Files of this machine, as put and get touch them. Symbolic links are never followed. */
+import type { Bytes } from '../model/units.ts'
+import type { AbortOptions } from './options.ts'
+
+export type LocalKind = 'file' | 'directory' | 'other'
+
+export interface LocalEntry {
+  /** Relative to the walked folder, segments separated by `/`. */
+  readonly path: string
+  readonly kind: LocalKind
+}
+
+/** A file being written: nobody sees its name before {@link commit}. */
+export interface FileSink {
+  write(bytes: Uint8Array): Promise<void>
+  /** Flushes and makes the file appear under its name; CONFLICT if the name is taken by then. */
+  commit(): Promise<void>
+  /** Removes what was written. */
+  discard(): Promise<void>
+}
+
+export interface LocalFiles {
+  /** Throws INVALID_PARAMS if there is nothing or it cannot be read. */
+  kindOf(path: string): Promise<LocalKind>
+  exists(path: string): Promise<boolean>
+  read(path: string, options: AbortOptions): AsyncIterable<Uint8Array>
+  /** Everything below a folder, sorted by name, folders before what is in them. */
+  walk(path: string, options: AbortOptions): AsyncIterable<LocalEntry>
+  /** The last segment of a path. */
+  nameOf(path: string): string
+  join(folder: string, name: string): string
+  /** Makes one new folder; CONFLICT if it exists. */
+  makeFolder(path: string): Promise<void>
+  createFile(path: string): Promise<FileSink>
+}

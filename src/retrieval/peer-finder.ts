@@ -1,0 +1,118 @@
+/**
+ * Which direct peers to ask for a content, and in which order: those whose advert says yes, then one round of
+ * `have` among the others.
+ */
+import type { CID } from 'multiformats/cid'
+import { KithError } from '../errors.ts'
+import { startDeadline } from '../lib/deadline.ts'
+import { SHA2_256_CODE } from '../model/content-id.ts'
+import type { Attempt } from '../model/source.ts'
+import type { Ms } from '../model/units.ts'
+import { create as createDigest } from 'multiformats/hashes/digest'
+import { SourceError } from '../ports/block-source.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { ExchangeClient, HaveAnswer } from '../ports/exchange.ts'
+import type { ConnectedPeer, Network } from '../ports/network.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { Claim, Ranking } from '../ranking/ranking.ts'
+import type { Candidate } from './ladder.ts'
+import type { RetrievalRequest } from './retriever.ts'
+import type { DagSession } from './session.ts'
+import { peerCandidate } from './sources.ts'
+
+/** Most peers asked in one round: beyond, the chance of a hit no longer pays for the questions. */
+const HAVE_PEERS_MAX = 16
+/** A peer that does not answer `have` within this long is not waited for. */
+const HAVE_BUDGET_MS: Ms = 2_000
+
+/** What adverts say; the directory of the adverts folder. */
+export interface Claims {
+  claims(peer: string, content: { readonly cid?: CID, readonly sha256?: Uint8Array }): Claim
+  observe(peer: string, hit: boolean): void
+}
+
+export interface PeerFinderComponents {
+  readonly network: Network
+  readonly exchange: ExchangeClient
+  readonly directory: Claims
+  readonly ranking: Ranking
+  readonly clock: Clock
+  readonly didOf: (peer: string) => string
+}
+
+export interface PeerSearch {
+  readonly claimants: readonly Candidate[]
+  readonly askOthers: (signal: AbortSignal) => Promise<readonly Candidate[]>
+}
+
+interface Ranked { readonly peer: string, readonly claim: Claim }
+
+export class PeerFinder {
+  readonly #parts: PeerFinderComponents
+
+  constructor (components: PeerFinderComponents) {
+    this.#parts = components
+  }
+
+  search (request: RetrievalRequest, session: DagSession, requestId: Uint8Array, notes: Attempt[]): PeerSearch {
+    const ranked = this.#rank({ cid: request.context })
+    const candidate = (peer: string, fromFilter: boolean): Candidate => peerCandidate(this.#parts.exchange, session, {
+      peer, did: this.#parts.didOf(peer), context: request.context, claims: true, requestId, ttl: request.ttl, hops: request.hops,
+      ...(request.preferredSources === undefined ? {} : { preferredSources: request.preferredSources }),
+      observe: hit => { if (fromFilter) this.#parts.directory.observe(peer, hit) }
+    })
+    return {
+      claimants: ranked.filter(({ claim }) => claim === 'yes').map(({ peer }) => candidate(peer, true)),
+      askOthers: async signal => {
+        const others = ranked.filter(({ claim }) => claim !== 'yes').slice(0, HAVE_PEERS_MAX)
+        const asked = await Promise.all(others.map(async ({ peer }) => await this.#have(peer, request.context.multihash.bytes, notes, { signal })))
+        return others.flatMap(({ peer }, index) => asked[index]?.have === true ? [candidate(peer, false)] : [])
+      }
+    }
+  }
+
+  /**
+   * Root CIDs that connected peers give for a content hash, each a claim. Those whose filter says yes are asked first.
+   *
+   * @throws NOT_FOUND when nobody knows one
+   */
+  async rootsOf (sha256: Uint8Array, options: AbortOptions & { readonly ttl: number }): Promise<readonly CID[]> {
+    const multihash = createDigest(SHA2_256_CODE, sha256)
+    const notes: Attempt[] = []
+    const ranked = this.#rank({ sha256 }).slice(0, HAVE_PEERS_MAX)
+    const answers = await Promise.all(ranked.map(async ({ peer }) => await this.#have(peer, multihash.bytes, notes, options)))
+    const roots = new Map<string, CID>()
+    for (const answer of answers) {
+      if (answer?.have === true && answer.cid !== undefined) roots.set(answer.cid.toString(), answer.cid)
+    }
+    if (roots.size > 0) return [...roots.values()]
+    const attempts: Attempt[] = [...notes,
+      { stage: 'ipfs', outcome: 'skipped', ms: 0, bytes: 0, reason: 'no-cid' },
+      { stage: 'gateway', outcome: 'skipped', ms: 0, bytes: 0, reason: 'no-cid' }]
+    throw new KithError('NOT_FOUND', `none of the ${ranked.length} connected peers knows this hash; IPFS and gateways can only be asked by CID`, { attempts, asked: ranked.length })
+  }
+
+  #rank (content: { readonly cid?: CID, readonly sha256?: Uint8Array }): Ranked[] {
+    const { network, exchange, directory, ranking } = this.#parts
+    const candidates = network.peers()
+      .filter(({ peer }) => exchange.speaks(peer))
+      .map(({ peer, since }: ConnectedPeer) => ({ peer, connectedSince: since, claim: directory.claims(peer, content) }))
+    return [...ranking.order(candidates)]
+  }
+
+  async #have (peer: string, multihash: Uint8Array, notes: Attempt[], options: AbortOptions): Promise<HaveAnswer | undefined> {
+    const startedAt = this.#parts.clock.monotonic()
+    using budget = startDeadline(this.#parts.clock, HAVE_BUDGET_MS, options)
+    const note = (outcome: Attempt['outcome']): void => {
+      notes.push({ stage: 'peer', peer, did: this.#parts.didOf(peer), outcome, ms: Math.round(this.#parts.clock.monotonic() - startedAt), bytes: 0, reason: 'have' })
+    }
+    try {
+      const [answer] = await this.#parts.exchange.have(peer, [multihash], budget)
+      if (answer?.have !== true) note('not-found')
+      return answer
+    } catch (error) {
+      note(options.signal?.aborted === true ? 'cancelled' : error instanceof SourceError ? error.outcome : 'timeout')
+      return undefined
+    }
+  }
+}

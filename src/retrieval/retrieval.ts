@@ -1,0 +1,121 @@
+/**
+ * One retrieval under way: a session to fill, a ladder of sources to fill it, and what came of it. Several callers
+ * may share one (single flight); each reads at its own pace.
+ */
+import type { CID } from 'multiformats/cid'
+import { readFile } from '../dag/file.ts'
+import { KithError, toKithError } from '../errors.ts'
+import { Sha256 } from '../model/sha256.ts'
+import type { Attempt, BytesByStage, SourceId } from '../model/source.ts'
+import type { Ms } from '../model/units.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Ladder } from './ladder.ts'
+import type { DagSession } from './session.ts'
+
+export interface RetrievalReport {
+  readonly source: SourceId
+  readonly bytes: BytesByStage
+  readonly attempts: readonly Attempt[]
+  readonly ms: Ms
+  readonly firstByteMs: Ms
+  readonly sha256?: Uint8Array
+}
+
+export const NO_BYTES_YET: BytesByStage = { local: 0, peer: 0, proxy: 0, ipfs: 0, gateway: 0 }
+
+export interface RetrievalInit {
+  readonly root: CID
+  readonly session: DagSession
+  readonly ladder: Ladder
+  /** Attempts to report before those of the ladder: stages that were not eligible, peers that were asked. */
+  readonly notes: Attempt[]
+  readonly startedAt: Ms
+  readonly isPublic: boolean
+}
+
+export const NOT_PUBLIC_HINT = 'this content is not here, and because it is not known to be public nobody was asked. If it is public, say so: metadata.privacy "public" (--privacy public).'
+
+export class Retrieval {
+  readonly session: DagSession
+  readonly #init: RetrievalInit
+  readonly #clock: Clock
+  readonly #hash: Promise<Uint8Array | undefined>
+
+  constructor (components: { readonly clock: Clock }, init: RetrievalInit) {
+    this.#clock = components.clock
+    this.#init = init
+    this.session = init.session
+    this.#hash = this.#hashContent()
+    this.#hash.catch(() => {}) // reported by whoever waits for the report
+  }
+
+  /** Fills the session. @throws with `attempts` in the error's data */
+  async run (signal: AbortSignal): Promise<RetrievalReport> {
+    const { session, ladder, startedAt } = this.#init
+    try {
+      if (!session.isDone) await ladder.climb({ signal })
+      await session.done
+      const digest = await this.#hash
+      return { ...this.#report(), ms: Math.round(this.#clock.monotonic() - startedAt), ...(digest === undefined ? {} : { sha256: digest }) }
+    } catch (error) {
+      const failure = this.#withAttempts(toKithError(error))
+      session.fail(failure)
+      throw failure
+    }
+  }
+
+  /** Who delivers at the moment. */
+  get deliverer (): SourceId | undefined { return this.#init.ladder.winner }
+
+  #report (): Omit<RetrievalReport, 'ms' | 'sha256'> {
+    const { ladder, session, startedAt } = this.#init
+    const attempts = this.#attempts()
+    const bytes = { ...NO_BYTES_YET, local: session.localBytes }
+    for (const attempt of attempts) bytes[attempt.stage] += attempt.bytes
+    const firstByteMs = ladder.firstByteAt === undefined ? 0 : Math.round(ladder.firstByteAt - startedAt)
+    return { source: mostBytes(attempts), bytes, attempts, firstByteMs }
+  }
+
+  #attempts (): Attempt[] {
+    return [...this.#init.notes, ...this.#init.ladder.attempts]
+  }
+
+  #withAttempts (error: KithError): KithError {
+    const attempts = this.#attempts()
+    const asked = attempts.filter(attempt => attempt.outcome !== 'skipped').length
+    const message = error.code === 'NOT_FOUND' && !this.#init.isPublic ? NOT_PUBLIC_HINT : error.message
+    return new KithError(error.code, message, { ...error.data, attempts, asked }, { cause: error })
+  }
+
+  /** The content's own hash, computed while the blocks come in; the reader is just one more who waits for them. */
+  async #hashContent (): Promise<Uint8Array | undefined> {
+    const { session } = this.#init
+    if (session.want.kind !== 'all') return undefined
+    const root = session.rootNode ?? await rootOf(session)
+    if (root.kind !== 'file' && root.kind !== 'raw') return undefined
+    const hash = new Sha256()
+    for await (const bytes of readFile(async (cid, options) => await session.get(cid, options), root, { offset: 0 }, {})) hash.update(bytes)
+    return hash.digest()
+  }
+}
+
+/** The root node as soon as it is verified. */
+export async function rootOf (session: DagSession): Promise<NonNullable<DagSession['rootNode']>> {
+  while (session.rootNode === undefined) {
+    const change = session.changed()
+    if (session.isDone) await session.done
+    if (session.failure !== undefined) throw session.failure
+    await change
+  }
+  return session.rootNode
+}
+
+function mostBytes (attempts: readonly Attempt[]): SourceId {
+  let best: Attempt | undefined
+  for (const attempt of attempts) {
+    if (attempt.bytes > (best?.bytes ?? 0)) best = attempt
+  }
+  if (best === undefined) return { stage: 'local' }
+  const { stage, peer, did, url } = best
+  return { stage, ...(peer === undefined ? {} : { peer }), ...(did === undefined ? {} : { did }), ...(url === undefined ? {} : { url }) }
+}

@@ -1,0 +1,299 @@
+/**
+ * One DAG being brought together from many sources: what is verified here, what is still missing, and who waits
+ * for it. Knows nothing of stages or peers; whoever delivers calls {@link DagSession.accept}.
+ *
+ * Every byte passes the one door (verifyBlock) and is in the store before anybody is told of it.
+ */
+import type { CID } from 'multiformats/cid'
+import { filePieces, type ByteRange } from '../dag/file.ts'
+import { isNodeCid, parseNode, type DagNode } from '../dag/node.ts'
+import { SkeletonWalk } from '../dag/skeleton.ts'
+import { KithError } from '../errors.ts'
+import { abortable } from '../lib/deadline.ts'
+import { deferred, type Deferred } from '../lib/deferred.ts'
+import { verifyBlock, type VerifiedBlock } from '../model/block.ts'
+import { blockKey, IDENTITY_CODE } from '../model/content-id.ts'
+import type { Bytes } from '../model/units.ts'
+import type { LeafRange } from '../ports/exchange.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { BlockReader } from '../ports/serving.ts'
+
+/** Which part of a DAG is asked for. `root`: its first block only, to follow a path. */
+export type Want =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'root' }
+  | { readonly kind: 'range', readonly range: ByteRange }
+
+export interface SessionStore extends BlockReader {
+  put(block: VerifiedBlock): Promise<boolean>
+}
+
+/** Leaf index that stands for "to the end" in a range; more leaves than any content has. */
+const LEAF_END = 0xffff_ffff
+
+export class DagSession {
+  readonly root: CID
+  readonly want: Want
+  /** Bytes found in the local store. */
+  localBytes: Bytes = 0
+  /** Rises whenever something was accepted. */
+  progress = 0
+  /** Verified bytes taken from sources. */
+  receivedBytes: Bytes = 0
+  readonly #store: SessionStore
+  readonly #walk: SkeletonWalk
+  readonly #waiting = new Map<string, Deferred<VerifiedBlock>>()
+  readonly #leafDone: boolean[] = []
+  readonly #claimed = new Set<string>()
+  #wanted: Set<number> | undefined
+  #missing = 0
+  #checkedLeaves = 0
+  /** No leaf below this index is missing. */
+  #firstMissing = 0
+  #rootNode: DagNode | undefined
+  #error: unknown
+  #isDone = false
+  #change = deferred<void>()
+  readonly #done = deferred<void>()
+
+  /** @param want what has to be complete before {@link done} resolves */
+  constructor (store: SessionStore, root: CID, want: Want) {
+    this.#store = store
+    this.root = root
+    this.want = want.kind === 'range' && !isNodeCid(root) ? { kind: 'all' } : want // one block has no parts
+    this.#walk = new SkeletonWalk(root)
+  }
+
+  /** Takes whatever the local store has. Call once, first. */
+  async loadLocal (): Promise<void> {
+    const { multihash } = this.root
+    if (multihash.code === IDENTITY_CODE) {
+      this.#sawRoot(verifyBlock(this.root, multihash.digest))
+      this.#finish()
+      return
+    }
+    if (isNodeCid(this.root)) {
+      await this.#advance()
+    } else {
+      const block = await this.#store.get(this.root)
+      if (block !== undefined) this.#sawRoot(block)
+    }
+    await this.#settle()
+  }
+
+  get rootNode (): DagNode | undefined { return this.#rootNode }
+  get failure (): unknown { return this.#error }
+  get isDone (): boolean { return this.#isDone }
+  /** Resolves when everything wanted is local; rejects after {@link fail}. */
+  get done (): Promise<void> { return this.#done.promise }
+  /** Distinct blocks known so far; all of them once {@link done}. */
+  get blockCount (): number { return this.#walk.nodes.length + this.#walk.leaves.length }
+  get skeletonNodes (): number { return this.#walk.nodes.length }
+
+  /** Resolves at the next change: something accepted, finished or failed. */
+  async changed (): Promise<void> { await this.#change.promise }
+
+  /** Leaves still needed, as ranges in leaf order; while the skeleton is incomplete, what is known of it and all beyond. */
+  missingLeaves (): LeafRange[] {
+    if (this.#wanted === undefined && this.want.kind !== 'all') return []
+    const ranges: [number, number][] = []
+    for (let index = 0; index < this.#walk.leaves.length; index++) {
+      if (this.#isLeafDone(index)) continue
+      const last = ranges.at(-1)
+      if (last !== undefined && last[0] + last[1] === index) last[1] += 1
+      else ranges.push([index, 1])
+    }
+    if (!this.#walk.done) {
+      const last = ranges.at(-1)
+      const known = this.#walk.leaves.length
+      if (last !== undefined && last[0] + last[1] === known) last[1] = LEAF_END - last[0]
+      else ranges.push([known, LEAF_END - known])
+    }
+    return ranges
+  }
+
+  /** The CID a skeleton index of an answer must have; undefined for what cannot come next. */
+  nodeAt (index: number): CID | undefined {
+    return index === this.#walk.nodes.length ? this.#walk.next : this.#walk.nodes[index]
+  }
+
+  leafAt (index: number): CID | undefined { return this.#walk.leaves[index]?.cid }
+
+  /** Takes up to `count` missing blocks for one fetcher; nobody else gets them until {@link release}. */
+  claim (count: number): CID[] {
+    const taken: CID[] = []
+    for (const cid of this.#needed(count + this.#claimed.size)) {
+      if (taken.length >= count) break
+      const key = blockKey(cid)
+      if (this.#claimed.has(key)) continue
+      this.#claimed.add(key)
+      taken.push(cid)
+    }
+    return taken
+  }
+
+  release (cid: CID): void { this.#claimed.delete(blockKey(cid)) }
+
+  /**
+   * Verifies and stores a block that was asked for.
+   *
+   * @throws BlockMismatchError, BadDagError (INTEGRITY): the sender is wrong · anything else: this node cannot go on
+   */
+  async accept (cid: CID, bytes: Uint8Array): Promise<void> {
+    const block = verifyBlock(cid, bytes)
+    if (isNodeCid(cid)) parseNode(block) // refuse what cannot be used before it is stored
+    await this.#store.put(block)
+    this.progress += 1
+    this.receivedBytes += bytes.byteLength
+    this.#note(block)
+    await this.#settle()
+  }
+
+  /** A block of this DAG, as soon as it is verified here. */
+  async get (cid: CID, options: AbortOptions): Promise<VerifiedBlock> {
+    options.signal?.throwIfAborted()
+    let before: number
+    do {
+      before = this.progress
+      const stored = await this.#store.get(cid, options)
+      if (stored !== undefined) return stored
+    } while (before !== this.progress) // it may have come in while the store was asked
+    if (this.#error !== undefined) throw this.#error
+    const key = blockKey(cid)
+    const waiter = this.#waiting.get(key) ?? deferred<VerifiedBlock>()
+    this.#waiting.set(key, waiter)
+    return { ...await abortable(waiter.promise, options), cid }
+  }
+
+  /** Ends the session: everybody who waits gets the error. What is verified stays in the store. */
+  fail (error: unknown): void {
+    if (this.#error !== undefined || this.#isDone) return
+    this.#error = error
+    for (const waiter of this.#waiting.values()) waiter.reject(error)
+    this.#waiting.clear()
+    this.#done.reject(error)
+    this.#announce()
+  }
+
+  #note (block: VerifiedBlock): void {
+    const next = this.#walk.next
+    if (next !== undefined && blockKey(next) === blockKey(block.cid)) this.#acceptNode(block)
+    else this.#markLeaf(block)
+    const key = blockKey(block.cid)
+    this.#waiting.get(key)?.resolve(block)
+    this.#waiting.delete(key)
+    this.#announce()
+  }
+
+  #acceptNode (block: VerifiedBlock): void {
+    const node = this.#walk.accept(block)
+    this.#rootNode ??= node
+  }
+
+  #sawRoot (block: VerifiedBlock): void {
+    this.localBytes += block.bytes.byteLength
+    this.#markLeaf(block)
+    this.#rootNode ??= parseNode(block)
+  }
+
+  #markLeaf (block: VerifiedBlock): void {
+    const index = this.#walk.leafIndex(block.cid)
+    if (index === undefined) return
+    if (this.#leafDone[index] !== true && index < this.#checkedLeaves && this.#isWanted(index)) this.#missing -= 1
+    this.#leafDone[index] = true
+    if (blockKey(block.cid) === blockKey(this.root)) this.#rootNode ??= parseNode(block)
+  }
+
+  /** Moves on over nodes and leaves that are in the store already, then looks whether all is there. */
+  async #settle (): Promise<void> {
+    if (this.#isDone) return
+    if (this.want.kind === 'root') {
+      if (this.#rootNode !== undefined) this.#finish()
+      return
+    }
+    await this.#advance()
+    if (this.#walk.done) {
+      this.#wanted ??= await this.#chooseLeaves()
+    }
+    await this.#checkLeaves()
+    if (this.#walk.done && this.#checkedLeaves === this.#walk.leaves.length && this.#missing === 0) this.#finish()
+  }
+
+  async #advance (): Promise<void> {
+    while (true) {
+      const next = this.#walk.next
+      if (next === undefined) return
+      const block = await this.#store.get(next)
+      if (block === undefined || this.#walk.next !== next) return
+      if (this.progress === 0) this.localBytes += block.bytes.byteLength
+      this.#acceptNode(block)
+    }
+  }
+
+  async #checkLeaves (): Promise<void> {
+    if (this.#wanted === undefined && this.want.kind === 'range') return
+    while (this.#checkedLeaves < this.#walk.leaves.length) {
+      const index = this.#checkedLeaves
+      const leaf = this.#walk.leaves[index]
+      if (leaf === undefined) return
+      const isLocal = this.#leafDone[index] === true || (this.#isWanted(index) && await this.#store.has(leaf.cid))
+      if (index !== this.#checkedLeaves) continue // another call was faster
+      this.#checkedLeaves += 1
+      if (isLocal && this.#leafDone[index] !== true) {
+        this.#leafDone[index] = true
+        this.localBytes += leaf.size ?? 0
+      }
+      if (this.#leafDone[index] !== true && this.#isWanted(index)) this.#missing += 1
+    }
+  }
+
+  async #chooseLeaves (): Promise<Set<number>> {
+    const wanted = new Set<number>()
+    if (this.want.kind !== 'range' || this.#rootNode === undefined) return wanted
+    for await (const piece of filePieces(async cid => await this.#stored(cid), this.#rootNode, this.want.range, {})) {
+      const index = this.#walk.leafIndex(piece.cid)
+      if (index !== undefined) wanted.add(index)
+    }
+    return wanted
+  }
+
+  async #stored (cid: CID): Promise<VerifiedBlock> {
+    const block = await this.#store.get(cid)
+    if (block === undefined) throw new KithError('INTERNAL', 'a block that was just stored cannot be read')
+    return block
+  }
+
+  #isWanted (index: number): boolean {
+    return this.want.kind === 'all' || this.#wanted?.has(index) === true
+  }
+
+  #isLeafDone (index: number): boolean {
+    return this.#leafDone[index] === true || !this.#isWanted(index)
+  }
+
+  * #needed (count: number): Generator<CID> {
+    if (this.want.kind === 'root') {
+      if (this.#rootNode === undefined) yield this.root
+      return
+    }
+    yield * this.#walk.upcoming(count)
+    if (this.want.kind === 'range' && this.#wanted === undefined && isNodeCid(this.root)) return
+    while (this.#firstMissing < this.#walk.leaves.length && this.#isLeafDone(this.#firstMissing)) this.#firstMissing += 1
+    for (let index = this.#firstMissing; index < this.#walk.leaves.length; index++) {
+      const leaf = this.#walk.leaves[index]
+      if (leaf !== undefined && !this.#isLeafDone(index)) yield leaf.cid
+    }
+  }
+
+  #finish (): void {
+    this.#isDone = true
+    this.#done.resolve()
+    this.#announce()
+  }
+
+  #announce (): void {
+    const change = this.#change
+    this.#change = deferred<void>()
+    change.resolve()
+  }
+}

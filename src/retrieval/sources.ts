@@ -1,0 +1,122 @@
+/**
+ * The two ways in which a source fills a session: a peer streams a DAG in order, IPFS and gateways give block by
+ * block. Both verify through the session and tell the ladder of every verified byte.
+ */
+import type { CID } from 'multiformats/cid'
+import { SourceError, type BlockSource } from '../ports/block-source.ts'
+import type { AnswerEnd, ExchangeClient } from '../ports/exchange.ts'
+import type { PreferredSource } from '../model/source.ts'
+import { abortable } from '../lib/deadline.ts'
+import type { Candidate, Run } from './ladder.ts'
+import type { DagSession } from './session.ts'
+
+export interface PeerAsk {
+  readonly peer: string
+  readonly did: string
+  /** The content a peer knows by name; `session.root` may lie below it. */
+  readonly context: CID
+  readonly claims: boolean
+  readonly requestId: Uint8Array
+  readonly ttl: number
+  readonly hops: 0 | 1
+  readonly preferredSources?: readonly PreferredSource[]
+  /** Told once what became of the claim. */
+  readonly observe: (hit: boolean) => void
+}
+
+export function peerCandidate (exchange: ExchangeClient, session: DagSession, ask: PeerAsk): Candidate {
+  return {
+    id: { stage: 'peer', peer: ask.peer, did: ask.did },
+    claims: ask.claims,
+    run: async run => {
+      const end = await unlessDone(session, fillFromPeer(exchange, session, ask, run))
+      if (end === 'not-found') ask.observe(false)
+      if (session.isDone) ask.observe(true)
+      else throw new SourceError(end === 'refused' ? 'refused' : 'not-found', end === 'partial' ? 'it has only a part' : `it answered ${end ?? 'nothing'}`)
+    }
+  }
+}
+
+/** Asks again while answers bring something: first for the skeleton, then for the leaves it names. */
+async function fillFromPeer (exchange: ExchangeClient, session: DagSession, ask: PeerAsk, run: Run): Promise<AnswerEnd> {
+  while (true) {
+    const before = session.progress
+    const end = await askOnce(exchange, session, ask, run)
+    if (session.isDone || end === 'refused' || session.progress === before) return session.progress === before && end === 'ok' ? 'partial' : end
+  }
+}
+
+async function askOnce (exchange: ExchangeClient, session: DagSession, ask: PeerAsk, run: Run): Promise<AnswerEnd> {
+  const { peer, requestId, ttl, hops, preferredSources, context } = ask
+  if (session.want.kind === 'root') {
+    return await exchange.blocks(peer, { root: context, cids: [session.root], ttl }, async (_index, bytes) => { await take(session, run, session.root, bytes) }, run)
+  }
+  const request = {
+    cid: session.root, sha256: null, requestId, ttl, hops, skipNodes: session.skeletonNodes, leaves: session.missingLeaves(),
+    ...(preferredSources === undefined ? {} : { preferredSources })
+  }
+  return await exchange.dag(peer, request, {
+    head: () => {},
+    node: async (index, bytes) => {
+      if (index < session.skeletonNodes) return // it was here already
+      await take(session, run, session.nodeAt(index), bytes)
+    },
+    leaf: async (index, bytes) => { await take(session, run, session.leafAt(index), bytes) }
+  }, run)
+}
+
+async function take (session: DagSession, run: Run, cid: CID | undefined, bytes: Uint8Array): Promise<void> {
+  if (cid === undefined) throw new SourceError('fault', 'it sent a block nobody asked for')
+  await session.accept(cid, bytes)
+  run.verified(bytes.byteLength)
+}
+
+export function blockCandidate (source: BlockSource, session: DagSession, context: CID): Candidate {
+  return {
+    id: { stage: source.stage, ...(source.url === undefined ? {} : { url: source.url }) },
+    claims: false,
+    run: async run => { await unlessDone(session, fillFromBlocks(source, session, context, run)) }
+  }
+}
+
+/** Keeps up to `concurrency` blocks in flight. The first failure ends the run: what it lacks, another source may have. */
+async function fillFromBlocks (source: BlockSource, session: DagSession, context: CID, run: Run): Promise<void> {
+  const opened = source.open(context)
+  const inFlight = new Set<Promise<void>>()
+  const stop = new AbortController()
+  const signal = AbortSignal.any([run.signal, stop.signal])
+  const fetch = async (cid: CID): Promise<void> => {
+    try {
+      const bytes = await opened.get(cid, { signal })
+      signal.throwIfAborted()
+      await take(session, run, cid, bytes)
+    } finally {
+      session.release(cid)
+    }
+  }
+  try {
+    while (!session.isDone) {
+      const change = session.changed()
+      for (const cid of session.claim(source.concurrency - inFlight.size)) {
+        const task = fetch(cid).finally(() => { inFlight.delete(task) })
+        task.catch(() => {}) // seen by the race below
+        inFlight.add(task)
+      }
+      if (inFlight.size === 0) await abortable(change, run)
+      else await abortable(Promise.race(inFlight), run)
+    }
+  } finally {
+    stop.abort()
+    opened.close()
+  }
+}
+
+/** Once everything is here, it does not matter how the source ends. */
+async function unlessDone<T> (session: DagSession, work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (session.isDone) return undefined
+    throw error
+  }
+}

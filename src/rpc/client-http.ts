@@ -1,0 +1,146 @@
+/** The client's way for bytes: HTTP bodies over the daemon's socket, as streams with back-pressure. */
+import { request as httpRequest } from 'node:http'
+import type { IncomingMessage, RequestOptions } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { KithError, toKithError } from '../errors.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import { notRunning } from './client-lines.ts'
+import { errorFromBody, isRecord } from './error-body.ts'
+import type { GetReport, PutParams, PutResult } from './services.ts'
+
+/** Answers other than content are small. Bytes. */
+const ANSWER_BYTES_MAX = 1024 * 1024
+
+export interface GetStreamOptions extends AbortOptions {
+  /** Whole seconds the search may last. */
+  readonly ttl?: number
+  readonly sources?: readonly string[]
+  readonly privacy?: string
+  readonly offset?: number
+  readonly length?: number
+}
+
+export interface ContentStream {
+  readonly cid: string
+  /** Bytes that will come. */
+  readonly length: number
+  readonly contentType: string
+  readonly name?: string
+  /** What it took until the first byte. */
+  readonly report?: GetReport
+  /** Verified bytes. Rejects when the transfer breaks off; ends only when it is whole. */
+  readonly body: AsyncIterable<Uint8Array>
+  /** Gives the transfer up. */
+  close(): void
+}
+
+export async function putStream(socketPath: string, body: AsyncIterable<Uint8Array>, params: PutParams, { signal }: AbortOptions): Promise<PutResult> {
+  const { contentType, pin, ...rest } = params
+  const query = new URLSearchParams(Object.entries({ ...rest, ...(pin === undefined ? {} : { pin: String(pin) }) }))
+  const headers = contentType === undefined ? {} : { 'content-type': contentType }
+  const response = await send({ socketPath, method: 'PUT', path: `/content?${query.toString()}`, headers, signal }, body)
+  const answer = await readJson(response)
+  if (!isPutResult(answer)) throw new KithError('INTERNAL', 'the daemon answered something that is no result of content.put')
+  return answer
+}
+
+/** @throws KithError as the daemon answered it: NOT_FOUND, TIMEOUT, IS_DIRECTORY… */
+export async function getStream(socketPath: string, content: string, options: GetStreamOptions): Promise<ContentStream> {
+  const { ttl, sources, privacy, offset, length, signal } = options
+  const query = new URLSearchParams({ ...(ttl === undefined ? {} : { ttl: String(ttl) }), ...(sources === undefined ? {} : { sources: sources.join(',') }), ...(privacy === undefined ? {} : { privacy }) })
+  const path = `/content/${content.split('/').map(encodeURIComponent).join('/')}?${query.toString()}`
+  const range = offset === undefined && length === undefined ? {} : { range: `bytes=${offset ?? 0}-${length === undefined ? '' : (offset ?? 0) + length - 1}` }
+  const response = await send({ socketPath, method: 'GET', path, headers: range, signal })
+  const { headers } = response
+  const name = readName(headers['content-disposition'])
+  const report = readReport(headers['kith-report'])
+  return {
+    cid: (headers.etag ?? '').replaceAll('"', ''),
+    length: Number(headers['content-length']),
+    contentType: headers['content-type'] ?? 'application/octet-stream',
+    ...(name === undefined ? {} : { name }),
+    ...(report === undefined ? {} : { report }),
+    body: bytesOf(response, signal),
+    close: () => void response.destroy()
+  }
+}
+
+interface SendOptions {
+  readonly socketPath: string
+  readonly method: string
+  readonly path: string
+  readonly headers: Record<string, string>
+  readonly signal: AbortSignal | undefined
+}
+
+/** Resolves with a good response. A refusal may come while the body is still being sent. */
+async function send({ signal, ...options }: SendOptions, body?: AsyncIterable<Uint8Array>): Promise<IncomingMessage> {
+  signal?.throwIfAborted()
+  const init: RequestOptions = { ...options, host: 'kith', agent: false, ...(signal === undefined ? {} : { signal }) }
+  const request = httpRequest(init)
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    request.once('response', resolve)
+    request.on('error', error => reject(signal?.aborted === true ? toKithError(signal.reason) : sendError(options.socketPath, error)))
+  })
+  if (body === undefined) request.end()
+  else pipeline(Readable.from(body), request).catch((error: unknown) => request.destroy(toKithError(error)))
+  const response = await answered
+  if ((response.statusCode ?? 500) < 300) return response
+  const answer = await readJson(response)
+  request.destroy()
+  const error = isRecord(answer) ? answer['error'] : undefined
+  if (!isRecord(error)) throw new KithError('INTERNAL', `the daemon answered with status ${response.statusCode}`)
+  throw errorFromBody({ code: Number(error['code']), message: String(error['message']), data: error['data'] })
+}
+
+function sendError(socketPath: string, error: NodeJS.ErrnoException): KithError {
+  if (error instanceof KithError) return error
+  if (error.syscall === 'connect') return notRunning(socketPath, error)
+  return new KithError('UNAVAILABLE', `the connection to the daemon broke: ${error.message}`, {}, { cause: error })
+}
+
+async function* bytesOf(response: IncomingMessage, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  let received = 0
+  try {
+    for await (const chunk of response) {
+      if (!(chunk instanceof Uint8Array)) continue
+      received += chunk.byteLength
+      yield chunk
+    }
+  } catch (error) {
+    if (signal?.aborted === true) throw toKithError(signal.reason)
+    throw new KithError('UNAVAILABLE', `the transfer broke off after ${received} bytes: the source failed and no other could go on. Try again.`, { received }, { cause: error })
+  }
+}
+
+async function readJson(response: IncomingMessage): Promise<unknown> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response) {
+    if (!(chunk instanceof Uint8Array)) continue
+    size += chunk.byteLength
+    if (size > ANSWER_BYTES_MAX) throw new KithError('TOO_LARGE', 'the answer of the daemon is too long')
+    parts.push(chunk)
+  }
+  return JSON.parse(Buffer.concat(parts).toString('utf8'))
+}
+
+function readName(disposition: string | undefined): string | undefined {
+  const found = /filename\*=UTF-8''([^;]+)/.exec(disposition ?? '')
+  return found?.[1] === undefined ? undefined : decodeURIComponent(found[1])
+}
+
+function readReport(header: string | string[] | undefined): GetReport | undefined {
+  if (typeof header !== 'string') return undefined
+  const report: unknown = JSON.parse(decodeURIComponent(header))
+  return isReport(report) ? report : undefined
+}
+
+function isReport(value: unknown): value is GetReport {
+  return isRecord(value) && Array.isArray(value['attempts']) && isRecord(value['source'])
+}
+
+function isPutResult(value: unknown): value is PutResult {
+  return isRecord(value) && typeof value['cid'] === 'string' && typeof value['uri'] === 'string'
+}

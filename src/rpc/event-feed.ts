@@ -1,0 +1,162 @@
+/**
+ * Events on their way to one connection: what waits while the connection is slow, and what is given up when it is
+ * too slow. Bounded: progress merges first, then the oldest go and one `events.dropped` says which.
+ * In memory only; a client that comes back asks for what it missed by sequence number.
+ */
+import { KithError } from '../errors.ts'
+import type { EventBus, KithEvent } from '../observe/events.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { EventFilter } from './method.ts'
+
+/** Events that wait for one slow connection; a promise of the contract. */
+const WAITING_EVENTS_MAX = 1024
+/** Subscriptions of one connection: each costs a call per event. */
+const SUBSCRIPTIONS_MAX = 64
+
+export interface FeedItem {
+  readonly event: KithEvent
+  readonly subscription?: string
+}
+
+export interface EventFeedInit {
+  /** Sends one item. False: no more until {@link EventFeed.resume}. */
+  readonly write: (item: FeedItem) => boolean
+}
+
+export class EventFeed {
+  readonly #bus: EventBus
+  readonly #clock: Clock
+  readonly #write: (item: FeedItem) => boolean
+  readonly #subscriptions = new Map<string, () => void>()
+  #replay: FeedItem[] = []
+  #replayed = 0
+  #waiting: FeedItem[] = []
+  #gap: { from: number; to: number } | undefined
+  #blocked = false
+  #closed = false
+  #named = 0
+
+  constructor(components: { readonly events: EventBus; readonly clock: Clock }, init: EventFeedInit) {
+    this.#bus = components.events
+    this.#clock = components.clock
+    this.#write = init.write
+  }
+
+  get subscriptions(): number {
+    return this.#subscriptions.size
+  }
+
+  /**
+   * Reserves a subscription; its events flow after `start`, so that the answer naming it can go first. Nothing
+   * that happens in between is lost.
+   */
+  subscribe(filter: EventFilter): { readonly subscription: string; start(): void } {
+    if (this.#subscriptions.size >= SUBSCRIPTIONS_MAX) throw new KithError('RATE_LIMITED', `this connection has ${SUBSCRIPTIONS_MAX} subscriptions already; end one first`, { limit: SUBSCRIPTIONS_MAX })
+    const subscription = `s${++this.#named}`
+    const asked = filter.since
+    const after = asked ?? this.#bus.seq
+    this.#subscriptions.set(subscription, () => {})
+    return { subscription, start: () => this.#start(subscription, filter, after, asked !== undefined) }
+  }
+
+  unsubscribe(subscription: string): boolean {
+    this.#subscriptions.get(subscription)?.()
+    return this.#subscriptions.delete(subscription)
+  }
+
+  /** An event for this connection alone, such as the progress of its own call. */
+  push(item: FeedItem): void {
+    if (this.#closed) return
+    if (this.#isIdle()) {
+      this.#blocked = !this.#write(item)
+      return
+    }
+    if (this.#waiting.length >= WAITING_EVENTS_MAX) this.#mergeProgress()
+    if (this.#waiting.length >= WAITING_EVENTS_MAX) this.#dropOldest()
+    this.#waiting.push(item)
+  }
+
+  /** The connection takes bytes again. */
+  resume(): void {
+    this.#blocked = false
+    while (!this.#blocked && !this.#closed) {
+      const item = this.#next()
+      if (item === undefined) return
+      this.#blocked = !this.#write(item)
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const stop of this.#subscriptions.values()) stop()
+    this.#subscriptions.clear()
+    this.#replay = []
+    this.#waiting = []
+  }
+
+  #start(subscription: string, { types }: EventFilter, after: number, isReplay: boolean): void {
+    if (this.#closed || !this.#subscriptions.has(subscription)) return
+    const wanted = types === undefined ? undefined : new Set(types)
+    const isWanted = (event: KithEvent): boolean => wanted === undefined || wanted.has(event.type)
+    this.#subscriptions.set(subscription, this.#bus.subscribe(event => {
+      if (isWanted(event)) this.push({ event, subscription })
+    }))
+    // A number from before a restart is larger than any of this process: then everything is new to the caller.
+    const missed = this.#bus.since(after > this.#bus.seq ? 0 : after)
+    const first = missed[0]
+    if (isReplay && first !== undefined && after < first.seq - 1) this.#replay.push({ event: this.#dropped(after + 1, first.seq - 1), subscription })
+    for (const event of missed) if (isWanted(event)) this.#replay.push({ event, subscription })
+    if (!this.#blocked) this.resume()
+  }
+
+  #isIdle(): boolean {
+    return !this.#blocked && this.#waiting.length === 0 && this.#gap === undefined && this.#replay.length === this.#replayed
+  }
+
+  #next(): FeedItem | undefined {
+    const replayed = this.#replay[this.#replayed]
+    if (replayed !== undefined) {
+      this.#replayed++
+      return replayed
+    }
+    this.#replay = []
+    this.#replayed = 0
+    const gap = this.#gap
+    if (gap === undefined) return this.#waiting.shift()
+    this.#gap = undefined
+    return { event: this.#dropped(gap.from, gap.to) }
+  }
+
+  #dropOldest(): void {
+    const oldest = this.#waiting.shift()
+    if (oldest === undefined || isOwnProgress(oldest)) return
+    const { seq } = oldest.event
+    this.#gap = { from: this.#gap?.from ?? seq, to: seq }
+  }
+
+  /** Of several reports on the same transfer only the newest says anything. */
+  #mergeProgress(): void {
+    const seen = new Set<string>()
+    const kept: FeedItem[] = []
+    for (const item of this.#waiting.toReversed()) {
+      const key = progressKey(item)
+      if (key !== undefined && seen.has(key)) continue
+      if (key !== undefined) seen.add(key)
+      kept.push(item)
+    }
+    this.#waiting = kept.toReversed()
+  }
+
+  #dropped(from: number, to: number): KithEvent {
+    return { seq: to, type: 'events.dropped', at: new Date(this.#clock.now()).toISOString(), from, to }
+  }
+}
+
+function isOwnProgress({ event, subscription }: FeedItem): boolean {
+  return event.type === 'content.progress' && subscription === undefined
+}
+
+function progressKey({ event, subscription }: FeedItem): string | undefined {
+  if (event.type !== 'content.progress') return undefined
+  return JSON.stringify([subscription, event['call'], event['cid'], event['id']])
+}

@@ -1,0 +1,75 @@
+/** Small helpers of the HTTP side: JSON answers, error answers, waiting until a client has read. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { KithError, toKithError } from '../errors.ts'
+import { KIB } from '../model/units.ts'
+import type { Caller } from './access.ts'
+import { errorBody, httpStatus } from './error-body.ts'
+import type { RpcComponents } from './session.ts'
+
+/** Longest query string read: a filter or a few options. Characters. */
+const QUERY_CHARACTERS_MAX = 8 * KIB
+
+/** One request under way. */
+export interface HttpCall {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly caller: Caller
+  /** Aborted when the client goes away or the server stops. */
+  readonly signal: AbortSignal
+}
+
+export type HttpRoute = (components: RpcComponents, call: HttpCall) => Promise<void>
+
+export function answerJson(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+  response.end(text)
+}
+
+/** Before the first byte an error is an answer; after it the connection is destroyed, so that nobody takes a part for the whole. */
+export function answerError({ log }: RpcComponents, { request, response, caller }: HttpCall, thrown: unknown): void {
+  const error = toKithError(thrown)
+  if (error.fault === 'bug') log.error({ err: thrown, method: request.method }, 'an HTTP request failed because of a bug')
+  if (response.headersSent || response.destroyed) {
+    response.destroy()
+    return
+  }
+  const text = JSON.stringify({ error: errorBody(error) })
+  response.removeHeader('content-length')
+  answerJson(response, httpStatus(error, caller), request.method === 'HEAD' ? '' : text)
+}
+
+/** Resolves when more may be written. @throws the signal's reason when the client is gone */
+export async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  if (!response.writableNeedDrain) return
+  signal.throwIfAborted()
+  await new Promise<void>((resolve, reject) => {
+    const onDrain = (): void => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    }
+    const onAbort = (): void => {
+      response.removeListener('drain', onDrain)
+      reject(signal.reason)
+    }
+    response.once('drain', onDrain)
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+/** Path and query of a request; the path as it was sent, since decoding and dots are up to the route. */
+export function splitUrl(url: string): { readonly path: string; readonly query: URLSearchParams } {
+  const mark = url.indexOf('?')
+  if (mark === -1) return { path: url, query: new URLSearchParams() }
+  if (url.length - mark > QUERY_CHARACTERS_MAX) throw new KithError('TOO_LARGE', `the query is longer than ${QUERY_CHARACTERS_MAX} characters`)
+  return { path: url.slice(0, mark), query: new URLSearchParams(url.slice(mark + 1)) }
+}
+
+/** The query as an object; a parameter given twice is a mistake. */
+export function queryParams(query: URLSearchParams): Record<string, string> {
+  const params: Record<string, string> = {}
+  for (const [name, value] of query) {
+    if (Object.hasOwn(params, name)) throw new KithError('INVALID_PARAMS', `the parameter "${name}" is given twice`, { parameter: name })
+    params[name] = value
+  }
+  return params
+}

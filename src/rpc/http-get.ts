@@ -1,0 +1,146 @@
+/**
+ * `GET /content/CONTENT[/path]`: verified bytes out, as they come, at the speed of the reader. Nothing is answered
+ * before the first byte is at hand; a source that fails after it destroys the connection.
+ */
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { InvalidContentError, KithError } from '../errors.ts'
+import { isSafeName, parseContent } from '../model/content-id.ts'
+import type { Bytes } from '../model/units.ts'
+import { authorize } from './access.ts'
+import { errorBody } from './error-body.ts'
+import { answerJson, drained, queryParams, splitUrl } from './http-answer.ts'
+import type { HttpCall } from './http-answer.ts'
+import { parseRange } from './http-range.ts'
+import { paramsChecker } from './method.ts'
+import { builtPrivacy } from './methods-content.ts'
+import { preferredSources, privacyParam, ttl } from './schemas.ts'
+import type { GetParams, OpenedContent } from './services.ts'
+import type { RpcComponents } from './session.ts'
+
+export const CONTENT_ROUTE = '/content/'
+
+/** Attempts named in the report header: headers have to stay small. */
+const REPORTED_ATTEMPTS_MAX = 16
+
+const check = paramsChecker({ ttl: ttl.exactOptional(), sources: preferredSources.exactOptional(), privacy: privacyParam.exactOptional() }, [])
+
+export async function getContent({ services }: RpcComponents, call: HttpCall): Promise<void> {
+  const { request, response, caller, signal } = call
+  authorize({ name: 'content.get', access: 'read' }, caller)
+  const opened = await services.content.open(readParams(request), { signal })
+  try {
+    if (opened.kind === 'directory') throw new KithError('IS_DIRECTORY', 'this content is a directory: name a file below it, or use content.ls or content.get with a path', { cid: opened.cid })
+    const etag = `"${opened.cid}"`
+    if (isKnown(request.headers['if-none-match'], etag)) {
+      response.writeHead(304, { etag }).end()
+      return
+    }
+    await answerBytes(call, opened, etag)
+  } finally {
+    opened.close()
+  }
+}
+
+async function answerBytes({ request, response, signal }: HttpCall, opened: OpenedContent, etag: string): Promise<void> {
+  const ifRange = request.headers['if-range']
+  const range = ifRange === undefined || ifRange === etag ? parseRange(request.headers.range, opened.size) : undefined
+  if (range === 'unsatisfiable') {
+    response.setHeader('content-range', `bytes */${opened.size}`)
+    const error = new KithError('INVALID_PARAMS', `the range "${request.headers.range ?? ''}" lies outside of the ${opened.size} bytes`, { size: opened.size })
+    answerJson(response, 416, JSON.stringify({ error: errorBody(error) }))
+    return
+  }
+  const status = range === undefined ? 200 : 206
+  const part = range ?? { offset: 0, length: opened.size }
+  const headers = { ...contentHeaders(opened, etag), 'content-length': part.length, ...(range === undefined ? {} : { 'content-range': `bytes ${part.offset}-${part.offset + part.length - 1}/${opened.size}` }) }
+  if (request.method === 'HEAD' || part.length === 0) {
+    response.writeHead(status, headers).end()
+    return
+  }
+  await stream({ response, signal, bytes: opened.read(part, { signal }), length: part.length, head: () => response.writeHead(status, headers) })
+}
+
+interface Transfer {
+  readonly response: ServerResponse
+  readonly signal: AbortSignal
+  readonly bytes: AsyncIterable<Uint8Array>
+  readonly length: Bytes
+  head(): void
+}
+
+/** The head goes out with the first verified byte; exactly the promised length follows, or the connection dies. */
+async function stream({ response, signal, bytes, length, head }: Transfer): Promise<void> {
+  let sent = 0
+  for await (const chunk of bytes) {
+    if (sent + chunk.byteLength > length) break
+    if (!response.headersSent) head()
+    sent += chunk.byteLength
+    if (!response.write(chunk)) await drained(response, signal)
+  }
+  if (sent !== length) throw new KithError('INTERNAL', `${length} bytes were promised and a different number came`)
+  response.end()
+}
+
+function contentHeaders(opened: OpenedContent, etag: string): OutgoingHttpHeaders {
+  const { contentType, name } = opened
+  const report = opened.report?.()
+  return {
+    'content-type': contentType !== undefined && isPrintable(contentType) ? contentType : 'application/octet-stream',
+    'accept-ranges': 'bytes',
+    'cache-control': 'private, max-age=31536000, immutable',
+    'x-content-type-options': 'nosniff',
+    etag,
+    ...(name === undefined ? {} : { 'content-disposition': `inline; filename*=UTF-8''${encodeName(name)}` }),
+    ...(report === undefined ? {} : { 'kith-report': encodeURIComponent(JSON.stringify({ ...report, attempts: report.attempts.slice(0, REPORTED_ATTEMPTS_MAX) })) })
+  }
+}
+
+/** A peer's word about types and names reaches a header only if a header can hold it. */
+function isPrintable(text: string): boolean {
+  return /^[\x20-\x7e]+$/.test(text)
+}
+
+function encodeName(name: string): string {
+  return encodeURIComponent(name.toWellFormed()).replace(/['()*]/g, character => `%${character.charCodeAt(0).toString(16)}`)
+}
+
+function isKnown(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false
+  return header.split(',').some(tag => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
+}
+
+/** @throws KithError INVALID_PARAMS, InvalidContentError */
+function readParams(request: IncomingMessage): GetParams {
+  const { path, query } = splitUrl(request.url ?? '')
+  const content = readContent(path.slice(CONTENT_ROUTE.length))
+  const { ttl: seconds, sources, ...rest } = queryParams(query)
+  const params = check({
+    ...rest,
+    ...(seconds === undefined ? {} : { ttl: /^\d+$/.test(seconds) ? Number(seconds) : seconds }),
+    ...(sources === undefined ? {} : { sources: sources.split(',').map(word => word.trim()).filter(word => word !== '') })
+  })
+  return {
+    content,
+    ...(params.ttl === undefined ? {} : { ttl: params.ttl }),
+    ...(params.sources === undefined ? {} : { preferredSources: params.sources }),
+    ...(params.privacy === undefined ? {} : { metadata: builtPrivacy(params.privacy) })
+  }
+}
+
+/** Each segment is decoded on its own; only the first, which may be a whole address, can hold slashes. */
+function readContent(raw: string): string {
+  const [address = '', ...segments] = raw.split('/').map(decodeSegment)
+  const bad = segments.find(segment => segment !== '' && !isSafeName(segment))
+  const content = [address, ...segments].join('/')
+  if (bad !== undefined) throw new InvalidContentError(content, `the path segment "${bad}" is not allowed`)
+  parseContent(content)
+  return content
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    throw new KithError('INVALID_PARAMS', 'the path is not percent-encoded UTF-8')
+  }
+}

@@ -1,0 +1,92 @@
+/** HTTP over the same socket: which request goes where, and what every request has in common. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { KithError } from '../errors.ts'
+import { OPERATOR } from './access.ts'
+import { errorBody } from './error-body.ts'
+import { answerError, answerJson } from './http-answer.ts'
+import type { HttpCall, HttpRoute } from './http-answer.ts'
+import { streamEvents } from './http-events.ts'
+import { CONTENT_ROUTE, getContent } from './http-get.ts'
+import { putContent } from './http-put.ts'
+import { answerRpc } from './http-rpc.ts'
+import type { RpcComponents } from './session.ts'
+
+interface Route {
+  readonly methods: Readonly<Record<string, HttpRoute>>
+  /** Streams do not keep a stopping daemon waiting. */
+  readonly isEndless?: boolean
+}
+
+const ROUTES: Readonly<Record<string, Route>> = {
+  '/rpc': { methods: { POST: answerRpc } },
+  '/content': { methods: { PUT: putContent } },
+  '/events': { methods: { GET: streamEvents }, isEndless: true }
+}
+
+const CONTENT: Route = { methods: { GET: getContent, HEAD: getContent } }
+
+/** The HTTP requests of one server, so that it can stop them. */
+export class HttpRequests {
+  readonly #components: RpcComponents
+  readonly #running = new Map<AbortController, Route>()
+  readonly #onSettled: () => void
+  #isStopping = false
+
+  constructor(components: RpcComponents, init: { readonly onSettled: () => void }) {
+    this.#components = components
+    this.#onSettled = init.onSettled
+  }
+
+  get running(): number {
+    return this.#running.size
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    const { path } = splitPath(request.url ?? '')
+    const route = path.startsWith(CONTENT_ROUTE) && path !== CONTENT_ROUTE ? CONTENT : Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined
+    const run = route?.methods[request.method ?? '']
+    if (route === undefined) return refuse(response, 404, new KithError('NOT_FOUND', `there is nothing at ${path.slice(0, 200)}. Known: POST /rpc, PUT /content, GET /content/CONTENT[/path], GET /events.`, { attempts: [] }))
+    if (run === undefined) {
+      response.setHeader('allow', Object.keys(route.methods).join(', '))
+      return refuse(response, 405, new KithError('INVALID_REQUEST', `${request.method ?? ''} is not possible here, only ${Object.keys(route.methods).join(', ')}`))
+    }
+    if (this.#isStopping) return refuse(response, 503, new KithError('UNAVAILABLE', 'the daemon is shutting down'))
+    void this.#run(route, run, { request, response })
+  }
+
+  /** Ends the endless ones; the others may finish, on connections that close afterwards. */
+  stop(): void {
+    this.#isStopping = true
+    for (const [controller, route] of this.#running) if (route.isEndless === true) controller.abort(new KithError('CANCELLED', 'the daemon is shutting down'))
+  }
+
+  abort(reason: KithError): void {
+    for (const controller of this.#running.keys()) controller.abort(reason)
+  }
+
+  async #run(route: Route, run: HttpRoute, { request, response }: Pick<HttpCall, 'request' | 'response'>): Promise<void> {
+    const controller = new AbortController()
+    this.#running.set(controller, route)
+    const call: HttpCall = { request, response, caller: OPERATOR, signal: controller.signal }
+    response.on('close', () => {
+      if (!response.writableFinished) controller.abort(new KithError('CANCELLED', 'the client closed the connection'))
+    })
+    try {
+      await run(this.#components, call)
+    } catch (error) {
+      answerError(this.#components, call, error)
+    } finally {
+      this.#running.delete(controller)
+      this.#onSettled()
+    }
+  }
+}
+
+function splitPath(url: string): { readonly path: string } {
+  const mark = url.indexOf('?')
+  return { path: mark === -1 ? url : url.slice(0, mark) }
+}
+
+function refuse(response: ServerResponse, status: number, error: KithError): void {
+  answerJson(response, status, JSON.stringify({ error: errorBody(error) }))
+}

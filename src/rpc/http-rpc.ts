@@ -1,0 +1,38 @@
+/** `POST /rpc`: the method table for clients that speak HTTP. 200 with the answer, even for errors; 204 for notifications. */
+import { KithError } from '../errors.ts'
+import { answerJson } from './http-answer.ts'
+import type { HttpCall } from './http-answer.ts'
+import { LINE_BYTES_MAX } from './line-splitter.ts'
+import { RpcSession } from './session.ts'
+import type { RpcComponents } from './session.ts'
+
+export async function answerRpc(components: RpcComponents, call: HttpCall): Promise<void> {
+  const { response, signal } = call
+  const text = await readBody(call)
+  await new Promise<void>((resolve, reject) => {
+    const session = new RpcSession(components, { caller: call.caller })
+    const leave = (): void => {
+      session.abort(new KithError('CANCELLED', 'the connection was closed'))
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', leave, { once: true })
+    session.handle(text, answer => {
+      signal.removeEventListener('abort', leave)
+      if (answer === undefined) response.writeHead(204).end()
+      else answerJson(response, 200, answer)
+      resolve()
+    })
+  })
+}
+
+async function readBody({ request }: HttpCall): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    if (!(chunk instanceof Uint8Array)) continue
+    size += chunk.byteLength
+    if (size > LINE_BYTES_MAX) throw new KithError('TOO_LARGE', `the body is longer than ${LINE_BYTES_MAX} bytes. Send large content with PUT /content.`, { limit: LINE_BYTES_MAX })
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

@@ -1,0 +1,66 @@
+/** The shapes that several methods share: parameters a caller writes, and results as they are answered. */
+import { z } from 'zod'
+import { didYouMean } from '../lib/nearest-word.ts'
+import { PREFERRED_SOURCES } from '../model/source.ts'
+
+/** `content.list` and `peers.list` answer at most so many items a page. */
+const PAGE_ITEMS_MAX = 1000
+/** Longest search, seconds: after it every peer has forgotten the request id. */
+const TTL_SECONDS_MAX = 300
+/** Longest free text (names, types); a file name has 255 bytes, the rest is slack. Characters. */
+const TEXT_CHARACTERS_MAX = 1024
+/** Cursors are short tokens of the store. Characters. */
+const CURSOR_CHARACTERS_MAX = 4096
+
+const text = z.string().max(TEXT_CHARACTERS_MAX)
+
+export const content = z
+  .union([z.string(), z.strictObject({ algorithm: z.string(), value: z.string() })])
+  .describe('CIDv1, CIDv0, ipfs://CID, kith://CID, /ipfs/CID[/path], sha256:HEX, 64 hex digits, or {"algorithm":"sha256","value":HEX}')
+
+export const name = text.describe('file name, for people')
+export const contentType = text.describe('media type')
+export const type = text.describe('free word of the application, for listing and policies')
+export const privacyParam = z.enum(['public', 'private', 'restricted']).describe('who may have the bytes; "restricted" is not built yet')
+export const ttl = z.int().min(1).max(TTL_SECONDS_MAX).describe('whole seconds the search may last; default 30')
+export const bytes = z.int().min(0)
+export const cursor = z.string().max(CURSOR_CHARACTERS_MAX).describe('where the last page ended')
+export const limit = z.int().min(1).max(PAGE_ITEMS_MAX).describe('items a page')
+export const peer = z.string().min(1).max(TEXT_CHARACTERS_MAX).describe('PeerId or DID')
+export const absolutePath = z.string().startsWith('/', 'it must be an absolute path of the machine the daemon runs on').max(CURSOR_CHARACTERS_MAX)
+
+export const preferredSources = z
+  .array(z.string())
+  .superRefine((words, context) => {
+    for (const [index, word] of words.entries()) {
+      if (!PREFERRED_SOURCES.some(source => source === word)) context.addIssue({ code: 'custom', message: `"${word}" is no source.${didYouMean(word, PREFERRED_SOURCES)} Known: ${PREFERRED_SOURCES.join(', ')}` })
+      else if (words.indexOf(word) !== index) context.addIssue({ code: 'custom', message: `"${word}" is given twice` })
+    }
+  })
+  .pipe(z.array(z.enum(['peer', 'ipfs', 'gateway'])))
+  .describe('the only sources to use, in this order: peer, ipfs, gateway; empty or absent: all')
+
+// Results. They describe; the types come from services.ts.
+export const privacyClass = z.enum(['public', 'private', 'restricted'])
+export const stage = z.enum(['local', 'peer', 'proxy', 'ipfs', 'gateway'])
+const who = { stage, peer: z.string().optional(), did: z.string().optional(), url: z.string().optional() }
+export const source = z.object(who)
+export const attempt = z.object({ ...who, outcome: z.enum(['ok', 'not-found', 'refused', 'timeout', 'cancelled', 'fault', 'corrupt', 'skipped']), ms: z.number(), bytes, reason: z.string().optional() })
+
+export const statResult = z.object({
+  cid: z.string(),
+  uri: z.string(),
+  sha256: z.string().optional(),
+  size: bytes,
+  blocks: bytes,
+  localBlocks: bytes,
+  privacy: privacyClass,
+  pinned: z.boolean(),
+  name: z.string().optional(),
+  contentType: z.string().optional(),
+  type: z.string().optional(),
+  createdAt: z.iso.datetime(),
+  lastAccess: z.iso.datetime()
+})
+
+export const nothing = z.object({}).describe('nothing')

@@ -1,0 +1,199 @@
+/**
+ * From an address to verified bytes: finds the root, settles the class, follows the path, and hands out either what
+ * is here or a retrieval that brings it. Shared by everything that reads content for this node's own user.
+ */
+import type { CID } from 'multiformats/cid'
+import { equals } from 'uint8arrays'
+import { directorySize } from '../content/facts.ts'
+import { isDirectory, resolvePath } from '../content/directory.ts'
+import type { Library } from '../content/library.ts'
+import { getNode, readFile, type ByteRange, type GetBlock } from '../dag/file.ts'
+import { notAFile, type DagNode } from '../dag/node.ts'
+import { KithError } from '../errors.ts'
+import { parseContent, type ContentRef } from '../model/content-id.ts'
+import type { PrivacyDecision } from '../model/privacy.ts'
+import type { Attempt } from '../model/source.ts'
+import type { Bytes } from '../model/units.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { ContentRecord } from '../ports/record-store.ts'
+import type { Classifier } from '../retrieval/classify.ts'
+import { NOT_PUBLIC_HINT, NO_BYTES_YET, rootOf, type Retrieval, type RetrievalReport } from '../retrieval/retrieval.ts'
+import type { RetrievalRequest, Retriever } from '../retrieval/retriever.ts'
+import type { Want } from '../retrieval/session.ts'
+import type { GetParams, ProgressOptions } from '../rpc/services.ts'
+
+/** Seconds a search lasts unless the caller says otherwise. */
+const TTL_DEFAULT_S = 30
+
+export interface ContentAccessComponents {
+  readonly library: Library
+  readonly retriever: Retriever
+  readonly classifier: Classifier
+  readonly clock: Clock
+}
+
+export interface ContentAccessInit {
+  readonly unconfirmedBytes: Bytes
+}
+
+/** A root (or what a path below it names), ready to be read. */
+export interface Opened {
+  readonly root: CID
+  readonly node: DagNode
+  readonly record: ContentRecord | undefined
+  /** Any block of it, waiting for the network if need be. */
+  readonly get: GetBlock
+  /** Resolves when everything wanted is here. */
+  readonly report: Promise<RetrievalReport>
+}
+
+interface Target {
+  readonly root: CID
+  readonly context: CID
+  readonly decision: PrivacyDecision
+  readonly params: GetParams
+  readonly maxBytes?: Bytes
+}
+
+export class ContentAccess {
+  readonly #parts: ContentAccessComponents
+  readonly #init: ContentAccessInit
+
+  constructor (components: ContentAccessComponents, init: ContentAccessInit) {
+    this.#parts = components
+    this.#init = init
+  }
+
+  /** @throws NOT_FOUND · TIMEOUT · INTEGRITY · INVALID_CONTENT */
+  async open (params: GetParams, want: Want, options: ProgressOptions): Promise<Opened> {
+    const ref = parseContent(params.content)
+    const decision = await this.#parts.classifier.classify(ref, params.metadata?.privacy)
+    const found = this.#parts.library.find(ref)
+    const context = ref.cid ?? found?.record.root
+    if (context === undefined) return await this.#openByHash(ref, decision, params, options)
+    const root = await this.#follow({ root: context, context, decision, params }, ref.path, options)
+    const record = this.#parts.library.findRoot(root)?.record
+    const target = { root, context, decision, params }
+    return record !== undefined ? await this.#openLocal(target, record, options) : await this.#openRemote(target, want, options)
+  }
+
+  /** Any single block of a content, from here or from wherever the content may come from. */
+  getter (target: Target): GetBlock {
+    const reader = this.#parts.retriever.localReader(target.decision.class)
+    return async (cid, options) => {
+      const local = await reader.get(cid, options)
+      if (local !== undefined) return local
+      const { retrieval, report } = await this.#parts.retriever.start(requestFor({ ...target, root: cid }, { kind: 'root' }), options)
+      await report
+      return await retrieval.session.get(cid, options)
+    }
+  }
+
+  async #follow (target: Target, path: readonly string[], options: AbortOptions): Promise<CID> {
+    return path.length === 0 ? target.root : await resolvePath(this.getter(target), target.root, path, options)
+  }
+
+  async #openLocal (target: Target, record: ContentRecord, options: AbortOptions): Promise<Opened> {
+    const startedAt = this.#parts.clock.monotonic()
+    const get = this.getter(target)
+    const node = await getNode(get, target.root, options)
+    const ms = Math.round(this.#parts.clock.monotonic() - startedAt)
+    const attempts: Attempt[] = [{ stage: 'local', outcome: 'ok', ms, bytes: record.size }]
+    const report = Promise.resolve({
+      source: { stage: 'local' as const }, bytes: { ...NO_BYTES_YET, local: record.size }, attempts, ms, firstByteMs: ms,
+      ...(record.sha256 === undefined ? {} : { sha256: record.sha256 })
+    })
+    this.#touch(record)
+    return { root: target.root, node, record, get, report }
+  }
+
+  async #openRemote (target: Target, want: Want, options: ProgressOptions): Promise<Opened> {
+    const { retrieval, report } = await this.#parts.retriever.start(requestFor(target, want), options)
+    const stored = report.then(async done => {
+      await this.#remember(target, retrieval, done, options)
+      return done
+    })
+    stored.catch(() => {}) // the root or a read fails with the same error, or the caller waits for it
+    void tellProgress(retrieval, options)
+    const node = await Promise.race([rootOf(retrieval.session), stored.then(async () => await rootOf(retrieval.session))])
+    return { root: target.root, node, record: undefined, get: async (cid, opts) => await retrieval.session.get(cid, opts), report: stored }
+  }
+
+  /** Above one block no byte leaves before the whole has hashed: a mapping from hash to root is only a claim. */
+  async #openByHash (ref: ContentRef, decision: PrivacyDecision, params: GetParams, options: ProgressOptions): Promise<Opened> {
+    const { sha256 } = ref
+    if (sha256 === null || !decision.public) throw notFoundPrivate(decision)
+    const roots = await this.#parts.retriever.resolveHash(sha256, params.ttl ?? TTL_DEFAULT_S, options)
+    let failure: unknown
+    for (const root of roots) {
+      try {
+        const target = { root, context: root, decision, params, maxBytes: this.#init.unconfirmedBytes }
+        const opened = await this.#openRemote(target, { kind: 'all' }, options)
+        const report = await opened.report
+        if (report.sha256 !== undefined && equals(report.sha256, sha256)) return opened
+        failure = new KithError('INTEGRITY', `what peers gave for this hash has another one; it is not handed out`, { attempts: report.attempts })
+      } catch (error) {
+        options.signal?.throwIfAborted()
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  /** Writes the record of what was fetched whole; its blocks are in the cache already. */
+  async #remember (target: Target, retrieval: Retrieval, report: RetrievalReport, options: AbortOptions): Promise<void> {
+    const { session } = retrieval
+    const node = session.rootNode
+    if (session.want.kind !== 'all' || node === undefined || target.decision.class !== 'public') return
+    if (!isDirectory(node) && node.kind !== 'file' && node.kind !== 'raw') return
+    if (this.#parts.library.findRoot(target.root) !== undefined) return
+    const now = this.#parts.clock.now()
+    const get: GetBlock = async (cid, opts) => await session.get(cid, opts)
+    await this.#parts.library.realms.cache.records.put({
+      root: target.root, kind: isDirectory(node) ? 'directory' : 'file',
+      size: isDirectory(node) ? await directorySize(get, node, options) : node.size,
+      blocks: session.blockCount, createdAt: now, lastAccess: now, pinned: false,
+      ...(report.sha256 === undefined ? {} : { sha256: report.sha256 }),
+      ...(target.params.metadata?.contentType === undefined ? {} : { contentType: target.params.metadata.contentType })
+    })
+  }
+
+  #touch (record: ContentRecord): void {
+    const found = this.#parts.library.findRoot(record.root)
+    if (found !== undefined) this.#parts.library.realms[found.realm].records.touch(record.root, this.#parts.clock.now())
+  }
+}
+
+export async function * readOpened (opened: Opened, range: ByteRange, options: AbortOptions): AsyncGenerator<Uint8Array> {
+  if (isDirectory(opened.node)) throw notAFile(opened.node)
+  yield * readFile(opened.get, opened.node, range, options)
+}
+
+function requestFor ({ root, context, decision, params, maxBytes }: Target, want: Want): RetrievalRequest {
+  return {
+    root, context, class: decision.class, want, ttl: params.ttl ?? TTL_DEFAULT_S, hops: params.hops ?? 1,
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(params.preferredSources === undefined || params.preferredSources.length === 0 ? {} : { preferredSources: params.preferredSources })
+  }
+}
+
+async function tellProgress (retrieval: Retrieval, { onProgress }: ProgressOptions): Promise<void> {
+  if (onProgress === undefined) return
+  const { session } = retrieval
+  while (!session.isDone && session.failure === undefined) {
+    await session.changed()
+    const source = retrieval.deliverer
+    const total = session.rootNode?.size
+    onProgress({ bytes: session.localBytes + session.receivedBytes, ...(total === undefined || total === 0 ? {} : { total }), ...(source === undefined ? {} : { source }) })
+  }
+}
+
+function notFoundPrivate (decision: PrivacyDecision): KithError {
+  const attempts: Attempt[] = [
+    { stage: 'peer', outcome: 'skipped', ms: 0, bytes: 0, reason: 'not-allowed' },
+    { stage: 'ipfs', outcome: 'skipped', ms: 0, bytes: 0, reason: 'not-public' },
+    { stage: 'gateway', outcome: 'skipped', ms: 0, bytes: 0, reason: 'not-public' }
+  ]
+  return new KithError('NOT_FOUND', NOT_PUBLIC_HINT, { attempts, asked: 0, reason: decision.reason })
+}

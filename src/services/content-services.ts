@@ -1,0 +1,190 @@
+/** The content methods of the socket: thin, each a few calls into the domain. */
+import { directoryEntries, isDirectory } from '../content/directory.ts'
+import { statOf } from '../content/facts.ts'
+import type { Found, Library } from '../content/library.ts'
+import type { Putter } from '../content/put.ts'
+import { removeContent } from '../content/remove.ts'
+import { writeOut } from '../content/write-out.ts'
+import { notAFile } from '../dag/node.ts'
+import { fileSize, readFile } from '../dag/file.ts'
+import { KithError } from '../errors.ts'
+import { startDeadline } from '../lib/deadline.ts'
+import { hex, parseContent } from '../model/content-id.ts'
+import { REALMS, type Realm } from '../model/privacy.ts'
+import { MIB, type Bytes } from '../model/units.ts'
+import type { EventBus } from '../observe/events.ts'
+import type { Meter } from '../observe/meter.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { LocalFiles } from '../ports/local-files.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { Classifier } from '../retrieval/classify.ts'
+import type { RetrievalReport } from '../retrieval/retrieval.ts'
+import type { Want } from '../retrieval/session.ts'
+import type { ContentParam, ContentServices, GetParams, GetReport, OpenedContent, ProgressOptions, StatResult } from '../rpc/services.ts'
+import { readOpened, type ContentAccess, type Opened } from './content-access.ts'
+
+/** Largest content that travels inside a JSON answer. Bytes. */
+const INLINE_BYTES_MAX = 4 * MIB
+/** Records a page of `content.list` unless asked otherwise. */
+const LIST_LIMIT_DEFAULT = 100
+
+export interface ContentServicesComponents {
+  readonly library: Library
+  readonly putter: Putter
+  readonly access: ContentAccess
+  readonly classifier: Classifier
+  readonly files: LocalFiles
+  readonly clock: Clock
+  readonly events: EventBus
+  readonly meter: Meter
+  /** The advert changes when public roots do. */
+  readonly rootsChanged: () => void
+}
+
+export function contentServices (parts: ContentServicesComponents): ContentServices {
+  const { library, putter, access, classifier } = parts
+  return {
+    put: async (source, params, options) => {
+      const result = await putter.put(source, params, options)
+      if (result.privacy === 'public') parts.rootsChanged()
+      return result
+    },
+    get: async (params, options) => await measured(parts, async () => await get(parts, params, options)),
+    open: async (params, options) => await open(parts, params, options),
+    stat: async content => {
+      const found = findOrThrow(library, content)
+      return await statOf(found, library.realms[found.realm].blocks)
+    },
+    has: async content => ({ local: library.find(parseContent(content)) !== undefined }),
+    ls: async (content, options) => await ls(access, content, options),
+    list: async params => await list(library, params),
+    rm: async ({ content, force }) => {
+      const found = library.find(parseContent(content))
+      if (found === undefined) return { removed: false }
+      await removeContent(library, found, force ?? false)
+      if (found.realm === 'public') parts.rootsChanged()
+      return { removed: true }
+    },
+    privacy: async content => ({ ...await classifier.classify(parseContent(content)), toldTo: [] })
+  }
+}
+
+async function get (parts: ContentServicesComponents, params: GetParams & { readonly path?: string }, options: ProgressOptions): ReturnType<ContentServices['get']> {
+  using budget = budgetFor(parts.clock, params, options)
+  const within = { ...options, signal: budget.signal }
+  if (params.path !== undefined && await parts.files.exists(params.path)) throw new KithError('CONFLICT', `"${params.path}" exists already; nothing was overwritten`, { path: params.path })
+  const opened = await parts.access.open(params, wantOf(params), within)
+  if (isDirectory(opened.node) && params.path === undefined) throw notAFile(opened.node)
+  const report = await opened.report
+  parts.events.emit('content.retrieved', { cid: opened.root.toString(), source: report.source, bytes: report.bytes, ms: report.ms })
+  const summary = summaryOf(opened, report)
+  if (params.path !== undefined) {
+    await writeOut(parts.files, opened.get, opened.node, params.path, within)
+    return { ...summary, path: params.path }
+  }
+  const span = { offset: params.offset ?? 0, length: params.length }
+  const length = Math.min(span.length ?? Infinity, Math.max(0, fileSize(opened.node) - span.offset))
+  return length > INLINE_BYTES_MAX ? summary : { ...summary, data: await collect(readOpened(opened, span, within)) }
+}
+
+/**
+ * For streams. A whole content is fetched at once; with a range (`length: 0` included) only its root is, and each
+ * read fetches what it needs.
+ */
+async function open (parts: ContentServicesComponents, params: GetParams, options: ProgressOptions): Promise<OpenedContent> {
+  const stop = new AbortController()
+  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
+  const isPart = params.offset !== undefined || params.length !== undefined
+  const opened = await parts.access.open(params, isPart ? { kind: 'root' } : { kind: 'all' }, { ...options, signal })
+  const { record, node } = opened
+  return {
+    cid: opened.root.toString(),
+    kind: isDirectory(node) ? 'directory' : 'file',
+    size: node.size,
+    ...(record?.contentType === undefined ? {} : { contentType: record.contentType }),
+    ...(record?.name === undefined ? {} : { name: record.name }),
+    read: (range, readOptions) => readPart(parts, params, opened, isPart, range, { signal: readOptions.signal === undefined ? signal : AbortSignal.any([signal, readOptions.signal]) }),
+    close: () => { stop.abort(new KithError('CANCELLED', 'the reader left')) }
+  }
+}
+
+async function * readPart (parts: ContentServicesComponents, params: GetParams, opened: Opened, isPart: boolean, range: { readonly offset?: Bytes, readonly length?: Bytes }, options: AbortOptions): AsyncGenerator<Uint8Array> {
+  const span = { offset: range.offset ?? 0, length: range.length }
+  if (!isPart || opened.record !== undefined) {
+    yield * readOpened(opened, span, options)
+    if (!isPart) await opened.report // what was read to its end is recorded before the reader hears of the end
+    return
+  }
+  const part = await parts.access.open(params, { kind: 'range', range: span }, options)
+  yield * readFile(part.get, part.node, span, options)
+}
+
+async function ls (access: ContentAccess, content: ContentParam, options: AbortOptions): ReturnType<ContentServices['ls']> {
+  const opened = await access.open({ content }, { kind: 'root' }, options)
+  if (!isDirectory(opened.node)) throw new KithError('INVALID_PARAMS', `${opened.root.toString()} is a file; only directories have entries`, { cid: opened.root.toString() })
+  const entries = []
+  for await (const { name, cid, type, size } of directoryEntries(opened.get, opened.node, options)) entries.push({ name, cid: cid.toString(), type, size })
+  return { entries }
+}
+
+async function list (library: Library, params: Parameters<ContentServices['list']>[0]): ReturnType<ContentServices['list']> {
+  const realms = REALMS.filter(realm => params.privacy === undefined || (params.privacy === 'private') === (realm === 'own'))
+  const { realm: first, cursor } = readCursor(params.cursor, realms)
+  let limit = params.limit ?? LIST_LIMIT_DEFAULT
+  const items: StatResult[] = []
+  let inner = cursor
+  for (const realm of realms.slice(Math.max(0, realms.indexOf(first)))) {
+    const page = library.realms[realm].records.list({ limit, ...(inner === undefined ? {} : { cursor: inner }), ...(params.type === undefined ? {} : { type: params.type }) })
+    inner = undefined
+    for (const record of page.items) items.push(await statOf({ realm, record }, library.realms[realm].blocks))
+    limit -= page.items.length
+    if (page.cursor !== undefined) return { items, cursor: `${realm}:${page.cursor}` }
+    const next = realms[realms.indexOf(realm) + 1]
+    if (limit === 0) return next === undefined ? { items } : { items, cursor: `${next}:` }
+  }
+  return { items }
+}
+
+function readCursor (cursor: string | undefined, realms: readonly Realm[]): { realm: Realm, cursor?: string } {
+  const [name = '', ...rest] = (cursor ?? `${realms[0] ?? 'public'}:`).split(':')
+  const realm = realms.find(candidate => candidate === name)
+  if (realm === undefined) throw new KithError('INVALID_PARAMS', `the cursor "${cursor ?? ''}" is not one this method gave; begin again without it`, { cursor })
+  const inner = rest.join(':')
+  return inner === '' ? { realm } : { realm, cursor: inner }
+}
+
+function findOrThrow (library: Library, content: ContentParam): Found {
+  const found = library.find(parseContent(content))
+  if (found === undefined) throw new KithError('NOT_FOUND', 'this content is not stored here; get fetches it', { attempts: [] })
+  return found
+}
+
+async function measured<T extends GetReport> (parts: ContentServicesComponents, run: () => Promise<T>): Promise<T> {
+  const startedAt = parts.clock.monotonic()
+  const result = await run()
+  parts.meter.retrieved({ ms: parts.clock.monotonic() - startedAt, isHit: result.source.stage === 'local' })
+  return result
+}
+
+function summaryOf (opened: Opened, report: RetrievalReport): GetReport {
+  const { source, bytes, attempts, ms, firstByteMs, sha256 } = report
+  return {
+    cid: opened.root.toString(), size: opened.record?.size ?? opened.node.size, source, bytes, attempts, ms, firstByteMs,
+    ...(sha256 === undefined ? {} : { sha256: hex(sha256) })
+  }
+}
+
+function wantOf ({ offset, length }: GetParams): Want {
+  return offset === undefined && length === undefined ? { kind: 'all' } : { kind: 'range', range: { offset: offset ?? 0, length } }
+}
+
+function budgetFor (clock: Clock, { deadline }: GetParams, options: AbortOptions): { readonly signal: AbortSignal } & Disposable {
+  if (deadline !== undefined) return startDeadline(clock, deadline * 1000, options)
+  return { signal: options.signal ?? new AbortController().signal, [Symbol.dispose]: () => {} }
+}
+
+async function collect (bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const part of bytes) parts.push(part)
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)
+}

@@ -1,0 +1,82 @@
+/** Status, health and shutdown: what an operator asks first. */
+import type { Meter } from '../observe/meter.ts'
+import type { Library } from '../content/library.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Identity } from '../ports/identity.ts'
+import type { Network } from '../ports/network.ts'
+import { REALMS } from '../model/privacy.ts'
+import type { HealthCondition, NodeHealth, NodeServices, NodeStatus } from '../rpc/services.ts'
+import type { StoreUsage } from '../ports/block-store.ts'
+import type { Realm } from '../model/privacy.ts'
+
+/** One place outside Kith that gives content, as `daemon.status` shows it. */
+export type EndpointHealth = NodeStatus['ipfs']['nodes'][number]
+
+export interface NodeServicesComponents {
+  readonly version: string
+  readonly apiVersion: string
+  readonly runtime: { readonly node: string, rssBytes(): number }
+  readonly identity: Identity
+  readonly network: Network
+  readonly library: Library
+  readonly clock: Clock
+  readonly meter: Meter
+  readonly ipfsType: string
+  readonly endpoints: () => readonly EndpointHealth[]
+  readonly ipfsPeers: () => number
+  readonly config: () => Record<string, unknown>
+  readonly stop: () => void
+}
+
+export function nodeServices (parts: NodeServicesComponents): NodeServices {
+  const startedAt = parts.clock.monotonic()
+  return {
+    status: async () => ({
+      version: parts.version, peerId: parts.identity.peerId, did: parts.identity.did, addresses: parts.network.addresses(),
+      uptimeSeconds: Math.round((parts.clock.monotonic() - startedAt) / 1000),
+      swarms: [], ipfs: ipfsStatus(parts), store: storeUsage(parts.library),
+      health: conditions(parts.library), memory: { rssBytes: parts.runtime.rssBytes() }
+    }),
+    health: async () => healthOf(parts),
+    version: () => ({ version: parts.version, api: parts.apiVersion, node: parts.runtime.node }),
+    shutdown: () => { parts.stop() },
+    config: () => parts.config()
+  }
+}
+
+function ipfsStatus (parts: NodeServicesComponents): NodeStatus['ipfs'] {
+  const nodes = parts.endpoints()
+  return {
+    type: parts.ipfsType,
+    healthy: nodes.some(node => node.healthy),
+    connected: parts.ipfsPeers() > 0,
+    totalNodes: nodes.length,
+    gatewayNodes: nodes.filter(node => node.type === 'gateway').length,
+    primaryNode: nodes[0]?.url ?? null,
+    nodes
+  }
+}
+
+/** `healthy` if the primary endpoint or at least half of all answer, `degraded` if fewer, `unhealthy` if none. */
+function healthOf ({ endpoints, meter }: NodeServicesComponents): NodeHealth {
+  const nodes = endpoints()
+  const healthy = nodes.filter(node => node.healthy).length
+  const isWell = nodes[0]?.healthy !== false || healthy * 2 >= nodes.length
+  return {
+    status: isWell ? 'healthy' : healthy > 0 ? 'degraded' : 'unhealthy',
+    nodes: { total: nodes.length, healthy, unhealthy: nodes.length - healthy },
+    performance: meter.performance()
+  }
+}
+
+function storeUsage (library: Library): Record<Realm, StoreUsage> {
+  const usage = (realm: Realm): StoreUsage => library.realms[realm].blocks.usage()
+  return { public: usage('public'), cache: usage('cache'), own: usage('own') }
+}
+
+function conditions (library: Library): HealthCondition[] {
+  return REALMS.flatMap(realm => {
+    const corrupt = library.realms[realm].corruptCount()
+    return corrupt === 0 ? [] : [{ code: 'CORRUPT_BLOCKS', severity: 'error' as const, title: `${corrupt} corrupt blocks in realm ${realm} were set aside; the disk may be failing` }]
+  })
+}

@@ -1,0 +1,12 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { generatedDocs } from '../scripts/generate-docs.ts'
+
+describe('generated documents', () => {
+  for (const [path, text] of generatedDocs()) {
+    it(`${path} is what the code says (else run: node scripts/generate-docs.ts)`, () => {
+      assert.equal(readFileSync(join(import.meta.dirname, '..', path), 'utf8'), text)
+    })
+  }
+})

@@ -1,0 +1,85 @@
+/** Which folder of src/ may import what: the table of docs/architecture.md as data. */
+import type { ImportOf, SourceFile } from './source-tree.ts'
+
+interface FolderRule {
+  /** Folders (or files of src/) whose values and types may be used; the folder itself always may. */
+  readonly ours: readonly string[]
+  /** Folders of which types only. */
+  readonly types?: readonly string[]
+  /** Packages by name or prefix. */
+  readonly packages?: readonly string[]
+}
+
+const PURE = ['multiformats', 'uint8arrays']
+const DOMAIN = ['retrieval', 'ranking', 'exchange', 'adverts', 'peers', 'content', 'pins', 'replicas', 'swarms']
+/** Pure conversions and checks that live in a domain folder and are everybody's. */
+const SHARED_FILES = ['src/peers/did-key.ts', 'src/peers/jwt.ts']
+
+const domain: FolderRule = { ours: ['model', 'errors', 'ports', 'lib', 'observe', 'dag'], types: [...DOMAIN, 'rpc/services'], packages: PURE }
+const adapter = (...packages: string[]): FolderRule => ({
+  ours: ['model', 'errors', 'ports', 'lib', 'dag'],
+  types: ['observe'],
+  packages: [...PURE, ...packages]
+})
+const domainWith = (...packages: string[]): FolderRule => ({ ...domain, packages: [...PURE, ...packages] })
+
+export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
+  errors: { ours: [] },
+  model: { ours: ['errors'], packages: PURE },
+  ports: { ours: ['model', 'errors'], packages: PURE },
+  lib: { ours: ['errors'], types: ['model', 'ports'], packages: ['uint8arrays'] },
+  dag: { ours: ['model', 'errors'], types: ['ports'], packages: [...PURE, '@ipld/dag-pb', 'ipfs-unixfs'] },
+  observe: { ours: ['model', 'errors', 'lib'], types: ['ports'] },
+  ...Object.fromEntries(DOMAIN.map(name => [name, domain])),
+  adverts: domainWith('bloom-filters', 'cborg'),
+  content: domainWith('@ipld/dag-pb', 'ipfs-unixfs', 'ipfs-unixfs-importer'),
+  exchange: domainWith('cborg'),
+  peers: domainWith('did-jwt', 'did-resolver'),
+  services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'config'], packages: PURE },
+  config: { ours: ['model', 'errors', 'lib'], packages: ['yaml', 'node:fs/promises', 'node:os', 'node:path', 'node:util'] },
+  rpc: { ours: ['model', 'errors', 'ports', 'lib', 'observe'], types: DOMAIN, packages: ['zod', 'node:http', 'node:net', 'node:fs', 'uint8arrays'] },
+  cli: { ours: ['rpc', 'config', 'errors', 'lib', 'model'], types: ['observe'], packages: ['node:'] },
+  'adapters/files': adapter('node:'),
+  'adapters/gateway': adapter('undici', 'node:'),
+  'adapters/helia': adapter('helia', '@helia/', '@libp2p/interface', 'interface-blockstore'),
+  'adapters/libp2p': adapter('libp2p', '@libp2p/', '@chainsafe/libp2p-noise', '@multiformats/multiaddr', 'node:'),
+  'adapters/memory': adapter(),
+  'adapters/store': adapter('node:', 'interface-blockstore', 'cborg'),
+  'adapters/system': adapter('pino', '@libp2p/crypto', '@libp2p/interface', 'node:')
+}
+
+/** Single imports beyond the table, each with its reason. */
+const EXCEPTIONS: Readonly<Record<string, string>> = {
+  // The one-shot hash is ten times faster on small blocks than WebCrypto.
+  'src/model/sha256.ts': 'node:crypto'
+}
+
+/** These know everybody; the command line is another program. */
+const COMPOSITION = ['src/main.ts', 'src/daemon.ts', 'src/index.ts']
+
+/** @returns why this import is not allowed; undefined if it is */
+export function objection(source: SourceFile, found: ImportOf): string | undefined {
+  if (COMPOSITION.includes(source.path)) return found.file?.startsWith('src/cli/') === true ? 'only the client is in cli/' : undefined
+  if (EXCEPTIONS[source.path] === found.specifier || (found.file !== undefined && SHARED_FILES.includes(found.file))) return undefined
+  const folder = folderOf(source.path)
+  const rule = FOLDER_RULES[folder]
+  if (rule === undefined) return `the folder ${folder} has no rule`
+  return found.file === undefined ? packageObjection(rule, found, folder) : ownObjection(rule, found, found.file, folder)
+}
+
+function packageObjection({ packages = [] }: FolderRule, { specifier }: ImportOf, folder: string): string | undefined {
+  const allowed = packages.some(name => specifier === name || specifier.startsWith(name.endsWith('/') || name.endsWith(':') ? name : `${name}/`))
+  return allowed ? undefined : `${folder} may not use the package ${specifier}`
+}
+
+function ownObjection({ ours, types = [] }: FolderRule, { typeOnly }: ImportOf, file: string, folder: string): string | undefined {
+  const within = (names: readonly string[]): boolean => names.some(name => file === `src/${name}.ts` || file.startsWith(`src/${name}/`))
+  if (within([folder, ...ours]) || (typeOnly && within(types))) return undefined
+  return within(types) ? `${folder} may use types of ${file} only` : `${folder} may not import ${file}`
+}
+
+/** `adapters/store`, `model`, `errors`. */
+function folderOf(path: string): string {
+  const [, first = '', second] = path.replace(/\.ts$/, '').split('/')
+  return first === 'adapters' ? `${first}/${second}` : first
+}

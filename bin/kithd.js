@@ -18,6 +18,8 @@ else
 
 async function start() {
   if (!existsSync(here('../dist/main.js'))) fail('it is not built yet. Run: npm run build')
+  // Whoever kills the launcher means the daemon.
+  if (process.env.KITHD_LAUNCHED === '1') process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
   const { main } = await import('../dist/main.js')
   await main(process.argv.slice(2))
 }
@@ -25,7 +27,11 @@ async function start() {
 function restart(node) {
   if (node === undefined)
     fail(`it needs Node ${NODE_MAJOR_MIN} or newer, this is ${process.versions.node}, and the checkout has none. Run: npm run build`)
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
+  const env = { ...process.env, KITHD_LAUNCHED: '1' }
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    env,
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc']
+  })
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(name, () => child.kill(name))
   child.on('error', error => fail(`${node} does not start: ${error.message}`))
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))

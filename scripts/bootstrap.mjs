@@ -33,9 +33,18 @@ function installPackages() {
   if (stamped(PACKAGES_STAMP) === wanted && existsSync(MODULES)) return
   if (!installedAsLocked()) {
     say('installing packages (npm ci); this takes a minute or two')
-    npm(['ci', ...QUIET])
+    if (!tryNpm(['ci', ...QUIET])) installLoosely()
   }
   writeFileSync(PACKAGES_STAMP, wanted)
+}
+
+/**
+ * npm ci refuses a lock that lacks packages for other systems, which a registry mirror may not offer. npm install
+ * takes the same versions from the same lock.
+ */
+function installLoosely() {
+  say('npm ci refused package-lock.json; trying npm install, which keeps to its versions')
+  npm(['install', '--no-save', ...QUIET])
 }
 
 /** Whether someone ran npm already: every locked package is there, in its version (those for other systems aside). */
@@ -78,7 +87,7 @@ function build(node, force) {
   say('building (tsc)')
   // Without the stamp, a build that is broken off or fails is done again.
   rmSync(BUILD_STAMP, { force: true })
-  run(node, [join(MODULES, 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'], 'the build failed')
+  compile(node)
   removeOrphans()
   writeFileSync(BUILD_STAMP, wanted)
 }
@@ -92,23 +101,26 @@ function removeOrphans() {
 }
 
 function npm(args) {
-  // npm may be replacing the very Node that npm scripts put first in the path.
-  const PATH = process.env.PATH?.split(delimiter)
-    .filter(part => !part.startsWith(MODULES))
-    .join(delimiter)
-  run('npm', args, `npm ${args[0]} failed`, { ...process.env, PATH })
+  if (!tryNpm(args, 'inherit')) fail(`npm ${args[0]} failed`)
 }
 
-function run(command, args, failure, env = process.env) {
-  const { status, error, stdout } = spawnSync(command, args, {
+function tryNpm(args, stderr = 'ignore') {
+  // npm may be replacing the very Node that npm scripts put first in the path.
+  const parts = (process.env.PATH ?? '').split(delimiter).filter(part => !part.startsWith(MODULES))
+  return (
+    spawnSync('npm', args, { cwd: ROOT, env: { ...process.env, PATH: parts.join(delimiter) }, stdio: ['ignore', 'ignore', stderr] })
+      .status === 0
+  )
+}
+
+function compile(node) {
+  const { status, stdout, error } = spawnSync(node, [join(MODULES, 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'], {
     cwd: ROOT,
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    maxBuffer: 64 * 1024 * 1024
+    stdio: ['ignore', 'pipe', 'inherit']
   })
   if (status === 0) return
   process.stderr.write(stdout ?? '')
-  fail(error === undefined ? failure : `${failure}: ${error.message}`)
+  fail(`the build failed${error === undefined ? '' : `: ${error.message}`}`)
 }
 
 function majorOf(node) {

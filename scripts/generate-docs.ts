@@ -25,7 +25,13 @@ export function generatedDocs(): ReadonlyMap<string, string> {
 }
 
 function configDoc(): string {
-  const rows = leaves(CONFIG_SCHEMA).map(({ name, env, key }) => [code(name), code(key.type), code(written(key.default)), key.doc, code(env)])
+  const rows = leaves(CONFIG_SCHEMA).map(({ name, env, key }) => [
+    code(name),
+    code(key.type),
+    code(written(key.default)),
+    key.doc,
+    code(env)
+  ])
   return page(
     'Configuration',
     `YAML in \`config.yaml\` of the home, or the file named by \`--config\`. \`--set key=value\` and the environment take YAML values, too.
@@ -38,7 +44,13 @@ A bare number other than 0 is neither. Lists also take one value alone.`,
 }
 
 function errorsDoc(): string {
-  const rows = Object.entries(ERROR_KINDS).map(([name, { rpc, http, exit, fault }]) => [code(name), String(rpc), String(http), String(exit), fault])
+  const rows = Object.entries(ERROR_KINDS).map(([name, { rpc, http, exit, fault }]) => [
+    code(name),
+    String(rpc),
+    String(http),
+    String(exit),
+    fault
+  ])
   return page(
     'Errors',
     `Every error has \`data.code\`, by which programs tell them apart, and \`data.fault\`: \`caller\` (change the request), \`world\` (try
@@ -66,12 +78,20 @@ function rpcDoc(): string {
     const later = method.notBuilt.length === 0 ? '' : `\n\nNot built yet: ${method.notBuilt.map(code).join(', ')}.`
     return `## ${name}\n\n${method.doc} Access: \`${method.access}\`.\n\n${paramsTable(method.params)}${later}\n`
   })
-  return page('Methods', 'Every method of the socket, from the table that serves them. `rpc.discover` returns the same as an OpenRPC document.', sections.join('\n'))
+  return page(
+    'Methods',
+    'Every method of the socket, from the table that serves them. `rpc.discover` returns the same as an OpenRPC document.',
+    sections.join('\n')
+  )
 }
 
 function paramsTable(params: z.ZodType): string {
   const { properties = {}, required = [] } = z.toJSONSchema(params, { io: 'input', unrepresentable: 'any' })
-  const rows = Object.entries(properties).map(([name, schema]) => [code(required.includes(name) ? name : `${name}?`), code(shape(schema)), description(schema)])
+  const rows = Object.entries(properties).map(([name, schema]) => [
+    code(required.includes(name) ? name : `${name}?`),
+    code(shape(schema)),
+    description(schema)
+  ])
   return rows.length === 0 ? 'No parameters.' : table(['parameter', 'type', 'meaning'], rows)
 }
 
@@ -85,8 +105,10 @@ function shape(schema: JsonSchema): string {
   if (schema.anyOf !== undefined) return schema.anyOf.map(shape).join(' | ')
   if (schema.type === 'array' && !Array.isArray(schema.items)) return `[${shape(schema.items ?? true)}]`
   if (schema.type === 'object' && schema.properties !== undefined) return `{${Object.keys(schema.properties).join(', ')}}`
-  const bounds = [schema.minimum, schema.maximum].map(bound => (bound === undefined || Math.abs(bound) >= Number.MAX_SAFE_INTEGER ? '' : String(bound)))
-  return `${schema.type ?? 'any'}${bounds.some(bound => bound !== '') ? ` ${bounds.join('–')}` : ''}`
+  const bounds = [schema.minimum, schema.maximum].map(bound =>
+    bound === undefined || Math.abs(bound) >= Number.MAX_SAFE_INTEGER ? '' : String(bound)
+  )
+  return `${String(schema.type ?? 'any')}${bounds.some(bound => bound !== '') ? ` ${bounds.join('–')}` : ''}`
 }
 
 function description(schema: JsonSchema): string {
@@ -110,7 +132,13 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 function written(value: unknown): string {
-  return Array.isArray(value) && value.length > 0 ? `[${value.join(', ')}]` : value === null ? 'unset' : typeof value === 'string' ? value : JSON.stringify(value)
+  return Array.isArray(value) && value.length > 0
+    ? `[${value.join(', ')}]`
+    : value === null
+      ? 'unset'
+      : typeof value === 'string'
+        ? value
+        : JSON.stringify(value)
 }
 
 function code(text: string): string {

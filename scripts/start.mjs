@@ -9,7 +9,10 @@ import { createInterface } from 'node:readline'
 import { bootstrap, ROOT } from './bootstrap.mjs'
 
 const node = bootstrap()
-const child = spawn(node, [join(ROOT, 'bin', 'kithd.js'), ...process.argv.slice(2)], { stdio: ['inherit', 'pipe', 'inherit'] })
+const child = spawn(node, [join(ROOT, 'bin', 'kithd.js'), ...process.argv.slice(2)], {
+  env: { ...process.env, KITHD_LAUNCHED: '1' },
+  stdio: ['inherit', 'pipe', 'inherit', 'ipc']
+})
 for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(name, () => child.kill(name))
 child.on('error', error => end(1, `kithd does not start: ${error.message}`))
 child.on('exit', (code, signal) => end(code ?? 128 + constants.signals[signal]))

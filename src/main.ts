@@ -64,12 +64,12 @@ async function run(argv: readonly string[]): Promise<number> {
 }
 
 async function serve({ home, config: file, sets, json }: DaemonArguments): Promise<number> {
-  const { config } = await loadConfig({ home, file, sets, env: process.env })
+  const { config, shown } = await loadConfig({ home, file, sets, env: process.env })
   const log = createLog(config.log)
   dieOfBugs(log)
   const signals = new Signals(log)
   const { startDaemon } = await import('./daemon.ts')
-  const daemon: RunningDaemon = await startDaemon({ home, config, log })
+  const daemon: RunningDaemon = await startDaemon({ home, config, shown, log })
   // Listening begins before the ready line, so that whoever reads it may signal at once.
   const ended = signals.endOf(daemon)
   await print(readyLine(daemon.ready, json))
@@ -85,7 +85,7 @@ class Signals {
 
   constructor(log: Log) {
     this.#log = log
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => this.#onSignal(name))
+    for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, () => this.#onSignal(name))
   }
 
   /** @returns the exit code, once the daemon has stopped by itself or by a signal */

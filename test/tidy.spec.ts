@@ -34,7 +34,9 @@ describe('tidiness', () => {
   it('imports name files that exist', () => {
     none(
       everything.flatMap(({ path, imports }) =>
-        imports.filter(({ file }) => file !== undefined && !file.startsWith('dist/') && !existsSync(join(ROOT, file))).map(({ file }) => `${path}: ${file}`)
+        imports
+          .filter(({ file }) => file !== undefined && !file.startsWith('dist/') && !existsSync(join(ROOT, file)))
+          .map(({ file }) => `${path}: ${file}`)
       )
     )
   })
@@ -54,7 +56,10 @@ describe('tidiness', () => {
   })
 
   it('nothing is called `any`, and the compiler is not silenced', () => {
-    none([...matching(sources, /(?:[:<|(,]|\bas) *any\b(?! \w)/g), ...everything.filter(({ text }) => /@ts-(ignore|expect-error|nocheck)\b/.test(text)).map(({ path }) => path)])
+    none([
+      ...matching(sources, /(?:[:<|(,]|\bas) *any\b(?! \w)/g),
+      ...everything.filter(({ text }) => /@ts-(ignore|expect-error|nocheck)\b/.test(text)).map(({ path }) => path)
+    ])
   })
 
   it('no cast goes through unknown', () => {
@@ -82,7 +87,11 @@ describe('tidiness', () => {
   })
 
   it('the client reaches nothing heavy when it starts', () => {
-    none(reachablePackages(sources, path => path.startsWith('src/cli/') || path === 'src/rpc/client.ts').filter(name => HEAVY_PACKAGES.test(name.split(' ')[0] ?? '')))
+    none(
+      reachablePackages(sources, path => path.startsWith('src/cli/') || path === 'src/rpc/client.ts').filter(name =>
+        HEAVY_PACKAGES.test(name.split(' ')[0] ?? '')
+      )
+    )
   })
 
   it('sees through comments, and only through them', () => {
@@ -92,7 +101,8 @@ describe('tidiness', () => {
 
 /** Imports that exist at run time, as a map from file to files. */
 function graphOf(sources: readonly SourceFile[]): Map<string, string[]> {
-  const fixed = ({ imports }: SourceFile): string[] => imports.filter(found => !found.typeOnly && !found.dynamic).flatMap(({ file }) => file ?? [])
+  const fixed = ({ imports }: SourceFile): string[] =>
+    imports.filter(found => !found.typeOnly && !found.dynamic).flatMap(({ file }) => file ?? [])
   return new Map(sources.map(source => [source.path, fixed(source)]))
 }
 
@@ -117,5 +127,9 @@ function reachablePackages(sources: readonly SourceFile[], isStart: (path: strin
   for (const path of reached) for (const next of graph.get(path) ?? []) reached.add(next)
   return sources
     .filter(({ path }) => reached.has(path))
-    .flatMap(({ path, imports }) => imports.filter(found => found.file === undefined && !found.typeOnly && !found.dynamic).map(({ specifier }) => `${specifier} (${path})`))
+    .flatMap(({ path, imports }) =>
+      imports
+        .filter(found => found.file === undefined && !found.typeOnly && !found.dynamic)
+        .map(({ specifier }) => `${specifier} (${path})`)
+    )
 }

@@ -8,7 +8,7 @@ export type Refusal = 'ignore' | 'reject'
 
 export class AdvertError extends KithError {
   readonly refusal: Refusal
-  constructor (refusal: Refusal, why: string, options?: ErrorOptions) {
+  constructor(refusal: Refusal, why: string, options?: ErrorOptions) {
     super('INTEGRITY', `the advert is not taken: ${why}`, {}, options)
     this.name = 'AdvertError'
     this.refusal = refusal
@@ -16,7 +16,7 @@ export class AdvertError extends KithError {
 }
 
 /** A refusal of token or filter as one of the advert; anything else is a bug of ours and costs nobody. */
-export function toAdvertError (error: unknown): AdvertError {
+export function toAdvertError(error: unknown): AdvertError {
   if (error instanceof AdvertError) return error
   if (error instanceof JwtError) return new AdvertError(error.reason === 'time' ? 'ignore' : 'reject', error.message, { cause: error })
   if (error instanceof FilterError) return new AdvertError('reject', error.message, { cause: error })

@@ -3,15 +3,19 @@ export class BoundedMap<V> {
   readonly #map = new Map<string, V>()
   readonly #max: number
 
-  constructor (max: number) {
+  constructor(max: number) {
     this.#max = max
   }
 
-  get size (): number { return this.#map.size }
+  get size(): number {
+    return this.#map.size
+  }
 
-  get (key: string): V | undefined { return this.#map.get(key) }
+  get(key: string): V | undefined {
+    return this.#map.get(key)
+  }
 
-  set (key: string, value: V): void {
+  set(key: string, value: V): void {
     this.#map.delete(key)
     this.#map.set(key, value)
     if (this.#map.size <= this.#max) return
@@ -19,5 +23,7 @@ export class BoundedMap<V> {
     if (oldest !== undefined) this.#map.delete(oldest)
   }
 
-  delete (key: string): boolean { return this.#map.delete(key) }
+  delete(key: string): boolean {
+    return this.#map.delete(key)
+  }
 }

@@ -5,7 +5,7 @@ import { AdvertError } from './advert-error.ts'
 import { ADDRESS_CHARACTERS_MAX, ADVERT_VERSION, SWARM_ADDRESSES_MAX } from './limits.ts'
 
 export const IPFS_TYPES = ['kubo', 'helia', 'gateway-only'] as const
-export type IpfsType = typeof IPFS_TYPES[number]
+export type IpfsType = (typeof IPFS_TYPES)[number]
 
 /** A peer's IPFS node, as it says itself. Addresses are hints; nothing here is believed without checks of its own. */
 export interface IpfsCapability {
@@ -55,18 +55,19 @@ export interface AdvertHead {
 /**
  * Checks the claims of a token; members that are not known are passed over.
  *
- * @throws AdvertError (reject): every relay can see what is wrong here
+ * @throws AdvertError: `ignore` for another version, else `reject`, since every relay can see what is wrong
  */
-export function readClaims (claims: UnverifiedJwt): AdvertHead {
+export function readClaims(claims: UnverifiedJwt): AdvertHead {
   const { iss, iat, exp, seq, peerId, v, goodbye, caps } = claims
-  demand(v === ADVERT_VERSION, 'its version is not known')
+  // A later version is no offence of whoever passed it on.
+  if (v !== ADVERT_VERSION) throw new AdvertError('ignore', 'its version is not known')
   demand(isCount(seq) && seq > 0, 'seq is not a positive integer')
   demand(peerId === peerIdFromDid(iss), 'peerId is not that of its issuer')
   demand(goodbye === undefined || goodbye === true, 'goodbye is not true')
   return { did: iss, peerId, seq, issuedAt: iat, expires: exp, caps: goodbye === true ? null : readCapabilities(caps, iss) }
 }
 
-function readCapabilities (value: unknown, issuer: string): Capabilities {
+function readCapabilities(value: unknown, issuer: string): Capabilities {
   demand(isObject(value), 'caps is not an object')
   const { did, ipfsNode, contentIndex, bandwidthLimit } = value
   demand(did === issuer, 'caps.did is not its issuer')
@@ -79,17 +80,22 @@ function readCapabilities (value: unknown, issuer: string): Capabilities {
   }
 }
 
-function readIpfs (value: unknown): IpfsCapability {
+function readIpfs(value: unknown): IpfsCapability {
   demand(isObject(value), 'ipfsNode is not an object')
   const { enabled, type, publicGateway, swarmAddresses } = value
   const known = IPFS_TYPES.find(one => one === type)
   demand(typeof enabled === 'boolean' && known !== undefined, 'ipfsNode lacks enabled or a known type')
   demand(publicGateway === undefined || isAddress(publicGateway), 'publicGateway is not a short text')
   demand(swarmAddresses === undefined || isAddressList(swarmAddresses), `swarmAddresses are not at most ${SWARM_ADDRESSES_MAX} short texts`)
-  return { enabled, type: known, ...(publicGateway !== undefined && { publicGateway }), ...(swarmAddresses !== undefined && { swarmAddresses }) }
+  return {
+    enabled,
+    type: known,
+    ...(publicGateway !== undefined && { publicGateway }),
+    ...(swarmAddresses !== undefined && { swarmAddresses })
+  }
 }
 
-function readIndex (value: unknown): ContentIndex {
+function readIndex(value: unknown): ContentIndex {
   demand(isObject(value), 'contentIndex is not an object')
   const { digest, bytes, count, truncated } = value
   demand(typeof digest === 'string' && /^[A-Za-z0-9_-]{43}$/.test(digest), 'contentIndex.digest is not a SHA-256 in base64url')
@@ -98,22 +104,22 @@ function readIndex (value: unknown): ContentIndex {
   return { digest, bytes, count, truncated }
 }
 
-function demand (condition: boolean, why: string): asserts condition {
+function demand(condition: boolean, why: string): asserts condition {
   if (!condition) throw new AdvertError('reject', why)
 }
 
-function isObject (value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function isCount (value: unknown): value is number {
+function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
-function isAddress (value: unknown): value is string {
+function isAddress(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= ADDRESS_CHARACTERS_MAX
 }
 
-function isAddressList (value: unknown): value is string[] {
+function isAddressList(value: unknown): value is string[] {
   return Array.isArray(value) && value.length <= SWARM_ADDRESSES_MAX && value.every(isAddress)
 }

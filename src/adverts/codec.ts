@@ -15,9 +15,17 @@ export interface AdvertMessage {
   readonly filter?: Uint8Array
 }
 
-const STRICT = { strict: true, allowIndefinite: false, allowUndefined: false, allowInfinity: false, allowNaN: false, allowBigInt: false, rejectDuplicateMapKeys: true }
+const STRICT = {
+  strict: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowInfinity: false,
+  allowNaN: false,
+  allowBigInt: false,
+  rejectDuplicateMapKeys: true
+}
 
-export function encodeAdvert ({ jwt, filter }: AdvertMessage): Uint8Array {
+export function encodeAdvert({ jwt, filter }: AdvertMessage): Uint8Array {
   return encode(filter === undefined ? { jwt } : { jwt, filter })
 }
 
@@ -27,7 +35,7 @@ export function encodeAdvert ({ jwt, filter }: AdvertMessage): Uint8Array {
  * @param bytesMax largest message read
  * @throws AdvertError (reject); nothing else
  */
-export function decodeAdvert (bytes: Uint8Array, bytesMax: Bytes): AdvertMessage {
+export function decodeAdvert(bytes: Uint8Array, bytesMax: Bytes): AdvertMessage {
   if (bytes.byteLength > bytesMax) throw new AdvertError('reject', `it has ${bytes.byteLength} bytes, at most ${bytesMax} are read`)
   const value = decodeCbor(bytes)
   if (typeof value !== 'object' || value === null || !('jwt' in value)) throw new AdvertError('reject', 'it is not a map with a head')
@@ -40,11 +48,11 @@ export function decodeAdvert (bytes: Uint8Array, bytesMax: Bytes): AdvertMessage
 }
 
 /** The digest by which a head names its filter. */
-export function filterDigest (encoded: Uint8Array): string {
+export function filterDigest(encoded: Uint8Array): string {
   return toString(sha256(encoded), 'base64url')
 }
 
-function decodeCbor (bytes: Uint8Array): unknown {
+function decodeCbor(bytes: Uint8Array): unknown {
   try {
     const value: unknown = decode(bytes, STRICT)
     return value

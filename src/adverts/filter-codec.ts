@@ -24,13 +24,13 @@ const COUNT_TOLERANCE_MIN = 8
 
 /** A filter that is malformed or lies about itself (INTEGRITY). */
 export class FilterError extends KithError {
-  constructor (why: string) {
+  constructor(why: string) {
     super('INTEGRITY', `the content filter is not believed: ${why}`)
     this.name = 'FilterError'
   }
 }
 
-export function encodeFilter (filter: ContentFilter): Uint8Array {
+export function encodeFilter(filter: ContentFilter): Uint8Array {
   const bytes = new Uint8Array(FILTER_HEADER_BYTES + filter.bytes.byteLength)
   const view = new DataView(bytes.buffer)
   bytes[0] = FORM
@@ -48,7 +48,7 @@ export function encodeFilter (filter: ContentFilter): Uint8Array {
  * @param bytesMax largest encoded filter accepted
  * @throws FilterError (INTEGRITY); nothing else
  */
-export function decodeFilter (encoded: Uint8Array, bytesMax: Bytes): ContentFilter {
+export function decodeFilter(encoded: Uint8Array, bytesMax: Bytes): ContentFilter {
   if (encoded.byteLength > bytesMax) throw new FilterError(`it has ${encoded.byteLength} bytes, at most ${bytesMax} are read`)
   if (encoded.byteLength < FILTER_HEADER_BYTES || encoded[0] !== FORM) throw new FilterError('its form is not known')
   const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength)
@@ -61,22 +61,23 @@ export function decodeFilter (encoded: Uint8Array, bytesMax: Bytes): ContentFilt
   return assemble(array, bits, hashes, count, encoded.slice(SALT_AT, SALT_AT + HASH_KEY_BYTES))
 }
 
-function checkShape (bytes: Bytes, bits: number, hashes: number): void {
+function checkShape(bytes: Bytes, bits: number, hashes: number): void {
   if (hashes < 1 || hashes > FILTER_HASHES_MAX) throw new FilterError(`${hashes} hash functions are not 1 to ${FILTER_HASHES_MAX}`)
   if (bits < FILTER_BITS_MIN) throw new FilterError(`${bits} bits are too few`)
   if (bytes !== FILTER_HEADER_BYTES + Math.ceil(bits / 8)) throw new FilterError('its length is not that of its bits')
 }
 
-function checkFill (array: Uint8Array, bits: number, hashes: number, count: number): void {
+function checkFill(array: Uint8Array, bits: number, hashes: number, count: number): void {
   const unused = array.byteLength * 8 - bits
   if (unused > 0 && (array.at(-1) ?? 0) >>> (8 - unused) !== 0) throw new FilterError('bits beyond its end are set')
   const fill = countOnes(array) / bits
   if (fill > FILTER_FILL_MAX) throw new FilterError(`${Math.round(fill * 100)} % of its bits are set`)
   const estimate = -(bits / hashes) * Math.log(1 - fill)
-  if (Math.abs(estimate - count) > Math.max(COUNT_TOLERANCE_MIN, COUNT_TOLERANCE * count)) throw new FilterError('it declares another count than its bits show')
+  if (Math.abs(estimate - count) > Math.max(COUNT_TOLERANCE_MIN, COUNT_TOLERANCE * count))
+    throw new FilterError('it declares another count than its bits show')
 }
 
-function assemble (array: Uint8Array, bits: number, hashes: number, count: number, salt: Uint8Array): ContentFilter {
+function assemble(array: Uint8Array, bits: number, hashes: number, count: number, salt: Uint8Array): ContentFilter {
   const bloom = new BloomFilter(bits, hashes)
   const hashing = new DigestHashing(salt)
   bloom._filter.array = array
@@ -84,7 +85,7 @@ function assemble (array: Uint8Array, bits: number, hashes: number, count: numbe
   return new ContentFilter(bloom, hashing, count)
 }
 
-function countOnes (array: Uint8Array): number {
+function countOnes(array: Uint8Array): number {
   const words = array.byteLength >>> 2
   const view = new DataView(array.buffer, array.byteOffset, array.byteLength)
   let ones = 0
@@ -94,7 +95,7 @@ function countOnes (array: Uint8Array): number {
 }
 
 /** The usual parallel count of a 32-bit word. */
-function onesOf (word: number): number {
+function onesOf(word: number): number {
   const pairs = word - ((word >>> 1) & 0x55555555)
   const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
   return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24

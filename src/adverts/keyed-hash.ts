@@ -7,7 +7,10 @@
 export const HASH_KEY_BYTES = 8
 
 /** Two independent 32-bit words: as unsigned integers. Reused by the caller, so that a look-up allocates nothing. */
-export interface HashWords { x: number, y: number }
+export interface HashWords {
+  x: number
+  y: number
+}
 
 /** Compression rounds a word, and rounds after each finishing constant. */
 const ROUNDS_A_WORD = 2
@@ -17,7 +20,7 @@ const ROUNDS_AT_END = 4
  * Hashes the words of `input` (its length a multiple of 4 bytes) under the key `(k0, k1)` into `out`.
  * The flat loop keeps the state in registers; the reference code is this with the rounds written out.
  */
-export function keyedHash (k0: number, k1: number, input: DataView, out: HashWords): void {
+export function keyedHash(k0: number, k1: number, input: DataView, out: HashWords): void {
   const words = input.byteLength >>> 2
   const absorbed = (words + 1) * ROUNDS_A_WORD
   let v0 = k0

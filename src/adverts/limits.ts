@@ -8,6 +8,8 @@ export const ADVERT_VERSION = 1
 
 /** Largest encoded filter that travels inside a gossip message; gossip multiplies what it carries. Bytes. */
 export const FILTER_INLINE_BYTES_MAX: Bytes = 16 * KIB
+/** Largest encoded filter read where the configuration sets no limit of its own. Bytes. */
+export const FILTER_BYTES_MAX: Bytes = 2 * MIB
 /** Longest signed head: 16 addresses of 256 characters, a gateway, and room for claims yet unknown. Characters. */
 export const ADVERT_JWT_CHARACTERS_MAX = 8 * KIB
 /** CBOR around head and filter: map, two keys, two lengths. Bytes. */

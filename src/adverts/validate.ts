@@ -15,8 +15,17 @@ import { decodeAdvert, filterDigest } from './codec.ts'
 import type { ContentFilter } from './filter.ts'
 import { decodeFilter } from './filter-codec.ts'
 import {
-  ADVERTS_TOPIC, ADVERT_GOSSIP_BYTES_MAX, ADVERT_JWT_CHARACTERS_MAX, ADVERT_LIFETIME_SECONDS_MAX, ADVERT_OVERHEAD_BYTES_MAX, FILTER_INLINE_BYTES_MAX,
-  HEADS_BURST, HEADS_PER_SECOND, ISSUERS_REMEMBERED_MAX, ISSUER_HEADS_BURST, ISSUER_HEADS_PER_SECOND
+  ADVERTS_TOPIC,
+  ADVERT_GOSSIP_BYTES_MAX,
+  ADVERT_JWT_CHARACTERS_MAX,
+  ADVERT_LIFETIME_SECONDS_MAX,
+  ADVERT_OVERHEAD_BYTES_MAX,
+  FILTER_INLINE_BYTES_MAX,
+  HEADS_BURST,
+  HEADS_PER_SECOND,
+  ISSUERS_REMEMBERED_MAX,
+  ISSUER_HEADS_BURST,
+  ISSUER_HEADS_PER_SECOND
 } from './limits.ts'
 
 /** An advert whose signature, claims and filter hold together. */
@@ -47,7 +56,7 @@ export interface AdvertValidatorComponents {
 
 export interface AdvertValidatorInit {
   /** Largest encoded filter read. */
-  readonly maxBytes: Bytes
+  readonly filterBytesMax: Bytes
 }
 
 export class AdvertValidator {
@@ -56,9 +65,9 @@ export class AdvertValidator {
   readonly #buckets = new BoundedMap<TokenBucket>(ISSUERS_REMEMBERED_MAX)
   readonly #bucket: TokenBucket
 
-  constructor (components: AdvertValidatorComponents, init: AdvertValidatorInit) {
+  constructor(components: AdvertValidatorComponents, init: AdvertValidatorInit) {
     this.#parts = components
-    this.#filterBytesMax = Math.max(init.maxBytes, FILTER_INLINE_BYTES_MAX)
+    this.#filterBytesMax = init.filterBytesMax
     this.#bucket = new TokenBucket(components, { capacity: HEADS_BURST, perSecond: HEADS_PER_SECOND })
   }
 
@@ -67,10 +76,11 @@ export class AdvertValidator {
    *
    * @throws AdvertError saying whether to ignore or reject; nothing else
    */
-  async gossip ({ from, data }: GossipMessage): Promise<Advert> {
+  async gossip({ from, data }: GossipMessage): Promise<Advert> {
     return await this.#guarded(async () => {
       const { jwt, filter } = decodeAdvert(data, ADVERT_GOSSIP_BYTES_MAX)
-      if (filter !== undefined && filter.byteLength > FILTER_INLINE_BYTES_MAX) throw new AdvertError('reject', 'its filter is too large for gossip')
+      if (filter !== undefined && filter.byteLength > FILTER_INLINE_BYTES_MAX)
+        throw new AdvertError('reject', 'its filter is too large for gossip')
       this.#checkIssuer(jwt, from)
       if (!this.#parts.isWelcome(from)) throw new AdvertError('ignore', 'its issuer is neither connected nor trusted')
       this.#checkSequence(jwt, from, known => known.seq)
@@ -84,19 +94,19 @@ export class AdvertValidator {
    *
    * @throws AdvertError; nothing else
    */
-  async pulled (peer: string, bytes: Uint8Array): Promise<Advert> {
+  async pulled(peer: string, bytes: Uint8Array): Promise<Advert> {
     return await this.#guarded(async () => {
       const { jwt, filter } = decodeAdvert(bytes, this.#filterBytesMax + ADVERT_JWT_CHARACTERS_MAX + ADVERT_OVERHEAD_BYTES_MAX)
       if (filter === undefined) throw new AdvertError('reject', 'the filter is missing')
       this.#checkIssuer(jwt, peer)
-      this.#checkSequence(jwt, peer, known => known.jwt === jwt ? known.seq - 1 : known.seq)
+      this.#checkSequence(jwt, peer, known => (known.jwt === jwt ? known.seq - 1 : known.seq))
       const advert = await this.#verify(jwt, peer, filter)
       if (advert.head.caps === null) throw new AdvertError('reject', 'a goodbye is not an answer')
       return advert
     })
   }
 
-  async #guarded (judge: () => Promise<Advert>): Promise<Advert> {
+  async #guarded(judge: () => Promise<Advert>): Promise<Advert> {
     try {
       return await judge()
     } catch (error) {
@@ -104,12 +114,12 @@ export class AdvertValidator {
     }
   }
 
-  #checkIssuer (jwt: string, peer: string): void {
+  #checkIssuer(jwt: string, peer: string): void {
     const { iss } = readUnverifiedJwt(jwt, ADVERT_JWT_CHARACTERS_MAX)
     if (iss !== ownDid(peer)) throw new AdvertError('reject', 'its issuer is not the peer it came from')
   }
 
-  #checkSequence (jwt: string, peer: string, bar: (known: KnownSequence) => number): void {
+  #checkSequence(jwt: string, peer: string, bar: (known: KnownSequence) => number): void {
     const { seq } = readUnverifiedJwt(jwt, ADVERT_JWT_CHARACTERS_MAX)
     const known = this.#parts.known(peer)
     if (known === undefined || typeof seq !== 'number' || seq > bar(known)) return
@@ -117,8 +127,9 @@ export class AdvertValidator {
     throw new AdvertError('ignore', 'its sequence number is not above the one known')
   }
 
-  #checkRate (peer: string): void {
-    const bucket = this.#buckets.get(peer) ?? new TokenBucket(this.#parts, { capacity: ISSUER_HEADS_BURST, perSecond: ISSUER_HEADS_PER_SECOND })
+  #checkRate(peer: string): void {
+    const bucket =
+      this.#buckets.get(peer) ?? new TokenBucket(this.#parts, { capacity: ISSUER_HEADS_BURST, perSecond: ISSUER_HEADS_PER_SECOND })
     this.#buckets.set(peer, bucket)
     if (!bucket.take()) {
       this.#parts.onOffence(peer, 'advert-over-rate')
@@ -127,7 +138,7 @@ export class AdvertValidator {
     if (!this.#bucket.take()) throw new AdvertError('ignore', 'too many adverts arrive')
   }
 
-  async #verify (jwt: string, peer: string, encoded: Uint8Array | undefined): Promise<Advert> {
+  async #verify(jwt: string, peer: string, encoded: Uint8Array | undefined): Promise<Advert> {
     const { claims } = await verifyJwt(jwt, {
       audience: ADVERTS_TOPIC,
       issuer: ownDid(peer),
@@ -139,17 +150,18 @@ export class AdvertValidator {
     return { jwt, head, filter: encoded === undefined ? null : this.#openFilter(head, encoded) }
   }
 
-  #openFilter ({ caps }: AdvertHead, encoded: Uint8Array): ContentFilter {
+  #openFilter({ caps }: AdvertHead, encoded: Uint8Array): ContentFilter {
     if (caps === null) throw new AdvertError('reject', 'a goodbye carries no filter')
     const { bytes, count, digest } = caps.contentIndex
-    if (bytes !== encoded.byteLength || digest !== filterDigest(encoded)) throw new AdvertError('reject', 'its filter is not the one it signed')
+    if (bytes !== encoded.byteLength || digest !== filterDigest(encoded))
+      throw new AdvertError('reject', 'its filter is not the one it signed')
     const filter = decodeFilter(encoded, this.#filterBytesMax)
     if (filter.count !== count) throw new AdvertError('reject', 'its filter declares another count')
     return filter
   }
 }
 
-function ownDid (peer: string): string {
+function ownDid(peer: string): string {
   try {
     return didFromPeerId(peer)
   } catch (error) {

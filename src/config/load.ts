@@ -85,8 +85,8 @@ async function readText(file: string, required: boolean): Promise<string | undef
 
 function parseYaml(text: string, where: string): unknown {
   const document = parseDocument(text, { prettyErrors: true })
-  const [error] = document.errors
-  if (error !== undefined) throw new KithError('CONFIG', `${where} is not valid YAML: ${error.message.trim()}`)
+  const [broken] = document.errors
+  if (broken !== undefined) throw new KithError('CONFIG', `${where} is not valid YAML: ${broken.message.trim()}`)
   try {
     return document.toJS({ maxAliasCount: YAML_ALIASES_MAX })
   } catch (error) {

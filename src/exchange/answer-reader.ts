@@ -14,7 +14,6 @@ export const STALL: Ms = 30_000
 export class StreamEndedError extends SourceError {
   constructor (options?: ErrorOptions) {
     super('fault', 'the stream ended before the answer did', options)
-    this.name = 'StreamEndedError'
   }
 }
 

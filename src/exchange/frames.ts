@@ -4,6 +4,7 @@
  * The reader copies each byte at most once, and not at all when a frame lies within one chunk. It allocates only
  * after the length has passed its limit, so that a claimed length of 2 GiB costs nothing.
  */
+import { allocUnsafe } from 'uint8arrays/alloc'
 import type { Bytes } from '../model/units.ts'
 
 export const FRAME_HEADER_BYTES: Bytes = 5
@@ -94,7 +95,7 @@ export class FrameReader {
       this.#at += length
       return this.#chunk.subarray(this.#at - length, this.#at)
     }
-    this.#payload ??= new Uint8Array(length)
+    this.#payload ??= allocUnsafe(length)
     const take = Math.min(left, length - this.#payloadBytes)
     this.#payload.set(this.#chunk.subarray(this.#at, this.#at + take), this.#payloadBytes)
     this.#at += take

@@ -23,7 +23,7 @@ export type JwtFault = 'size' | 'form' | 'header' | 'issuer' | 'audience' | 'tim
 /** A JWT that is not believed (INTEGRITY). */
 export class JwtError extends KithError {
   readonly reason: JwtFault
-  constructor (reason: JwtFault, message: string, options?: ErrorOptions) {
+  constructor(reason: JwtFault, message: string, options?: ErrorOptions) {
     super('INTEGRITY', `the signed token is not believed: ${message}`, { reason }, options)
     this.name = 'JwtError'
     this.reason = reason
@@ -40,7 +40,9 @@ export interface JwtClaims {
 }
 
 /** Claims whose form is checked and whose signature is NOT. For cheap refusals only. */
-export interface UnverifiedJwt extends JwtClaims { readonly iss: string }
+export interface UnverifiedJwt extends JwtClaims {
+  readonly iss: string
+}
 
 export interface VerifiedJwt {
   /** did:key whose key signed. */
@@ -62,7 +64,7 @@ export interface VerifyJwtOptions {
 }
 
 /** Signs with the node's key. `iss` is always the identity's own DID. */
-export async function signJwt (claims: JwtClaims, identity: Identity): Promise<string> {
+export async function signJwt(claims: JwtClaims, identity: Identity): Promise<string> {
   const signer = async (data: string | Uint8Array): Promise<string> =>
     toString(await identity.sign(typeof data === 'string' ? fromString(data) : data), 'base64url')
   return await createJWT({ ...claims }, { issuer: identity.did, signer }, { alg: 'EdDSA', typ: 'JWT' })
@@ -73,7 +75,7 @@ export async function signJwt (claims: JwtClaims, identity: Identity): Promise<s
  *
  * @throws JwtError (INTEGRITY); nothing else
  */
-export async function verifyJwt (jwt: string, options: VerifyJwtOptions): Promise<VerifiedJwt> {
+export async function verifyJwt(jwt: string, options: VerifyJwtOptions): Promise<VerifiedJwt> {
   const claims = readUnverifiedJwt(jwt, options.charactersMax)
   checkAudience(claims, options)
   checkTimes(claims, options)
@@ -88,18 +90,19 @@ export async function verifyJwt (jwt: string, options: VerifyJwtOptions): Promis
  *
  * @throws JwtError `size` `form` `header` `issuer`
  */
-export function readUnverifiedJwt (jwt: string, charactersMax: number): UnverifiedJwt {
+export function readUnverifiedJwt(jwt: string, charactersMax: number): UnverifiedJwt {
   if (jwt.length > charactersMax) throw new JwtError('size', `it has ${jwt.length} characters, at most ${charactersMax} are read`)
   const parts = jwt.split('.', 4)
   const [header, payload, signature] = parts
-  if (parts.length !== 3 || header === undefined || payload === undefined || signature === undefined) throw new JwtError('form', 'it has not exactly three parts')
+  if (parts.length !== 3 || header === undefined || payload === undefined || signature === undefined)
+    throw new JwtError('form', 'it has not exactly three parts')
   if (!parts.every(part => PART.test(part))) throw new JwtError('form', 'a part is empty or not base64url')
   if (signature.length !== SIGNATURE_CHARACTERS) throw new JwtError('signature', 'the signature has not 64 bytes')
   checkHeader(decodeObject(header))
   return checkClaims(decodeObject(payload))
 }
 
-function decodeObject (part: string): Record<string, unknown> {
+function decodeObject(part: string): Record<string, unknown> {
   let value: unknown
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(fromString(part, 'base64url')))
@@ -110,12 +113,12 @@ function decodeObject (part: string): Record<string, unknown> {
   return { ...value }
 }
 
-function checkHeader (header: Record<string, unknown>): void {
+function checkHeader(header: Record<string, unknown>): void {
   if (Object.keys(header).length === 2 && header['alg'] === 'EdDSA' && header['typ'] === 'JWT') return
   throw new JwtError('header', 'its header is not {"alg":"EdDSA","typ":"JWT"}')
 }
 
-function checkClaims (payload: Record<string, unknown>): UnverifiedJwt {
+function checkClaims(payload: Record<string, unknown>): UnverifiedJwt {
   const { iss, aud, iat, exp, nbf } = payload
   if (typeof iss !== 'string' || !ISSUER.test(iss)) throw new JwtError('issuer', 'its issuer is no did:key of an Ed25519 key')
   if (typeof aud !== 'string') throw new JwtError('audience', 'it names no single audience')
@@ -124,16 +127,16 @@ function checkClaims (payload: Record<string, unknown>): UnverifiedJwt {
   return { ...payload, iss, aud, iat, exp }
 }
 
-function isSeconds (value: unknown): value is number {
+function isSeconds(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
-function checkAudience (claims: UnverifiedJwt, options: VerifyJwtOptions): void {
+function checkAudience(claims: UnverifiedJwt, options: VerifyJwtOptions): void {
   if (claims.aud !== options.audience) throw new JwtError('audience', 'it is meant for another audience')
   if (options.issuer !== undefined && claims.iss !== options.issuer) throw new JwtError('issuer', 'its issuer is not the one expected')
 }
 
-function checkTimes (claims: UnverifiedJwt, { now, expMaxSeconds }: VerifyJwtOptions): void {
+function checkTimes(claims: UnverifiedJwt, { now, expMaxSeconds }: VerifyJwtOptions): void {
   const { iat, exp, nbf } = claims
   if (exp <= iat || exp - iat > expMaxSeconds) throw new JwtError('lifetime', `it does not end within ${expMaxSeconds} s after it begins`)
   if (iat > now + JWT_SKEW_SECONDS) throw new JwtError('time', 'it was issued in the future')
@@ -141,19 +144,25 @@ function checkTimes (claims: UnverifiedJwt, { now, expMaxSeconds }: VerifyJwtOpt
   if (typeof nbf === 'number' && nbf > now + JWT_SKEW_SECONDS) throw new JwtError('time', 'it is not valid yet')
 }
 
-async function checkSignature (jwt: string, { audience, now }: VerifyJwtOptions): Promise<string> {
+async function checkSignature(jwt: string, { audience, now }: VerifyJwtOptions): Promise<string> {
   // A new object every time: did-jwt writes the resolved key into it and would believe it the next time.
-  const options: JWTVerifyOptions = { resolver: ED25519_RESOLVER, audience, proofPurpose: 'assertionMethod', skewTime: JWT_SKEW_SECONDS, policies: { now } }
+  const options: JWTVerifyOptions = {
+    resolver: ED25519_RESOLVER,
+    audience,
+    proofPurpose: 'assertionMethod',
+    skewTime: JWT_SKEW_SECONDS,
+    policies: { now }
+  }
   try {
     return (await verifyJWT(jwt, options)).issuer
   } catch (error) {
-    throw new JwtError('signature', 'its signature is not its issuer\'s', { cause: error })
+    throw new JwtError('signature', "its signature is not its issuer's", { cause: error })
   }
 }
 
 /** Resolves did:key offline, to its Ed25519 key and nothing else. */
 const ED25519_RESOLVER: NonNullable<JWTVerifyOptions['resolver']> = {
-  async resolve (did: string) {
+  async resolve(did: string) {
     publicKeyFromDid(did)
     const key = did.slice('did:key:'.length)
     const id = `${did}#${key}`

@@ -9,7 +9,7 @@ import type { AbortOptions } from './options.ts'
 /** One retrieval's use of a source. */
 export interface BlockSession {
   /**
-   * Bytes claimed to be the block. Rejects with {@link SourceError}.
+   * Bytes claimed to be the block. Rejects with {@link SourceError}, or with the signal's reason when the caller gave up.
    * Several calls may be in flight, at most `concurrency` of them.
    */
   get(cid: CID, options: AbortOptions): Promise<Uint8Array>

@@ -4,12 +4,12 @@ import type { Candidate, Claim, Ranking } from './ranking.ts'
 const CLASS_OF: Readonly<Record<Claim, number>> = { yes: 0, unknown: 1, no: 2 }
 
 export class ClaimsFirst implements Ranking {
-  order (candidates: readonly Candidate[]): readonly Candidate[] {
+  order(candidates: readonly Candidate[]): readonly Candidate[] {
     return candidates.toSorted(compare)
   }
 }
 
 /** The sort is stable, so equals keep the order they came in: no peer id can be mined to win a tie. */
-function compare (a: Candidate, b: Candidate): number {
+function compare(a: Candidate, b: Candidate): number {
   return CLASS_OF[a.claim] - CLASS_OF[b.claim] || a.connectedSince - b.connectedSince
 }

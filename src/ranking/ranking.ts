@@ -13,5 +13,5 @@ export interface Candidate {
 
 export interface Ranking {
   /** A new array, best first, holding exactly the candidates given. */
-  order (candidates: readonly Candidate[]): readonly Candidate[]
+  order(candidates: readonly Candidate[]): readonly Candidate[]
 }

@@ -25,9 +25,15 @@ const HAVE_PEERS_MAX = 16
 /** A peer that does not answer `have` within this long is not waited for. */
 const HAVE_BUDGET_MS: Ms = 2_000
 
+/** How a content is looked up in adverts. */
+export interface ContentKeys {
+  readonly multihash?: Uint8Array
+  readonly sha256?: Uint8Array
+}
+
 /** What adverts say; the directory of the adverts folder. */
 export interface Claims {
-  claims(peer: string, content: { readonly cid?: CID, readonly sha256?: Uint8Array }): Claim
+  claims(peer: string, content: ContentKeys): Claim
   observe(peer: string, hit: boolean): void
 }
 
@@ -55,7 +61,7 @@ export class PeerFinder {
   }
 
   search (request: RetrievalRequest, session: DagSession, requestId: Uint8Array, notes: Attempt[]): PeerSearch {
-    const ranked = this.#rank({ cid: request.context })
+    const ranked = this.#rank({ multihash: request.context.multihash.bytes })
     const candidate = (peer: string, fromFilter: boolean): Candidate => peerCandidate(this.#parts.exchange, session, {
       peer, did: this.#parts.didOf(peer), context: request.context, claims: true, requestId, ttl: request.ttl, hops: request.hops,
       ...(request.preferredSources === undefined ? {} : { preferredSources: request.preferredSources }),
@@ -92,7 +98,7 @@ export class PeerFinder {
     throw new KithError('NOT_FOUND', `none of the ${ranked.length} connected peers knows this hash; IPFS and gateways can only be asked by CID`, { attempts, asked: ranked.length })
   }
 
-  #rank (content: { readonly cid?: CID, readonly sha256?: Uint8Array }): Ranked[] {
+  #rank (content: ContentKeys): Ranked[] {
     const { network, exchange, directory, ranking } = this.#parts
     const candidates = network.peers()
       .filter(({ peer }) => exchange.speaks(peer))

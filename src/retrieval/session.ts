@@ -93,14 +93,15 @@ export class DagSession {
   /** Resolves at the next change: something accepted, finished or failed. */
   async changed (): Promise<void> { await this.#change.promise }
 
-  /** Leaves still needed, as ranges in leaf order; while the skeleton is incomplete, what is known of it and all beyond. */
-  missingLeaves (): LeafRange[] {
+  /** Leaves still needed, as at most `rangesMax` ranges in leaf order; while the skeleton is incomplete, what is known of it and all beyond. */
+  missingLeaves (rangesMax: number): LeafRange[] {
     if (this.#wanted === undefined && this.want.kind !== 'all') return []
     const ranges: [number, number][] = []
     for (let index = 0; index < this.#walk.leaves.length; index++) {
       if (this.#isLeafDone(index)) continue
       const last = ranges.at(-1)
       if (last !== undefined && last[0] + last[1] === index) last[1] += 1
+      else if (ranges.length === rangesMax) return ranges
       else ranges.push([index, 1])
     }
     if (!this.#walk.done) {

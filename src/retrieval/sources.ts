@@ -10,6 +10,9 @@ import { abortable } from '../lib/deadline.ts'
 import type { Candidate, Run } from './ladder.ts'
 import type { DagSession } from './session.ts'
 
+/** Ranges in one request; what is still missing then is asked for in the next. */
+const LEAF_RANGES_MAX = 1024
+
 export interface PeerAsk {
   readonly peer: string
   readonly did: string
@@ -52,7 +55,7 @@ async function askOnce (exchange: ExchangeClient, session: DagSession, ask: Peer
     return await exchange.blocks(peer, { root: context, cids: [session.root], ttl }, async (_index, bytes) => { await take(session, run, session.root, bytes) }, run)
   }
   const request = {
-    cid: session.root, sha256: null, requestId, ttl, hops, skipNodes: session.skeletonNodes, leaves: session.missingLeaves(),
+    cid: session.root, sha256: null, requestId, ttl, hops, skipNodes: session.skeletonNodes, leaves: session.missingLeaves(LEAF_RANGES_MAX),
     ...(preferredSources === undefined ? {} : { preferredSources })
   }
   return await exchange.dag(peer, request, {

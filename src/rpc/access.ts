@@ -21,5 +21,8 @@ export const OPERATOR: Caller = { scopes: new Set<Scope>(['admin']) }
 export function authorize({ name, access }: { readonly name: string; readonly access: Access }, { scopes }: Caller): void {
   if (access === 'open' || scopes.has('admin')) return
   if (access === 'login' ? scopes.size > 0 : scopes.has(access)) return
-  throw new KithError('UNAUTHORIZED', `${name} needs ${access === 'login' ? 'a login' : `the scope "${access}"`}, which this connection does not have. Log in with a token that grants it.`)
+  throw new KithError(
+    'UNAUTHORIZED',
+    `${name} needs ${access === 'login' ? 'a login' : `the scope "${access}"`}, which this connection does not have. Log in with a token that grants it.`
+  )
 }

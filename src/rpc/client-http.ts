@@ -35,7 +35,12 @@ export interface ContentStream {
   close(): void
 }
 
-export async function putStream(socketPath: string, body: AsyncIterable<Uint8Array>, params: PutParams, { signal }: AbortOptions): Promise<PutResult> {
+export async function putStream(
+  socketPath: string,
+  body: AsyncIterable<Uint8Array>,
+  params: PutParams,
+  { signal }: AbortOptions
+): Promise<PutResult> {
   const { contentType, pin, ...rest } = params
   const query = new URLSearchParams(Object.entries({ ...rest, ...(pin === undefined ? {} : { pin: String(pin) }) }))
   const headers = contentType === undefined ? {} : { 'content-type': contentType }
@@ -48,9 +53,16 @@ export async function putStream(socketPath: string, body: AsyncIterable<Uint8Arr
 /** @throws KithError as the daemon answered it: NOT_FOUND, TIMEOUT, IS_DIRECTORY… */
 export async function getStream(socketPath: string, content: string, options: GetStreamOptions): Promise<ContentStream> {
   const { ttl, sources, privacy, offset, length, signal } = options
-  const query = new URLSearchParams({ ...(ttl === undefined ? {} : { ttl: String(ttl) }), ...(sources === undefined ? {} : { sources: sources.join(',') }), ...(privacy === undefined ? {} : { privacy }) })
+  const query = new URLSearchParams({
+    ...(ttl === undefined ? {} : { ttl: String(ttl) }),
+    ...(sources === undefined ? {} : { sources: sources.join(',') }),
+    ...(privacy === undefined ? {} : { privacy })
+  })
   const path = `/content/${content.split('/').map(encodeURIComponent).join('/')}?${query.toString()}`
-  const range = offset === undefined && length === undefined ? {} : { range: `bytes=${offset ?? 0}-${length === undefined ? '' : (offset ?? 0) + length - 1}` }
+  const range =
+    offset === undefined && length === undefined
+      ? {}
+      : { range: `bytes=${offset ?? 0}-${length === undefined ? '' : (offset ?? 0) + length - 1}` }
   const response = await send({ socketPath, method: 'GET', path, headers: range, signal })
   const { headers } = response
   const name = readName(headers['content-disposition'])
@@ -110,7 +122,12 @@ async function* bytesOf(response: IncomingMessage, signal: AbortSignal | undefin
     }
   } catch (error) {
     if (signal?.aborted === true) throw toKithError(signal.reason)
-    throw new KithError('UNAVAILABLE', `the transfer broke off after ${received} bytes: the source failed and no other could go on. Try again.`, { received }, { cause: error })
+    throw new KithError(
+      'UNAVAILABLE',
+      `the transfer broke off after ${received} bytes: the source failed and no other could go on. Try again.`,
+      { received },
+      { cause: error }
+    )
   }
 }
 

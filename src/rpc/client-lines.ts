@@ -48,7 +48,9 @@ export class LineClient {
     this.#socket = socket
     this.#init = init
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
-    socket.on('error', error => this.#fail(new KithError('UNAVAILABLE', `the connection to the daemon broke: ${error.message}`, {}, { cause: error })))
+    socket.on('error', error =>
+      this.#fail(new KithError('UNAVAILABLE', `the connection to the daemon broke: ${error.message}`, {}, { cause: error }))
+    )
     socket.on('close', () => this.#fail(new KithError('UNAVAILABLE', 'the daemon closed the connection')))
   }
 
@@ -130,8 +132,14 @@ export class LineClient {
 /** The daemon cannot be reached: `data.notRunning` tells it from other reasons to be unavailable. */
 export function notRunning(socketPath: string, cause: Error): KithError {
   const isDenied = 'code' in cause && cause.code === 'EACCES'
-  if (isDenied) return new KithError('UNAUTHORIZED', `the daemon's socket ${socketPath} may not be opened by this user`, { socketPath }, { cause })
-  return new KithError('UNAVAILABLE', `no daemon answers at ${socketPath}. Start one with kithd, or name its socket with --socket.`, { socketPath, notRunning: true }, { cause })
+  if (isDenied)
+    return new KithError('UNAUTHORIZED', `the daemon's socket ${socketPath} may not be opened by this user`, { socketPath }, { cause })
+  return new KithError(
+    'UNAVAILABLE',
+    `no daemon answers at ${socketPath}. Start one with kithd, or name its socket with --socket.`,
+    { socketPath, notRunning: true },
+    { cause }
+  )
 }
 
 function readError(error: Record<string, unknown>): KithError {

@@ -4,7 +4,7 @@
  */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { KithError } from '../errors.ts'
+import type { KithError } from '../errors.ts'
 import type { KithEvent } from '../observe/events.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { getStream, putStream } from './client-http.ts'
@@ -71,7 +71,10 @@ export class KithClient {
    */
   async *events(filter: EventFilter = {}, { signal }: AbortOptions = {}): AsyncGenerator<KithEvent> {
     const inbox = new Inbox()
-    const lines = await LineClient.open(this.socketPath, { onEvent: event => inbox.put(event, lines), onClose: reason => inbox.fail(reason) })
+    const lines = await LineClient.open(this.socketPath, {
+      onEvent: event => inbox.put(event, lines),
+      onClose: reason => inbox.fail(reason)
+    })
     const leave = (): void => lines.close()
     signal?.addEventListener('abort', leave, { once: true })
     try {

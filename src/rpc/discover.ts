@@ -27,22 +27,35 @@ export interface OpenRpcDocument {
     readonly 'x-access': string
     readonly 'x-not-built': readonly string[]
   }[]
-  readonly components: { readonly errors: Readonly<Record<string, { readonly code: number; readonly message: string; readonly data: unknown }>> }
+  readonly components: {
+    readonly errors: Readonly<Record<string, { readonly code: number; readonly message: string; readonly data: unknown }>>
+  }
   /** Names of the contract that answer NOT_BUILT. */
   readonly 'x-not-built': readonly string[]
 }
 
 const documents = new WeakMap<ReadonlyMap<string, Method>, OpenRpcDocument['methods']>()
 
-export function discover(methods: ReadonlyMap<string, Method>, versions: { readonly version: string; readonly api: string }): OpenRpcDocument {
+export function discover(
+  methods: ReadonlyMap<string, Method>,
+  versions: { readonly version: string; readonly api: string }
+): OpenRpcDocument {
   const described = documents.get(methods) ?? [...methods].map(([name, entry]) => describeMethod(name, entry))
   documents.set(methods, described)
   return {
     openrpc: OPENRPC_VERSION,
     apiVersion: versions.api,
-    info: { title: 'Kith', version: versions.version, description: 'The control interface of a Kith daemon: JSON-RPC 2.0, one message a line, over its Unix socket.' },
+    info: {
+      title: 'Kith',
+      version: versions.version,
+      description: 'The control interface of a Kith daemon: JSON-RPC 2.0, one message a line, over its Unix socket.'
+    },
     methods: described,
-    components: { errors: Object.fromEntries(Object.entries(ERROR_KINDS).map(([code, kind]) => [code, { code: kind.rpc, message: code, data: { code, fault: kind.fault } }])) },
+    components: {
+      errors: Object.fromEntries(
+        Object.entries(ERROR_KINDS).map(([code, kind]) => [code, { code: kind.rpc, message: code, data: { code, fault: kind.fault } }])
+      )
+    },
     'x-not-built': Object.keys(NOT_BUILT_METHODS)
   }
 }

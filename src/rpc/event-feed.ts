@@ -50,8 +50,11 @@ export class EventFeed {
    * Reserves a subscription; its events flow after `start`, so that the answer naming it can go first. Nothing
    * that happens in between is lost.
    */
-  subscribe(filter: EventFilter): { readonly subscription: string; start(): void } {
-    if (this.#subscriptions.size >= SUBSCRIPTIONS_MAX) throw new KithError('RATE_LIMITED', `this connection has ${SUBSCRIPTIONS_MAX} subscriptions already; end one first`, { limit: SUBSCRIPTIONS_MAX })
+  subscribe(filter: EventFilter): { readonly subscription: string; readonly start: () => void } {
+    if (this.#subscriptions.size >= SUBSCRIPTIONS_MAX)
+      throw new KithError('RATE_LIMITED', `this connection has ${SUBSCRIPTIONS_MAX} subscriptions already; end one first`, {
+        limit: SUBSCRIPTIONS_MAX
+      })
     const subscription = `s${++this.#named}`
     const asked = filter.since
     const after = asked ?? this.#bus.seq
@@ -98,13 +101,17 @@ export class EventFeed {
     if (this.#closed || !this.#subscriptions.has(subscription)) return
     const wanted = types === undefined ? undefined : new Set(types)
     const isWanted = (event: KithEvent): boolean => wanted === undefined || wanted.has(event.type)
-    this.#subscriptions.set(subscription, this.#bus.subscribe(event => {
-      if (isWanted(event)) this.push({ event, subscription })
-    }))
+    this.#subscriptions.set(
+      subscription,
+      this.#bus.subscribe(event => {
+        if (isWanted(event)) this.push({ event, subscription })
+      })
+    )
     // A number from before a restart is larger than any of this process: then everything is new to the caller.
     const missed = this.#bus.since(after > this.#bus.seq ? 0 : after)
     const first = missed[0]
-    if (isReplay && first !== undefined && after < first.seq - 1) this.#replay.push({ event: this.#dropped(after + 1, first.seq - 1), subscription })
+    if (isReplay && first !== undefined && after < first.seq - 1)
+      this.#replay.push({ event: this.#dropped(after + 1, first.seq - 1), subscription })
     for (const event of missed) if (isWanted(event)) this.#replay.push({ event, subscription })
     if (!this.#blocked) this.resume()
   }

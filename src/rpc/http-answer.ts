@@ -60,7 +60,8 @@ export async function drained(response: ServerResponse, signal: AbortSignal): Pr
 export function splitUrl(url: string): { readonly path: string; readonly query: URLSearchParams } {
   const mark = url.indexOf('?')
   if (mark === -1) return { path: url, query: new URLSearchParams() }
-  if (url.length - mark > QUERY_CHARACTERS_MAX) throw new KithError('TOO_LARGE', `the query is longer than ${QUERY_CHARACTERS_MAX} characters`)
+  if (url.length - mark > QUERY_CHARACTERS_MAX)
+    throw new KithError('TOO_LARGE', `the query is longer than ${QUERY_CHARACTERS_MAX} characters`)
   return { path: url.slice(0, mark), query: new URLSearchParams(url.slice(mark + 1)) }
 }
 

@@ -25,11 +25,18 @@ export async function streamEvents({ services, clock }: RpcComponents, { request
   })
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
   response.write(': what happens at this node\n\n')
-  const feed = new EventFeed({ events: services.events, clock }, { write: ({ event }) => response.write(`id: ${event.seq}\nevent: ${event.type}\ndata: ${eventText(event)}\n\n`) })
+  const feed = new EventFeed(
+    { events: services.events, clock },
+    { write: ({ event }) => response.write(`id: ${event.seq}\nevent: ${event.type}\ndata: ${eventText(event)}\n\n`) }
+  )
   const subscription = feed.subscribe(filter)
   response.on('drain', () => feed.resume())
   subscription.start()
-  await untilGone(signal, run => clock.after(HEARTBEAT_MS, run), () => !response.writableNeedDrain && response.write(': alive\n\n'))
+  await untilGone(
+    signal,
+    run => clock.after(HEARTBEAT_MS, run),
+    () => !response.writableNeedDrain && response.write(': alive\n\n')
+  )
   feed.close()
   response.end()
 }

@@ -22,14 +22,22 @@ export const CONTENT_ROUTE = '/content/'
 /** Attempts named in the report header: headers have to stay small. */
 const REPORTED_ATTEMPTS_MAX = 16
 
-const check = paramsChecker({ ttl: ttl.exactOptional(), sources: preferredSources.exactOptional(), privacy: privacyParam.exactOptional() }, [])
+const check = paramsChecker(
+  { ttl: ttl.exactOptional(), sources: preferredSources.exactOptional(), privacy: privacyParam.exactOptional() },
+  []
+)
 
 export async function getContent({ services }: RpcComponents, call: HttpCall): Promise<void> {
   const { request, response, caller, signal } = call
   authorize({ name: 'content.get', access: 'read' }, caller)
   const opened = await services.content.open(readParams(request), { signal })
   try {
-    if (opened.kind === 'directory') throw new KithError('IS_DIRECTORY', 'this content is a directory: name a file below it, or use content.ls or content.get with a path', { cid: opened.cid })
+    if (opened.kind === 'directory')
+      throw new KithError(
+        'IS_DIRECTORY',
+        'this content is a directory: name a file below it, or use content.ls or content.get with a path',
+        { cid: opened.cid }
+      )
     const etag = `"${opened.cid}"`
     if (isKnown(request.headers['if-none-match'], etag)) {
       response.writeHead(304, { etag }).end()
@@ -46,18 +54,30 @@ async function answerBytes({ request, response, signal }: HttpCall, opened: Open
   const range = ifRange === undefined || ifRange === etag ? parseRange(request.headers.range, opened.size) : undefined
   if (range === 'unsatisfiable') {
     response.setHeader('content-range', `bytes */${opened.size}`)
-    const error = new KithError('INVALID_PARAMS', `the range "${request.headers.range ?? ''}" lies outside of the ${opened.size} bytes`, { size: opened.size })
+    const error = new KithError('INVALID_PARAMS', `the range "${request.headers.range ?? ''}" lies outside of the ${opened.size} bytes`, {
+      size: opened.size
+    })
     answerJson(response, 416, JSON.stringify({ error: errorBody(error) }))
     return
   }
   const status = range === undefined ? 200 : 206
   const part = range ?? { offset: 0, length: opened.size }
-  const headers = { ...contentHeaders(opened, etag), 'content-length': part.length, ...(range === undefined ? {} : { 'content-range': `bytes ${part.offset}-${part.offset + part.length - 1}/${opened.size}` }) }
+  const headers = {
+    ...contentHeaders(opened, etag),
+    'content-length': part.length,
+    ...(range === undefined ? {} : { 'content-range': `bytes ${part.offset}-${part.offset + part.length - 1}/${opened.size}` })
+  }
   if (request.method === 'HEAD' || part.length === 0) {
     response.writeHead(status, headers).end()
     return
   }
-  await stream({ response, signal, bytes: opened.read(part, { signal }), length: part.length, head: () => response.writeHead(status, headers) })
+  await stream({
+    response,
+    signal,
+    bytes: opened.read(part, { signal }),
+    length: part.length,
+    head: () => response.writeHead(status, headers)
+  })
 }
 
 interface Transfer {
@@ -65,7 +85,7 @@ interface Transfer {
   readonly signal: AbortSignal
   readonly bytes: AsyncIterable<Uint8Array>
   readonly length: Bytes
-  head(): void
+  readonly head: () => void
 }
 
 /** The head goes out with the first verified byte; exactly the promised length follows, or the connection dies. */
@@ -91,7 +111,9 @@ function contentHeaders(opened: OpenedContent, etag: string): OutgoingHttpHeader
     'x-content-type-options': 'nosniff',
     etag,
     ...(name === undefined ? {} : { 'content-disposition': `inline; filename*=UTF-8''${encodeName(name)}` }),
-    ...(report === undefined ? {} : { 'kith-report': encodeURIComponent(JSON.stringify({ ...report, attempts: report.attempts.slice(0, REPORTED_ATTEMPTS_MAX) })) })
+    ...(report === undefined
+      ? {}
+      : { 'kith-report': encodeURIComponent(JSON.stringify({ ...report, attempts: report.attempts.slice(0, REPORTED_ATTEMPTS_MAX) })) })
   }
 }
 
@@ -117,7 +139,14 @@ function readParams(request: IncomingMessage): GetParams {
   const params = check({
     ...rest,
     ...(seconds === undefined ? {} : { ttl: /^\d+$/.test(seconds) ? Number(seconds) : seconds }),
-    ...(sources === undefined ? {} : { sources: sources.split(',').map(word => word.trim()).filter(word => word !== '') })
+    ...(sources === undefined
+      ? {}
+      : {
+          sources: sources
+            .split(',')
+            .map(word => word.trim())
+            .filter(word => word !== '')
+        })
   })
   return {
     content,

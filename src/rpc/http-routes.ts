@@ -43,12 +43,26 @@ export class HttpRequests {
 
   handle(request: IncomingMessage, response: ServerResponse): void {
     const { path } = splitPath(request.url ?? '')
-    const route = path.startsWith(CONTENT_ROUTE) && path !== CONTENT_ROUTE ? CONTENT : Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined
+    const route =
+      path.startsWith(CONTENT_ROUTE) && path !== CONTENT_ROUTE ? CONTENT : Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined
     const run = route?.methods[request.method ?? '']
-    if (route === undefined) return refuse(response, 404, new KithError('NOT_FOUND', `there is nothing at ${path.slice(0, 200)}. Known: POST /rpc, PUT /content, GET /content/CONTENT[/path], GET /events.`, { attempts: [] }))
+    if (route === undefined)
+      return refuse(
+        response,
+        404,
+        new KithError(
+          'NOT_FOUND',
+          `there is nothing at ${path.slice(0, 200)}. Known: POST /rpc, PUT /content, GET /content/CONTENT[/path], GET /events.`,
+          { attempts: [] }
+        )
+      )
     if (run === undefined) {
       response.setHeader('allow', Object.keys(route.methods).join(', '))
-      return refuse(response, 405, new KithError('INVALID_REQUEST', `${request.method ?? ''} is not possible here, only ${Object.keys(route.methods).join(', ')}`))
+      return refuse(
+        response,
+        405,
+        new KithError('INVALID_REQUEST', `${request.method ?? ''} is not possible here, only ${Object.keys(route.methods).join(', ')}`)
+      )
     }
     if (this.#isStopping) return refuse(response, 503, new KithError('UNAVAILABLE', 'the daemon is shutting down'))
     void this.#run(route, run, { request, response })
@@ -57,7 +71,8 @@ export class HttpRequests {
   /** Ends the endless ones; the others may finish, on connections that close afterwards. */
   stop(): void {
     this.#isStopping = true
-    for (const [controller, route] of this.#running) if (route.isEndless === true) controller.abort(new KithError('CANCELLED', 'the daemon is shutting down'))
+    for (const [controller, route] of this.#running)
+      if (route.isEndless === true) controller.abort(new KithError('CANCELLED', 'the daemon is shutting down'))
   }
 
   abort(reason: KithError): void {

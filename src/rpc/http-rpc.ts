@@ -31,7 +31,10 @@ async function readBody({ request }: HttpCall): Promise<string> {
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     if (!(chunk instanceof Uint8Array)) continue
     size += chunk.byteLength
-    if (size > LINE_BYTES_MAX) throw new KithError('TOO_LARGE', `the body is longer than ${LINE_BYTES_MAX} bytes. Send large content with PUT /content.`, { limit: LINE_BYTES_MAX })
+    if (size > LINE_BYTES_MAX)
+      throw new KithError('TOO_LARGE', `the body is longer than ${LINE_BYTES_MAX} bytes. Send large content with PUT /content.`, {
+        limit: LINE_BYTES_MAX
+      })
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')

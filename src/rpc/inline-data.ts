@@ -13,12 +13,17 @@ export function decodeInline(text: string, parameter: string): Uint8Array {
   if (expected > INLINE_BYTES_MAX) throw tooLarge(expected, parameter)
   const decoded = Buffer.from(text, 'base64')
   // Buffer skips what is not base64, so junk shows as missing bytes.
-  if (decoded.byteLength !== expected || text.replace(/=+$/, '').length % 4 === 1) throw new KithError('INVALID_PARAMS', `the parameter "${parameter}" is not base64`, { parameter })
+  if (decoded.byteLength !== expected || text.replace(/=+$/, '').length % 4 === 1)
+    throw new KithError('INVALID_PARAMS', `the parameter "${parameter}" is not base64`, { parameter })
   return decoded
 }
 
 export function tooLarge(size: number, parameter: string): KithError {
-  return new KithError('TOO_LARGE', `"${parameter}" holds ${size} bytes, at most ${INLINE_BYTES_MAX} may travel inside JSON. Give a "path", or send the bytes with PUT /content over the same socket.`, { limit: INLINE_BYTES_MAX, size })
+  return new KithError(
+    'TOO_LARGE',
+    `"${parameter}" holds ${size} bytes, at most ${INLINE_BYTES_MAX} may travel inside JSON. Give a "path", or send the bytes with PUT /content over the same socket.`,
+    { limit: INLINE_BYTES_MAX, size }
+  )
 }
 
 export function encodeInline(bytes: Uint8Array): string {

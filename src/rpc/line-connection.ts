@@ -11,13 +11,16 @@ import { EventFeed } from './event-feed.ts'
 import type { FeedItem } from './event-feed.ts'
 import { closeLingering } from './linger.ts'
 import { LineSplitter } from './line-splitter.ts'
-import { failure, RpcSession } from './session.ts'
+import { failure } from './message.ts'
+import { RpcSession } from './session.ts'
 import type { RpcComponents } from './session.ts'
 
 /** Answers that may wait for a client before no more of its calls are read. Generous, since simple clients write all their calls before they read. Bytes. */
 const UNREAD_ANSWERS_MAX = 16 * MIB
 /** Events wait in their own queue, where they can be merged and dropped, once this much is unread. Bytes. */
 const UNREAD_EVENTS_MAX = 256 * KIB
+/** Answers of one turn that go out before it ends: joining larger ones only copies. Bytes. */
+const FLUSH_BYTES = 256 * KIB
 /** Calls of one connection under way: more than retrieval itself lets wait (10,064), so that it is the one to refuse. */
 const RUNNING_CALLS_MAX = 16_384
 /** Their lines together: parameters stay in memory while a call runs. Bytes. */
@@ -132,16 +135,17 @@ export class LineConnection {
     if (this.#socket.destroyed) return
     this.#out.push(text, '\n')
     this.#outBytes += text.length + 1
+    if (this.#outBytes > FLUSH_BYTES) this.#flush()
     if (this.#flushing) return
     this.#flushing = true
     setImmediate(() => {
+      this.#flushing = false
       this.#flush()
       this.#advance()
     })
   }
 
   #flush(): void {
-    this.#flushing = false
     if (this.#out.length === 0 || this.#socket.destroyed) return
     const text = this.#out.join('')
     this.#out = []
@@ -157,7 +161,9 @@ export class LineConnection {
 
   #writeEvent({ event, subscription }: FeedItem): boolean {
     const body = eventText(event)
-    this.#write(`{"jsonrpc":"2.0","method":"event","params":${subscription === undefined ? body : `${body.slice(0, -1)},"subscription":"${subscription}"}`}}`)
+    this.#write(
+      `{"jsonrpc":"2.0","method":"event","params":${subscription === undefined ? body : `${body.slice(0, -1)},"subscription":"${subscription}"}`}}`
+    )
     return this.#unread() < UNREAD_EVENTS_MAX
   }
 

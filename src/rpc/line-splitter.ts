@@ -50,7 +50,9 @@ export class LineSplitter {
 }
 
 function tooLong(limit: number): KithError {
-  return new KithError('TOO_LARGE', `a line is longer than ${limit} bytes. Send large content with PUT /content over the same socket.`, { limit })
+  return new KithError('TOO_LARGE', `a line is longer than ${limit} bytes. Send large content with PUT /content over the same socket.`, {
+    limit
+  })
 }
 
 function isNotBlank(line: string): boolean {

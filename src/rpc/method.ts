@@ -31,6 +31,11 @@ export interface CallContext {
   readonly signal: AbortSignal
   readonly connection: CallConnection
   readonly onProgress?: (progress: Progress) => void
+  /**
+   * To be awaited before megabytes are turned into an answer: resolves when the client has read enough of what came
+   * before, for one call of the connection at a time.
+   */
+  room(): Promise<void>
   /** `run` happens once the answer of this call is on its way. */
   afterAnswer(run: () => void): void
 }
@@ -79,7 +84,10 @@ export function method<S extends z.ZodRawShape, R>(init: MethodInit<S, R>): Meth
  *
  * @returns a function that answers the checked parameters or throws KithError INVALID_PARAMS, INVALID_CONTENT or NOT_BUILT
  */
-export function paramsChecker<S extends z.ZodRawShape>(shape: S, notBuilt: readonly string[]): (raw: unknown) => z.output<z.ZodObject<S, z.core.$strict>> {
+export function paramsChecker<S extends z.ZodRawShape>(
+  shape: S,
+  notBuilt: readonly string[]
+): (raw: unknown) => z.output<z.ZodObject<S, z.core.$strict>> {
   const schema = z.strictObject(shape)
   const names = Object.keys(shape)
   const hasContent = names.includes('content')
@@ -98,7 +106,11 @@ function byName(raw: unknown, names: readonly string[]): Record<string, unknown>
   if (raw === undefined) return {}
   if (isRecord(raw)) return raw
   if (!Array.isArray(raw)) throw new KithError('INVALID_PARAMS', 'the parameters must be an object')
-  if (raw.length > names.length) throw new KithError('INVALID_PARAMS', `${raw.length} parameters were given, at most ${names.length} are taken${names.length === 0 ? '' : `: ${names.join(', ')}`}`)
+  if (raw.length > names.length)
+    throw new KithError(
+      'INVALID_PARAMS',
+      `${raw.length} parameters were given, at most ${names.length} are taken${names.length === 0 ? '' : `: ${names.join(', ')}`}`
+    )
   return Object.fromEntries(raw.map((value: unknown, index) => [names[index] ?? '', value]))
 }
 
@@ -112,9 +124,11 @@ function checkContent(content: unknown): void {
     parseContent(content)
     return
   }
-  if (!isRecord(content)) throw new InvalidContentError(JSON.stringify(content), 'it is neither text nor {"algorithm":"sha256","value":HEX}')
+  if (!isRecord(content))
+    throw new InvalidContentError(JSON.stringify(content), 'it is neither text nor {"algorithm":"sha256","value":HEX}')
   const { algorithm, value } = content
-  if (typeof algorithm !== 'string' || typeof value !== 'string') throw new InvalidContentError(JSON.stringify(content), 'it is not {"algorithm":"sha256","value":HEX}')
+  if (typeof algorithm !== 'string' || typeof value !== 'string')
+    throw new InvalidContentError(JSON.stringify(content), 'it is not {"algorithm":"sha256","value":HEX}')
   parseContent({ algorithm, value })
 }
 
@@ -126,12 +140,20 @@ function invalidParams(given: Record<string, unknown>, error: z.ZodError, names:
   if (issue.code === 'unrecognized_keys') return unknownParam(issue.keys[0] ?? '', where, names)
   if (where === '') return new KithError('INVALID_PARAMS', issue.message)
   const isMissing = issue.path.length === 1 && given[where] === undefined
-  return new KithError('INVALID_PARAMS', isMissing ? `the parameter "${where}" is missing` : `the parameter "${where}" is wrong: ${issue.message}`, { parameter: where })
+  return new KithError(
+    'INVALID_PARAMS',
+    isMissing ? `the parameter "${where}" is missing` : `the parameter "${where}" is wrong: ${issue.message}`,
+    { parameter: where }
+  )
 }
 
 function unknownParam(unknown: string, where: string, names: readonly string[]): KithError {
-  if (where !== '') return new KithError('INVALID_PARAMS', `there is no parameter "${where}.${unknown}"`, { parameter: `${where}.${unknown}` })
+  if (where !== '')
+    return new KithError('INVALID_PARAMS', `there is no parameter "${where}.${unknown}"`, { parameter: `${where}.${unknown}` })
   const nearest = nearestWord(unknown, names)
   const known = names.length === 0 ? 'None is taken.' : `Known: ${names.join(', ')}.`
-  return new KithError('INVALID_PARAMS', `there is no parameter "${unknown}".${didYouMean(unknown, names)} ${known}`, { parameter: unknown, ...(nearest === undefined ? {} : { nearest }) })
+  return new KithError('INVALID_PARAMS', `there is no parameter "${unknown}".${didYouMean(unknown, names)} ${known}`, {
+    parameter: unknown,
+    ...(nearest === undefined ? {} : { nearest })
+  })
 }

@@ -3,10 +3,14 @@ import { z } from 'zod'
 import { KithError, NotBuiltError } from '../errors.ts'
 import { isSafeName } from '../model/content-id.ts'
 import type { PrivacyClass } from '../model/privacy.ts'
+import { KIB } from '../model/units.ts'
 import { decodeInline, encodeInline, INLINE_BYTES_MAX, tooLarge } from './inline-data.ts'
 import { method } from './method.ts'
 import * as s from './schemas.ts'
 import type { GetParams, GetReport, PutEntry, PutSource } from './services.ts'
+
+/** Answers from here on wait until the client has read the ones before. Bytes. */
+const ROOMY_BYTES_MIN = 64 * KIB
 
 const entry = z.strictObject({
   path: z.string().min(1),
@@ -42,8 +46,14 @@ const getOptions = {
   preferredSources: s.preferredSources.exactOptional(),
   ttl: s.ttl.exactOptional(),
   deadline: z.number().positive().exactOptional().describe('seconds the whole call may last'),
-  hops: z.union([z.literal(0), z.literal(1)]).exactOptional().describe('1: trusted peers may fetch it for this node from their IPFS; default 1'),
-  metadata: z.strictObject({ privacy: s.privacyParam.exactOptional(), size: s.bytes.exactOptional(), contentType: s.contentType.exactOptional() }).exactOptional().describe('what the caller knows already')
+  hops: z
+    .union([z.literal(0), z.literal(1)])
+    .exactOptional()
+    .describe('1: trusted peers may fetch it for this node from their IPFS; default 1'),
+  metadata: z
+    .strictObject({ privacy: s.privacyParam.exactOptional(), size: s.bytes.exactOptional(), contentType: s.contentType.exactOptional() })
+    .exactOptional()
+    .describe('what the caller knows already')
 }
 
 const getResult = z.object({
@@ -74,7 +84,11 @@ export const contentMethods = {
     async run({ content }, { path, data, entries, ...options }, { signal, onProgress }) {
       const { privacy, ...rest } = options
       const source = putSource({ path, data, entries })
-      return await content.put(source, { ...rest, ...builtPrivacy(privacy) }, { signal, ...(onProgress === undefined ? {} : { onProgress }) })
+      return await content.put(
+        source,
+        { ...rest, ...builtPrivacy(privacy) },
+        { signal, ...(onProgress === undefined ? {} : { onProgress }) }
+      )
     }
   }),
 
@@ -88,11 +102,18 @@ export const contentMethods = {
     },
     large: true,
     result: getResult,
-    async run({ content }, { metadata, path, ...options }, { signal, onProgress }): Promise<GetReport & { data?: string; path?: string }> {
+    async run({ content }, { metadata, path, ...options }, context): Promise<GetReport & { data?: string; path?: string }> {
+      const { signal, onProgress } = context
       const { privacy, ...facts } = metadata ?? {}
       const params: GetParams = metadata === undefined ? options : { ...options, metadata: { ...facts, ...builtPrivacy(privacy) } }
-      const { data, ...report } = await content.get(path === undefined ? params : { ...params, path }, { signal, ...(onProgress === undefined ? {} : { onProgress }) })
-      return data === undefined || data.byteLength > INLINE_BYTES_MAX ? report : { ...report, data: encodeInline(data) }
+      const { data, ...report } = await content.get(path === undefined ? params : { ...params, path }, {
+        signal,
+        ...(onProgress === undefined ? {} : { onProgress })
+      })
+      if (data === undefined || data.byteLength > INLINE_BYTES_MAX) return report
+      if (data.byteLength > ROOMY_BYTES_MIN) await context.room()
+      signal.throwIfAborted()
+      return { ...report, data: encodeInline(data) }
     }
   }),
 
@@ -117,14 +138,21 @@ export const contentMethods = {
     doc: 'The entries of a directory.',
     params: { content: s.content },
     large: true,
-    result: z.object({ entries: z.array(z.object({ name: z.string(), cid: z.string(), type: z.enum(['file', 'directory']), size: s.bytes })) }),
+    result: z.object({
+      entries: z.array(z.object({ name: z.string(), cid: z.string(), type: z.enum(['file', 'directory']), size: s.bytes }))
+    }),
     run: async ({ content }, params, { signal }) => await content.ls(params.content, { signal })
   }),
 
   'content.list': method({
     access: 'read',
     doc: 'The contents recorded here, oldest first, page by page.',
-    params: { cursor: s.cursor.exactOptional(), limit: s.limit.exactOptional(), privacy: s.privacyParam.exactOptional(), type: s.type.exactOptional() },
+    params: {
+      cursor: s.cursor.exactOptional(),
+      limit: s.limit.exactOptional(),
+      privacy: s.privacyParam.exactOptional(),
+      type: s.type.exactOptional()
+    },
     large: true,
     result: z.object({ items: z.array(s.statResult), cursor: z.string().optional() }),
     run: async ({ content }, { privacy, ...page }) => await content.list({ ...page, ...builtPrivacy(privacy) })
@@ -176,8 +204,10 @@ function putEntries(entries: readonly z.output<typeof entry>[]): PutEntry[] {
   let total = 0
   return entries.map(({ path, data, file }, index) => {
     const at = `entries.${index}`
-    if (!path.split('/').every(isSafeName)) throw new KithError('INVALID_PARAMS', `the parameter "${at}.path" is not a relative path of safe names`, { parameter: `${at}.path` })
-    if ((data === undefined) === (file === undefined)) throw new KithError('INVALID_PARAMS', `"${at}" needs either "data" or "file"`, { parameter: at })
+    if (!path.split('/').every(isSafeName))
+      throw new KithError('INVALID_PARAMS', `the parameter "${at}.path" is not a relative path of safe names`, { parameter: `${at}.path` })
+    if ((data === undefined) === (file === undefined))
+      throw new KithError('INVALID_PARAMS', `"${at}" needs either "data" or "file"`, { parameter: at })
     if (data === undefined) return file === undefined ? { path } : { path, file }
     const bytes = decodeInline(data, `${at}.data`)
     total += bytes.byteLength

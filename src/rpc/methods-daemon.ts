@@ -19,7 +19,16 @@ const statusResult = z.object({
     totalNodes: z.number(),
     gatewayNodes: z.number(),
     primaryNode: z.string().nullable(),
-    nodes: z.array(z.object({ url: z.string(), type: z.string(), healthy: z.boolean(), lastCheck: z.string().nullable(), responseTime: z.number().nullable(), error: z.string().optional() }))
+    nodes: z.array(
+      z.object({
+        url: z.string(),
+        type: z.string(),
+        healthy: z.boolean(),
+        lastCheck: z.string().nullable(),
+        responseTime: z.number().nullable(),
+        error: z.string().optional()
+      })
+    )
   }),
   store: z.record(z.string(), usage),
   health: z.array(z.object({ code: z.string(), severity: z.enum(['warning', 'error']), title: z.string() })),
@@ -33,8 +42,20 @@ const healthResult = z.object({
 })
 
 export const daemonMethods = {
-  'daemon.status': method({ access: 'read', doc: 'What this node is and how it fares.', params: {}, result: statusResult, run: async ({ node }) => await node.status() }),
-  'daemon.health': method({ access: 'read', doc: 'Health of the IPFS endpoints and recent performance.', params: {}, result: healthResult, run: async ({ node }) => await node.health() }),
+  'daemon.status': method({
+    access: 'read',
+    doc: 'What this node is and how it fares.',
+    params: {},
+    result: statusResult,
+    run: async ({ node }) => await node.status()
+  }),
+  'daemon.health': method({
+    access: 'read',
+    doc: 'Health of the IPFS endpoints and recent performance.',
+    params: {},
+    result: healthResult,
+    run: async ({ node }) => await node.health()
+  }),
   'daemon.version': method({
     access: 'open',
     doc: 'Versions of the program, of this interface and of Node.',
@@ -52,7 +73,13 @@ export const daemonMethods = {
       return {}
     }
   }),
-  'config.get': method({ access: 'admin', doc: 'The configuration in force, secrets masked.', params: {}, result: z.record(z.string(), z.unknown()), run: ({ node }) => node.config() }),
+  'config.get': method({
+    access: 'admin',
+    doc: 'The configuration in force, secrets masked.',
+    params: {},
+    result: z.record(z.string(), z.unknown()),
+    run: ({ node }) => node.config()
+  }),
   'call.cancel': method({
     access: 'login',
     doc: 'Ends a running call of the same connection: it answers CANCELLED.',

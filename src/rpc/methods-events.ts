@@ -8,7 +8,11 @@ import { bytes, nothing } from './schemas.ts'
 
 export const eventTypes = z.array(z.string()).superRefine((words, context) => {
   for (const word of words) {
-    if (!EVENT_TYPES.some(type => type === word)) context.addIssue({ code: 'custom', message: `"${word}" is no event type.${didYouMean(word, EVENT_TYPES)} Known: ${EVENT_TYPES.join(', ')}` })
+    if (!EVENT_TYPES.some(type => type === word))
+      context.addIssue({
+        code: 'custom',
+        message: `"${word}" is no event type.${didYouMean(word, EVENT_TYPES)} Known: ${EVENT_TYPES.join(', ')}`
+      })
   }
 })
 
@@ -31,7 +35,8 @@ export const eventsMethods = {
     params: { subscription: z.string() },
     result: nothing,
     run(_services, { subscription }, { connection }): Record<string, never> {
-      if (!connection.unsubscribe(subscription)) throw new KithError('NOT_FOUND', `this connection has no subscription "${subscription}"`, { attempts: [] })
+      if (!connection.unsubscribe(subscription))
+        throw new KithError('NOT_FOUND', `this connection has no subscription "${subscription}"`, { attempts: [] })
       return {}
     }
   })

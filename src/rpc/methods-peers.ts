@@ -46,7 +46,13 @@ export const peersMethods = {
     result: z.object({ peerId: z.string(), did: z.string(), address: z.string() }),
     run: async ({ peers }, { address }, { signal }) => await peers.connect(address, { signal })
   }),
-  'peers.disconnect': method({ access: 'peers', doc: 'Closes the connections to a peer.', params: { peer }, result: nothing, run: async ({ peers }, params) => await peers.disconnect(params.peer) }),
+  'peers.disconnect': method({
+    access: 'peers',
+    doc: 'Closes the connections to a peer.',
+    params: { peer },
+    result: nothing,
+    run: async ({ peers }, params) => await peers.disconnect(params.peer)
+  }),
   'peers.ping': method({
     access: 'peers',
     doc: 'Measures one round trip to a peer.',

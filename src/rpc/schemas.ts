@@ -27,13 +27,20 @@ export const bytes = z.int().min(0)
 export const cursor = z.string().max(CURSOR_CHARACTERS_MAX).describe('where the last page ended')
 export const limit = z.int().min(1).max(PAGE_ITEMS_MAX).describe('items a page')
 export const peer = z.string().min(1).max(TEXT_CHARACTERS_MAX).describe('PeerId or DID')
-export const absolutePath = z.string().startsWith('/', 'it must be an absolute path of the machine the daemon runs on').max(CURSOR_CHARACTERS_MAX)
+export const absolutePath = z
+  .string()
+  .startsWith('/', 'it must be an absolute path of the machine the daemon runs on')
+  .max(CURSOR_CHARACTERS_MAX)
 
 export const preferredSources = z
   .array(z.string())
   .superRefine((words, context) => {
     for (const [index, word] of words.entries()) {
-      if (!PREFERRED_SOURCES.some(source => source === word)) context.addIssue({ code: 'custom', message: `"${word}" is no source.${didYouMean(word, PREFERRED_SOURCES)} Known: ${PREFERRED_SOURCES.join(', ')}` })
+      if (!PREFERRED_SOURCES.some(source => source === word))
+        context.addIssue({
+          code: 'custom',
+          message: `"${word}" is no source.${didYouMean(word, PREFERRED_SOURCES)} Known: ${PREFERRED_SOURCES.join(', ')}`
+        })
       else if (words.indexOf(word) !== index) context.addIssue({ code: 'custom', message: `"${word}" is given twice` })
     }
   })
@@ -45,7 +52,13 @@ export const privacyClass = z.enum(['public', 'private', 'restricted'])
 export const stage = z.enum(['local', 'peer', 'proxy', 'ipfs', 'gateway'])
 const who = { stage, peer: z.string().optional(), did: z.string().optional(), url: z.string().optional() }
 export const source = z.object(who)
-export const attempt = z.object({ ...who, outcome: z.enum(['ok', 'not-found', 'refused', 'timeout', 'cancelled', 'fault', 'corrupt', 'skipped']), ms: z.number(), bytes, reason: z.string().optional() })
+export const attempt = z.object({
+  ...who,
+  outcome: z.enum(['ok', 'not-found', 'refused', 'timeout', 'cancelled', 'fault', 'corrupt', 'skipped']),
+  ms: z.number(),
+  bytes,
+  reason: z.string().optional()
+})
 
 export const statResult = z.object({
   cid: z.string(),

@@ -10,7 +10,7 @@ import type { AbortOptions } from '../ports/options.ts'
 import { HttpRequests } from './http-routes.ts'
 import { closeLingering } from './linger.ts'
 import { LineConnection } from './line-connection.ts'
-import { failure } from './session.ts'
+import { failure } from './message.ts'
 import type { RpcComponents } from './session.ts'
 
 /** The kernel takes 107 bytes on Linux, 103 on macOS: one limit for both. Bytes. */
@@ -42,7 +42,12 @@ export interface RpcServer {
 export async function startRpcServer(components: RpcComponents, init: { readonly socketPath: string }): Promise<RpcServer> {
   const { socketPath } = init
   const length = Buffer.byteLength(socketPath)
-  if (length > SOCKET_PATH_BYTES_MAX) throw new KithError('START_FAILED', `the socket path is ${length} bytes long, at most ${SOCKET_PATH_BYTES_MAX} are possible: ${socketPath}. Set a shorter one with api.socket in the configuration (and --socket for kith), or choose a shorter home.`, { length, limit: SOCKET_PATH_BYTES_MAX })
+  if (length > SOCKET_PATH_BYTES_MAX)
+    throw new KithError(
+      'START_FAILED',
+      `the socket path is ${length} bytes long, at most ${SOCKET_PATH_BYTES_MAX} are possible: ${socketPath}. Set a shorter one with api.socket in the configuration (and --socket for kith), or choose a shorter home.`,
+      { length, limit: SOCKET_PATH_BYTES_MAX }
+    )
   const server = new UnixRpcServer(components, socketPath)
   await server.listen()
   return server
@@ -63,7 +68,15 @@ class UnixRpcServer implements RpcServer {
     this.#components = components
     this.#requests = new HttpRequests(components, { onSettled: () => this.#settled() })
     // A transfer may last for hours: only heads have a deadline, bodies are watched for stalls where they are read.
-    this.#http = createServer({ requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => this.#requests.handle(request, response))
+    this.#http = createServer(
+      {
+        requestTimeout: 0,
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+        keepAliveTimeout: KEEP_ALIVE_MS
+      },
+      (request, response) => this.#requests.handle(request, response)
+    )
     this.#http.maxConnections = CONNECTIONS_MAX
     this.#wrapConnectionListener()
   }
@@ -179,7 +192,12 @@ class UnixRpcServer implements RpcServer {
   #listenError(error: NodeJS.ErrnoException): KithError {
     const taken = error.code === 'EADDRINUSE'
     const why = taken ? 'another process listens there, or a file is in the way' : error.message
-    return new KithError('START_FAILED', `the control socket ${this.socketPath} cannot be opened: ${why}. ${taken ? 'Stop the other daemon, or choose another path with api.socket.' : 'Check that the directory exists and may be written.'}`, { socketPath: this.socketPath, reason: error.code }, { cause: error })
+    return new KithError(
+      'START_FAILED',
+      `the control socket ${this.socketPath} cannot be opened: ${why}. ${taken ? 'Stop the other daemon, or choose another path with api.socket.' : 'Check that the directory exists and may be written.'}`,
+      { socketPath: this.socketPath, reason: error.code },
+      { cause: error }
+    )
   }
 }
 

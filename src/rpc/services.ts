@@ -57,7 +57,7 @@ export interface GetParams {
   /** Seconds the whole call may last. */
   readonly deadline?: number
   readonly hops?: 0 | 1
-  readonly metadata?: { readonly privacy?: PrivacyClass, readonly size?: Bytes, readonly contentType?: string }
+  readonly metadata?: { readonly privacy?: PrivacyClass; readonly size?: Bytes; readonly contentType?: string }
 }
 
 export interface GetReport {
@@ -89,7 +89,7 @@ export interface OpenedContent {
   readonly contentType?: string
   readonly name?: string
   /** Verified bytes in order, from `offset` (default 0), at most `length`. Files only. A source that fails rejects mid-way. */
-  read(range: { readonly offset?: Bytes, readonly length?: Bytes }, options: AbortOptions): AsyncIterable<Uint8Array>
+  read(range: { readonly offset?: Bytes; readonly length?: Bytes }, options: AbortOptions): AsyncIterable<Uint8Array>
   /** What it took until now: who served the first verified bytes, who was asked, how long. Shown to streaming clients. */
   report?(): GetReport
   /** Gives up whatever is still under way for this handle. */
@@ -115,15 +115,28 @@ export interface StatResult {
 export interface ContentServices {
   put(source: PutSource, params: PutParams, options: ProgressOptions): Promise<PutResult>
   /** `data` up to 4 MiB when no path is given; with `path` the file or tree is written there (new, never overwritten). */
-  get(params: GetParams & { readonly path?: string }, options: ProgressOptions): Promise<GetReport & { readonly data?: Uint8Array, readonly path?: string }>
+  get(
+    params: GetParams & { readonly path?: string },
+    options: ProgressOptions
+  ): Promise<GetReport & { readonly data?: Uint8Array; readonly path?: string }>
   /** For HTTP and streaming clients. Throws IS_DIRECTORY never: the caller looks at `kind`. */
   open(params: GetParams, options: ProgressOptions): Promise<OpenedContent>
   stat(content: ContentParam): Promise<StatResult>
   has(content: ContentParam): Promise<{ local: boolean }>
-  ls(content: ContentParam, options: AbortOptions): Promise<{ entries: { name: string, cid: string, type: 'file' | 'directory', size: Bytes }[] }>
-  list(params: { readonly cursor?: string, readonly limit?: number, readonly privacy?: PrivacyClass, readonly type?: string }): Promise<{ items: StatResult[], cursor?: string }>
-  rm(params: { readonly content: ContentParam, readonly force?: boolean }): Promise<{ removed: boolean }>
-  privacy(content: ContentParam): Promise<{ public: boolean, class: PrivacyClass, reason: PrivacyReason, toldTo: { when: string, who: string, what: string }[] }>
+  ls(
+    content: ContentParam,
+    options: AbortOptions
+  ): Promise<{ entries: { name: string; cid: string; type: 'file' | 'directory'; size: Bytes }[] }>
+  list(params: {
+    readonly cursor?: string
+    readonly limit?: number
+    readonly privacy?: PrivacyClass
+    readonly type?: string
+  }): Promise<{ items: StatResult[]; cursor?: string }>
+  rm(params: { readonly content: ContentParam; readonly force?: boolean }): Promise<{ removed: boolean }>
+  privacy(
+    content: ContentParam
+  ): Promise<{ public: boolean; class: PrivacyClass; reason: PrivacyReason; toldTo: { when: string; who: string; what: string }[] }>
 }
 
 export interface PeerInfo {
@@ -137,13 +150,13 @@ export interface PeerInfo {
   readonly latencyMs: Ms | null
   readonly bandwidthBytesPerSecond: number | null
   readonly hasIpfs: boolean
-  readonly advert?: { readonly seq: number, readonly ageSeconds: number, readonly count: number, readonly precision: number | null }
+  readonly advert?: { readonly seq: number; readonly ageSeconds: number; readonly count: number; readonly precision: number | null }
   readonly ledger: Readonly<Record<string, number>>
 }
 
 export interface PeerServices {
-  list(params: { readonly cursor?: string, readonly limit?: number }): Promise<{ items: PeerInfo[], cursor?: string }>
-  connect(address: string, options: AbortOptions): Promise<{ peerId: string, did: string, address: string }>
+  list(params: { readonly cursor?: string; readonly limit?: number }): Promise<{ items: PeerInfo[]; cursor?: string }>
+  connect(address: string, options: AbortOptions): Promise<{ peerId: string; did: string; address: string }>
   /** `peer` is a PeerId or a DID. */
   disconnect(peer: string): Promise<Record<string, never>>
   ping(peer: string, options: AbortOptions): Promise<{ latencyMs: Ms }>
@@ -157,17 +170,17 @@ export interface AdvertInfo {
   readonly expires: string
   readonly count: number
   readonly truncated: boolean
-  readonly ipfsNode: { readonly enabled: boolean, readonly type: string }
+  readonly ipfsNode: { readonly enabled: boolean; readonly type: string }
 }
 
 export interface NodeServices {
   status(): Promise<NodeStatus>
   health(): Promise<NodeHealth>
-  version(): { version: string, api: string, node: string }
+  version(): { version: string; api: string; node: string }
   /** Answers first, stops after. */
   shutdown(): void
   /** The configuration in force, secrets masked. */
-  config(): Record<string, unknown>
+  config(): Readonly<Record<string, unknown>>
 }
 
 export interface NodeStatus {
@@ -176,7 +189,7 @@ export interface NodeStatus {
   readonly did: string
   readonly addresses: readonly string[]
   readonly uptimeSeconds: number
-  readonly swarms: readonly { name: string, peers: number }[]
+  readonly swarms: readonly { name: string; peers: number }[]
   readonly ipfs: {
     readonly type: string
     readonly healthy: boolean
@@ -184,19 +197,30 @@ export interface NodeStatus {
     readonly totalNodes: number
     readonly gatewayNodes: number
     readonly primaryNode: string | null
-    readonly nodes: readonly { url: string, type: string, healthy: boolean, lastCheck: string | null, responseTime: number | null, error?: string }[]
+    readonly nodes: readonly {
+      url: string
+      type: string
+      healthy: boolean
+      lastCheck: string | null
+      responseTime: number | null
+      error?: string
+    }[]
   }
-  readonly store: Readonly<Record<Realm, { readonly blocks: number, readonly bytes: Bytes }>>
+  readonly store: Readonly<Record<Realm, { readonly blocks: number; readonly bytes: Bytes }>>
   readonly health: readonly HealthCondition[]
   readonly memory: { readonly rssBytes: Bytes }
 }
 
-export interface HealthCondition { readonly code: string, readonly severity: 'warning' | 'error', readonly title: string }
+export interface HealthCondition {
+  readonly code: string
+  readonly severity: 'warning' | 'error'
+  readonly title: string
+}
 
 export interface NodeHealth {
   readonly status: 'healthy' | 'degraded' | 'unhealthy'
-  readonly nodes: { readonly total: number, readonly healthy: number, readonly unhealthy: number }
-  readonly performance: { readonly avg_response_time: number, readonly cache_hit_rate: number, readonly operations_per_second: number }
+  readonly nodes: { readonly total: number; readonly healthy: number; readonly unhealthy: number }
+  readonly performance: { readonly avg_response_time: number; readonly cache_hit_rate: number; readonly operations_per_second: number }
 }
 
 /** Everything the method table can reach. */

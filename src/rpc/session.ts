@@ -7,13 +7,14 @@ import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import { authorize } from './access.ts'
 import type { Caller } from './access.ts'
-import { errorBody, isRecord } from './error-body.ts'
+import { AnswerRoom } from './answer-room.ts'
+import { BatchAnswer, checkBatch } from './batch.ts'
+import { failure, readableId, readRequest } from './message.ts'
+import type { Request } from './message.ts'
 import type { CallConnection, CallContext, EventFilter } from './method.ts'
 import type { Progress, Services } from './services.ts'
 import { findMethod } from './table.ts'
 
-/** Messages in one batch: its answer is held in memory until the last of them is done. */
-const BATCH_MESSAGES_MAX = 100
 /** Calls with megabytes of answer that one connection runs at once; as many as retrieval runs itself. Others wait. */
 const LARGE_CALLS_MAX = 64
 /** Progress reports of one call: five a second. Milliseconds between two. */
@@ -42,15 +43,6 @@ export interface RpcSessionInit {
 /** Takes the answer to one message, or undefined when there is nothing to answer. */
 export type Reply = (answer: string | undefined) => void
 
-type Id = string | number | null
-
-interface Request {
-  readonly method: string
-  readonly params: unknown
-  /** Absent: a notification. */
-  readonly id?: Id
-}
-
 /** One running call. `finish` is idempotent: cancelling answers at once, whatever the method does later. */
 interface Call {
   readonly request: Request
@@ -64,6 +56,7 @@ export class RpcSession {
   readonly #calls = new Set<Call>()
   readonly #connection: CallConnection
   readonly #waiting = new Map<Call, () => void>()
+  readonly #room: AnswerRoom<Call>
   #large = 0
   #running = 0
   #closing: KithError | undefined
@@ -71,6 +64,7 @@ export class RpcSession {
   constructor(components: RpcComponents, init: RpcSessionInit) {
     this.#components = components
     this.#init = init
+    this.#room = new AnswerRoom({ isBlocked: () => init.isBlocked?.() === true })
     this.#connection = {
       subscribe: (filter, context) => {
         if (init.push !== undefined) return init.push.subscribe(filter, context)
@@ -96,10 +90,11 @@ export class RpcSession {
       return
     }
     if (Array.isArray(message)) this.#batch(message, reply)
-    else this.#message(message, (answer, afters) => {
-      reply(answer)
-      run(afters)
-    })
+    else
+      this.#message(message, (answer, afters) => {
+        reply(answer)
+        run(afters)
+      })
   }
 
   /** From now on new calls are refused with `reason`; running ones go on. */
@@ -110,13 +105,14 @@ export class RpcSession {
   /** Ends every call without an answer: nobody is there to read it. */
   abort(reason: KithError): void {
     this.#closing = reason
-    for (const call of this.#calls) call.controller.abort(reason)
-    for (const call of this.#waiting.keys()) call.finish(undefined)
-    this.#waiting.clear()
+    const unstarted = [...this.#waiting.keys()]
+    for (const call of this.#calls) this.#giveUp(call, reason)
+    for (const call of unstarted) call.finish(undefined)
   }
 
   /** The connection takes bytes again. */
   resume(): void {
+    this.#room.resume()
     for (const [call, start] of this.#waiting) {
       if (this.#large >= LARGE_CALLS_MAX || this.#init.isBlocked?.() === true) return
       this.#waiting.delete(call)
@@ -125,17 +121,17 @@ export class RpcSession {
   }
 
   #batch(messages: readonly unknown[], reply: Reply): void {
-    if (messages.length === 0) return reply(failure(null, new KithError('INVALID_REQUEST', 'the batch is empty')))
-    if (messages.length > BATCH_MESSAGES_MAX) return reply(failure(null, new KithError('INVALID_REQUEST', `the batch holds ${messages.length} messages, at most ${BATCH_MESSAGES_MAX} are taken: send several`, { limit: BATCH_MESSAGES_MAX })))
-    const answers: string[] = []
+    const refusal = checkBatch(messages)
+    if (refusal !== undefined) return reply(failure(null, refusal))
+    const batch = new BatchAnswer()
     const allAfters: (() => void)[] = []
     let left = messages.length
     for (const message of messages) {
       this.#message(message, (answer, afters) => {
-        if (answer !== undefined) answers.push(answer)
+        if (answer !== undefined) batch.add(answer, readableId(message))
         allAfters.push(...afters)
         if (--left > 0) return
-        reply(answers.length === 0 ? undefined : `[${answers.join(',')}]`)
+        reply(batch.text())
         run(allAfters)
       })
     }
@@ -193,6 +189,7 @@ export class RpcSession {
     const settle = (finish: () => void): void => {
       this.#running--
       finish()
+      this.#room.leave(call)
       ended()
       this.#init.onSettled?.()
     }
@@ -203,13 +200,21 @@ export class RpcSession {
       settle(() => this.#fail(call, error))
       return
     }
-    if (result instanceof Promise) result.then((value: unknown) => settle(() => this.#succeed(call, value)), (error: unknown) => settle(() => this.#fail(call, error)))
+    if (result instanceof Promise)
+      result.then(
+        (value: unknown) => settle(() => this.#succeed(call, value)),
+        (error: unknown) => settle(() => this.#fail(call, error))
+      )
     else settle(() => this.#succeed(call, result))
   }
 
   #succeed(call: Call, result: unknown): void {
     if (call.request.id === undefined) return call.finish(undefined)
-    call.finish(`{"jsonrpc":"2.0","id":${JSON.stringify(call.request.id)},"result":${JSON.stringify(result ?? null)}}`)
+    try {
+      call.finish(`{"jsonrpc":"2.0","id":${JSON.stringify(call.request.id)},"result":${JSON.stringify(result ?? null)}}`)
+    } catch (error) {
+      this.#fail(call, error)
+    }
   }
 
   #fail(call: Call, thrown: unknown): void {
@@ -224,8 +229,7 @@ export class RpcSession {
       if (call.request.id === undefined || call.request.id !== id) continue
       found = true
       const reason = new KithError('CANCELLED', 'the call was cancelled by its caller')
-      this.#waiting.delete(call)
-      call.controller.abort(reason)
+      this.#giveUp(call, reason)
       call.finish(failure(call.request.id, reason))
     }
     return found
@@ -236,9 +240,17 @@ export class RpcSession {
     return {
       signal: call.controller.signal,
       connection: this.#connection,
+      room: async () => await this.#room.enter(call),
       afterAnswer: after => void afters.push(after),
       ...(push === undefined || call.request.id === undefined ? {} : { onProgress: this.#reporter(call, push) })
     }
+  }
+
+  /** Its client gave it up: nothing waits for it, and it waits for nothing. */
+  #giveUp(call: Call, reason: KithError): void {
+    this.#waiting.delete(call)
+    call.controller.abort(reason)
+    this.#room.giveUp(call)
   }
 
   /** A call that is done within the first interval reports nothing. */
@@ -258,30 +270,4 @@ const NONE: readonly (() => void)[] = []
 
 function run(afters: readonly (() => void)[]): void {
   for (const after of afters) after()
-}
-
-/** An error answer, as text. */
-export function failure(id: Id, error: KithError): string {
-  return JSON.stringify({ jsonrpc: '2.0', id, error: errorBody(error) })
-}
-
-function readRequest(message: unknown): Request | KithError {
-  if (!isRecord(message)) return new KithError('INVALID_REQUEST', 'a request is an object')
-  const { jsonrpc, method, params, id } = message
-  if (jsonrpc !== '2.0') return new KithError('INVALID_REQUEST', '"jsonrpc" must be "2.0"')
-  if (typeof method !== 'string') return new KithError('INVALID_REQUEST', '"method" must be text')
-  if (params !== undefined && (typeof params !== 'object' || params === null)) return new KithError('INVALID_REQUEST', '"params" must be an object or an array')
-  if (!Object.hasOwn(message, 'id')) return { method, params }
-  return isId(id) ? { method, params, id } : new KithError('INVALID_REQUEST', '"id" must be text, a number or null')
-}
-
-/** The id to answer an invalid request under: its own if it can be read, else null. */
-function readableId(message: unknown): Id {
-  if (!isRecord(message)) return null
-  const { id } = message
-  return isId(id) ? id : null
-}
-
-function isId(id: unknown): id is Id {
-  return typeof id === 'string' || typeof id === 'number' || id === null
 }

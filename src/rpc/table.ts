@@ -45,7 +45,11 @@ export function findMethod(name: string): Method {
   const found = METHODS_BY_NAME.get(name) ?? notBuilt.get(name)
   if (found !== undefined) return found
   const nearest = nearestWord(name, METHOD_NAMES)
-  throw new KithError('METHOD_NOT_FOUND', `there is no method "${name.slice(0, 100)}".${didYouMean(name, METHOD_NAMES)} rpc.discover lists them.`, nearest === undefined ? {} : { nearest })
+  throw new KithError(
+    'METHOD_NOT_FOUND',
+    `there is no method "${name.slice(0, 100)}".${didYouMean(name, METHOD_NAMES)} rpc.discover lists them.`,
+    nearest === undefined ? {} : { nearest }
+  )
 }
 
 function notBuiltMethod(name: string, access: Method['access']): Method {

@@ -1,4 +1,5 @@
 /** The content methods of the socket: thin, each a few calls into the domain. */
+import { CID } from 'multiformats/cid'
 import { directoryEntries, isDirectory } from '../content/directory.ts'
 import { statOf } from '../content/facts.ts'
 import type { Found, Library } from '../content/library.ts'
@@ -37,8 +38,8 @@ export interface ContentServicesComponents {
   readonly clock: Clock
   readonly events: EventBus
   readonly meter: Meter
-  /** The advert changes when public roots do. */
-  readonly rootsChanged: () => void
+  /** The roots of realm `public` changed: one was stored, or one removed. */
+  readonly publicChanged: (stored?: CID) => void
 }
 
 export function contentServices (parts: ContentServicesComponents): ContentServices {
@@ -46,7 +47,7 @@ export function contentServices (parts: ContentServicesComponents): ContentServi
   return {
     put: async (source, params, options) => {
       const result = await putter.put(source, params, options)
-      if (result.privacy === 'public') parts.rootsChanged()
+      if (result.privacy === 'public') parts.publicChanged(CID.parse(result.cid))
       return result
     },
     get: async (params, options) => await measured(parts, async () => await get(parts, params, options)),
@@ -62,7 +63,7 @@ export function contentServices (parts: ContentServicesComponents): ContentServi
       const found = library.find(parseContent(content))
       if (found === undefined) return { removed: false }
       await removeContent(library, found, force ?? false)
-      if (found.realm === 'public') parts.rootsChanged()
+      if (found.realm === 'public') parts.publicChanged()
       return { removed: true }
     },
     privacy: async content => ({ ...await classifier.classify(parseContent(content)), toldTo: [] })

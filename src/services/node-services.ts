@@ -24,7 +24,7 @@ export interface NodeServicesComponents {
   readonly ipfsType: string
   readonly endpoints: () => readonly EndpointHealth[]
   readonly ipfsPeers: () => number
-  readonly config: () => Record<string, unknown>
+  readonly config: () => Readonly<Record<string, unknown>>
   readonly stop: () => void
 }
 

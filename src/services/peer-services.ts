@@ -1,6 +1,6 @@
 /** The peer methods of the socket. Access levels do not exist yet: everybody is a stranger, level 0. */
 import { KithError } from '../errors.ts'
-import type { AdvertInfo, PeerInfo, PeerServices } from '../rpc/services.ts'
+import type { PeerInfo, PeerServices } from '../rpc/services.ts'
 import type { Ms } from '../model/units.ts'
 import type { ConnectedPeer, Network } from '../ports/network.ts'
 
@@ -13,7 +13,9 @@ export interface PeerServicesComponents {
   readonly network: Network
   readonly didOf: (peer: string) => string
   readonly peerOf: (did: string) => string
-  readonly advertOf: (peer: string) => { readonly info: AdvertInfo, readonly ageSeconds: number, readonly precision: number | null } | undefined
+  readonly advertOf: (peer: string) => PeerInfo['advert'] | undefined
+  /** What its advert says; undefined without one. */
+  readonly hasIpfs: (peer: string) => boolean | undefined
 }
 
 export function peerServices (parts: PeerServicesComponents): PeerServices {
@@ -47,8 +49,8 @@ function infoOf (parts: PeerServicesComponents, { peer, addresses, relayed, prot
   return {
     peerId: peer, did: parts.didOf(peer), addresses, connected: true, via: relayed ? 'relayed' : 'direct',
     access: 0, trust: 0, latencyMs, bandwidthBytesPerSecond: null,
-    hasIpfs: advert?.info.ipfsNode.enabled ?? protocols.some(protocol => protocol.startsWith('/ipfs/bitswap/')),
-    ...(advert === undefined ? {} : { advert: { seq: advert.info.seq, ageSeconds: advert.ageSeconds, count: advert.info.count, precision: advert.precision } }),
+    hasIpfs: parts.hasIpfs(peer) ?? protocols.some(protocol => protocol.startsWith('/ipfs/bitswap/')),
+    ...(advert === undefined ? {} : { advert }),
     ledger: {}
   }
 }

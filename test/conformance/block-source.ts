@@ -15,7 +15,7 @@ export interface SourceUnderTest {
   close(): Promise<void>
 }
 
-function block (seed: number, length: number): { cid: CID, bytes: Uint8Array } {
+function block(seed: number, length: number): { cid: CID; bytes: Uint8Array } {
   const bytes = new Uint8Array(length)
   for (let at = 0; at < length; at++) bytes[at] = (at * 31 + seed * 17) & 0xff
   return { cid: rawCid(sha256(bytes)), bytes }
@@ -23,12 +23,16 @@ function block (seed: number, length: number): { cid: CID, bytes: Uint8Array } {
 
 const budget = () => ({ signal: AbortSignal.timeout(20_000) })
 
-export function blockSourceConformance (name: string, make: () => Promise<SourceUnderTest>): void {
+export function blockSourceConformance(name: string, make: () => Promise<SourceUnderTest>): void {
   describe(`block source conformance: ${name}`, () => {
     let world: SourceUnderTest
 
-    beforeEach(async () => { world = await make() })
-    afterEach(async () => { await world.close() })
+    beforeEach(async () => {
+      world = await make()
+    })
+    afterEach(async () => {
+      await world.close()
+    })
 
     it('names its stage, can be asked, and bounds what is in flight', () => {
       assert.ok(['ipfs', 'gateway'].includes(world.source.stage))
@@ -65,7 +69,10 @@ export function blockSourceConformance (name: string, make: () => Promise<Source
     it('says not-found for what is not there, and stays available', async () => {
       const session = world.source.open(block(3, 10).cid)
       for (let round = 0; round < 5; round++) {
-        await assert.rejects(session.get(block(3, 10).cid, budget()), (error: unknown) => error instanceof SourceError && error.outcome === 'not-found')
+        await assert.rejects(
+          session.get(block(3, 10).cid, budget()),
+          (error: unknown) => error instanceof SourceError && error.outcome === 'not-found'
+        )
       }
       assert.equal(world.source.unavailable(), undefined)
     })
@@ -78,7 +85,9 @@ export function blockSourceConformance (name: string, make: () => Promise<Source
       await assert.rejects(session.get(cid, { signal: AbortSignal.abort(reason) }), reason)
       const controller = new AbortController()
       const got = session.get(cid, { signal: controller.signal })
-      setImmediate(() => { controller.abort(reason) })
+      setImmediate(() => {
+        controller.abort(reason)
+      })
       await assert.rejects(got, reason)
       assert.equal(world.source.unavailable(), undefined)
     })

@@ -6,29 +6,39 @@ import { sha256 } from '../../src/model/sha256.ts'
 import type { BlockStore } from '../../src/ports/block-store.ts'
 import type { ContentRecord } from '../../src/ports/record-store.ts'
 
-export function blockOf (content: string | Uint8Array): VerifiedBlock {
+export function blockOf(content: string | Uint8Array): VerifiedBlock {
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content
   return verifyBlock(rawCid(sha256(bytes)), bytes)
 }
 
-export function filled (size: number, value: number): VerifiedBlock {
+export function filled(size: number, value: number): VerifiedBlock {
   return blockOf(new Uint8Array(size).fill(value))
 }
 
-export function recordOf (content: string, fields: Partial<ContentRecord> = {}): ContentRecord {
+export function recordOf(content: string, fields: Partial<ContentRecord> = {}): ContentRecord {
   const { cid, bytes } = blockOf(content)
-  return { root: cid, kind: 'file', sha256: sha256(bytes), size: bytes.byteLength, blocks: 1, createdAt: 1, lastAccess: 1, pinned: false, ...fields }
+  return {
+    root: cid,
+    kind: 'file',
+    sha256: sha256(bytes),
+    size: bytes.byteLength,
+    blocks: 1,
+    createdAt: 1,
+    lastAccess: 1,
+    pinned: false,
+    ...fields
+  }
 }
 
 /** Hex, sorted. */
-export async function collectKeys (store: BlockStore): Promise<string[]> {
+export async function collectKeys(store: BlockStore): Promise<string[]> {
   const keys: string[] = []
   for await (const key of store.keys()) keys.push(Buffer.from(key).toString('hex'))
   return keys.toSorted()
 }
 
 /** Code of the KithError a promise rejects with; undefined if it does not. */
-export async function codeOf (promise: Promise<unknown>): Promise<string | undefined> {
+export async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
   try {
     await promise
     return undefined

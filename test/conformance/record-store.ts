@@ -5,55 +5,70 @@ import type { ContentRecord, RealmStore, RecordStore } from '../../src/ports/rec
 import { blockOf, recordOf } from './builders.ts'
 
 /** @param open a new, empty store; the suite closes it */
-export function recordStoreConformance (name: string, open: () => Promise<RealmStore>): void {
+export function recordStoreConformance(name: string, open: () => Promise<RealmStore>): void {
   const withStore = (work: (records: RecordStore) => Promise<void>) => async (): Promise<void> => {
     await using store = await open()
     await work(store.records)
   }
 
   describe(`${name} as a RecordStore`, () => {
-    it('returns a record with every field as it was put', withStore(async records => {
-      const full = recordOf('a', { name: 'ä.txt', contentType: 'text/plain', type: 'note', pinned: true })
-      const { sha256: _, ...directory } = recordOf('b', { kind: 'directory', blocks: 3 })
-      for (const record of [full, directory]) {
+    it(
+      'returns a record with every field as it was put',
+      withStore(async records => {
+        const full = recordOf('a', { name: 'ä.txt', contentType: 'text/plain', type: 'note', pinned: true })
+        const { sha256: _, ...directory } = recordOf('b', { kind: 'directory', blocks: 3 })
+        for (const record of [full, directory]) {
+          await records.put(record)
+          assert.deepEqual(plain(records.get(record.root)), plain(record))
+        }
+        assert.equal(records.count(), 2)
+      })
+    )
+
+    it(
+      'replaces the record of the same root',
+      withStore(async records => {
+        await records.put(recordOf('a', { name: 'old' }))
+        await records.put(recordOf('a', { name: 'new' }))
+        assert.equal(records.get(blockOf('a').cid)?.name, 'new')
+        assert.equal(records.count(), 1)
+      })
+    )
+
+    it(
+      'finds content by its hash, and nothing by another',
+      withStore(async records => {
+        const record = recordOf('a')
         await records.put(record)
-        assert.deepEqual(plain(records.get(record.root)), plain(record))
-      }
-      assert.equal(records.count(), 2)
-    }))
+        assert.deepEqual(plain(records.findByHash(record.sha256 ?? new Uint8Array(0))), plain(record))
+        assert.equal(records.findByHash(new Uint8Array(32)), undefined)
+      })
+    )
 
-    it('replaces the record of the same root', withStore(async records => {
-      await records.put(recordOf('a', { name: 'old' }))
-      await records.put(recordOf('a', { name: 'new' }))
-      assert.equal(records.get(blockOf('a').cid)?.name, 'new')
-      assert.equal(records.count(), 1)
-    }))
+    it(
+      'says whether there was a record to remove',
+      withStore(async records => {
+        const record = recordOf('a')
+        await records.put(record)
+        assert.equal(await records.remove(record.root), true)
+        assert.equal(await records.remove(record.root), false)
+        assert.equal(records.get(record.root), undefined)
+        assert.equal(records.count(), 0)
+      })
+    )
 
-    it('finds content by its hash, and nothing by another', withStore(async records => {
-      const record = recordOf('a')
-      await records.put(record)
-      assert.deepEqual(plain(records.findByHash(record.sha256 ?? new Uint8Array(0))), plain(record))
-      assert.equal(records.findByHash(new Uint8Array(32)), undefined)
-    }))
-
-    it('says whether there was a record to remove', withStore(async records => {
-      const record = recordOf('a')
-      await records.put(record)
-      assert.equal(await records.remove(record.root), true)
-      assert.equal(await records.remove(record.root), false)
-      assert.equal(records.get(record.root), undefined)
-      assert.equal(records.count(), 0)
-    }))
-
-    it('notes accesses, the latest counts, unknown roots are ignored', withStore(async records => {
-      const record = recordOf('a', { lastAccess: 10 })
-      await records.put(record)
-      records.touch(record.root, 30)
-      records.touch(record.root, 20)
-      records.touch(blockOf('unknown').cid, 20)
-      assert.equal(records.get(record.root)?.lastAccess, 30)
-      assert.equal(records.get(blockOf('unknown').cid), undefined)
-    }))
+    it(
+      'notes accesses, the latest counts, unknown roots are ignored',
+      withStore(async records => {
+        const record = recordOf('a', { lastAccess: 10 })
+        await records.put(record)
+        records.touch(record.root, 30)
+        records.touch(record.root, 20)
+        records.touch(blockOf('unknown').cid, 20)
+        assert.equal(records.get(record.root)?.lastAccess, 30)
+        assert.equal(records.get(blockOf('unknown').cid), undefined)
+      })
+    )
 
     it('remembers digests, however often they are added', async () => {
       await using store = await open()
@@ -65,27 +80,44 @@ export function recordStoreConformance (name: string, open: () => Promise<RealmS
       assert.equal(store.remembered.has(new Uint8Array(32)), false)
     })
 
-    it('refuses a cursor it did not make', withStore(async records => {
-      for (const cursor of ['', 'x', '%%%', 'bnVsbA']) assert.throws(() => records.list({ limit: 1, cursor }), { code: 'INVALID_PARAMS' })
-    }))
+    it(
+      'refuses a cursor it did not make',
+      withStore(async records => {
+        for (const cursor of ['', 'x', '%%%', 'bnVsbA']) assert.throws(() => records.list({ limit: 1, cursor }), { code: 'INVALID_PARAMS' })
+      })
+    )
 
     it('pages through all records, oldest first, each once, by type if asked', async () => {
-      await fc.assert(fc.asyncProperty(
-        fc.array(fc.record({ createdAt: fc.integer({ min: 0, max: 5 }), type: fc.constantFrom('a', 'b') }), { maxLength: 12 }),
-        fc.integer({ min: 1, max: 5 }),
-        fc.constantFrom(undefined, 'a'),
-        async (items, limit, type) => {
-          await withStore(async records => {
-            const all = items.map((item, i) => recordOf(`content ${i}`, item))
-            await Promise.all(all.map(async record => { await records.put(record) }))
-            assert.deepEqual(listAll(records, limit, type).map(key), all.filter(record => type === undefined || record.type === type).map(key).toSorted())
-          })()
-        }), { numRuns: 20 })
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.record({ createdAt: fc.integer({ min: 0, max: 5 }), type: fc.constantFrom('a', 'b') }), { maxLength: 12 }),
+          fc.integer({ min: 1, max: 5 }),
+          fc.constantFrom(undefined, 'a'),
+          async (items, limit, type) => {
+            await withStore(async records => {
+              const all = items.map((item, i) => recordOf(`content ${i}`, item))
+              await Promise.all(
+                all.map(async record => {
+                  await records.put(record)
+                })
+              )
+              assert.deepEqual(
+                listAll(records, limit, type).map(key),
+                all
+                  .filter(record => type === undefined || record.type === type)
+                  .map(key)
+                  .toSorted()
+              )
+            })()
+          }
+        ),
+        { numRuns: 20 }
+      )
     })
   })
 }
 
-function listAll (records: RecordStore, limit: number, type: string | undefined): ContentRecord[] {
+function listAll(records: RecordStore, limit: number, type: string | undefined): ContentRecord[] {
   const ofType = type === undefined ? {} : { type }
   const found: ContentRecord[] = []
   let page = records.list({ limit, ...ofType })
@@ -97,12 +129,12 @@ function listAll (records: RecordStore, limit: number, type: string | undefined)
   return [...found, ...page.items]
 }
 
-function key (record: ContentRecord): string {
+function key(record: ContentRecord): string {
   return `${record.createdAt} ${Buffer.from(record.root.multihash.bytes).toString('hex')}`
 }
 
 /** Comparable: CIDs carry caches, bytes come as Buffer or Uint8Array. */
-function plain (record: ContentRecord | undefined): unknown {
+function plain(record: ContentRecord | undefined): unknown {
   if (record === undefined) return undefined
   const { root, sha256, ...rest } = record
   return { ...rest, root: root.toString(), sha256: sha256 === undefined ? undefined : Buffer.from(sha256).toString('hex') }

@@ -23,8 +23,10 @@ const MOMENT_MS_MAX = 15
 const GROUP = 20
 
 /** @returns how many blocks the child acknowledged before it was killed */
-async function lifeOfAChild (directory: string, seed: string): Promise<number> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'store-child.ts'), directory, seed], { stdio: ['ignore', 'pipe', 'inherit'] })
+async function lifeOfAChild(directory: string, seed: string): Promise<number> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'store-child.ts'), directory, seed], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   const closed = once(child, 'close')
   const killAfter = 1 + Math.floor(Math.random() * LINES_MAX)
   let lines = 0
@@ -38,23 +40,25 @@ async function lifeOfAChild (directory: string, seed: string): Promise<number> {
   return acknowledged
 }
 
-async function assertAcknowledged (store: RealmStore, seed: string, acknowledged: number): Promise<void> {
+async function assertAcknowledged(store: RealmStore, seed: string, acknowledged: number): Promise<void> {
   for (let number = 0; number < acknowledged; number++) {
     const { cid, bytes } = numberedBlock(seed, number)
     const isDeleted = number % 7 === 3 && number + 3 < acknowledged
     if (isDeleted) assert.equal(await store.blocks.has(cid), false, `block ${number} of ${seed} came back`)
     // The deletion of the next group's start may or may not have been reached.
-    else if (number % 7 !== 3) assert.equal((await store.blocks.get(cid))?.bytes.byteLength, bytes.byteLength, `block ${number} of ${seed} is lost`)
+    else if (number % 7 !== 3)
+      assert.equal((await store.blocks.get(cid))?.bytes.byteLength, bytes.byteLength, `block ${number} of ${seed} is lost`)
   }
   for (let first = 0; first < acknowledged; first += GROUP) {
-    if (first % 40 !== 0) assert.equal(store.records.get(recordFor(seed, first).root)?.name, `${first}`, `record ${first} of ${seed} is lost`)
+    if (first % 40 !== 0)
+      assert.equal(store.records.get(recordFor(seed, first).root)?.name, `${first}`, `record ${first} of ${seed} is lost`)
   }
 }
 
 describe('a store whose process is killed', () => {
   it(`keeps everything it acknowledged (${ROUNDS} kills)`, async () => {
     await using directory = await temporaryDirectory()
-    const lives: { seed: string, acknowledged: number }[] = []
+    const lives: { seed: string; acknowledged: number }[] = []
     for (let round = 0; round < ROUNDS; round++) {
       const seed = `life ${round}`
       lives.push({ seed, acknowledged: await lifeOfAChild(directory.path, seed) })

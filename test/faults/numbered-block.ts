@@ -5,7 +5,7 @@ import type { ContentRecord } from '../../src/ports/record-store.ts'
 import { blockOf, recordOf } from '../conformance/builders.ts'
 
 /** Between 0 and 96 KiB, mostly small, all different. */
-export function numberedBlock (seed: string, number: number): VerifiedBlock {
+export function numberedBlock(seed: string, number: number): VerifiedBlock {
   const key = sha256(new TextEncoder().encode(`${seed} ${number}`))
   const size = (key[0] ?? 0) < 40 ? (key[1] ?? 0) * 384 : (key[1] ?? 0) * 16
   const bytes = Buffer.alloc(size + key.byteLength, key)
@@ -13,6 +13,6 @@ export function numberedBlock (seed: string, number: number): VerifiedBlock {
   return blockOf(Uint8Array.from(bytes))
 }
 
-export function recordFor (seed: string, number: number): ContentRecord {
+export function recordFor(seed: string, number: number): ContentRecord {
   return recordOf(`record ${seed} ${number}`, { name: `${number}` })
 }

@@ -5,14 +5,29 @@ import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { decodeRecord } from '../../src/adapters/store/record-codec.ts'
 import { openRealmStore } from '../../src/adapters/store/realm-store.ts'
-import { BLOCK_HEADER_BYTES, decodeBlockHeader, decodeSegmentHeader, encodeSegmentHeader, writeBlockHeader } from '../../src/adapters/store/segment-format.ts'
+import {
+  BLOCK_HEADER_BYTES,
+  decodeBlockHeader,
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  writeBlockHeader
+} from '../../src/adapters/store/segment-format.ts'
 import { systemClock } from '../../src/adapters/system/clock.ts'
 import { blockOf, recordOf } from '../conformance/builders.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const SEGMENT_HEADER = '4b4954485345470a' + '0001' + '0003' + '00000001' + '6f776e' + '00'.repeat(237)
-const BLOCK = '4b424c4b' + '00' + '22' + '0000' + '00000005' + '89688a3f' + '1220' + '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824' + '68656c6c6f'
+const BLOCK =
+  '4b424c4b' +
+  '00' +
+  '22' +
+  '0000' +
+  '00000005' +
+  '89688a3f' +
+  '1220' +
+  '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824' +
+  '68656c6c6f'
 
 describe('the store format, version 1', () => {
   it('writes the bytes of the document', async () => {
@@ -24,8 +39,14 @@ describe('the store format, version 1', () => {
     }
     assert.equal((await readFile(`${directory.path}/segments/000001.seg`)).toString('hex'), SEGMENT_HEADER + BLOCK)
     const db = new DatabaseSync(`${directory.path}/index/index.db`)
-    assert.deepEqual({ ...db.prepare('SELECT hex(hash) AS hash, segment, offset, length, cipher FROM blocks').get() }, { hash: BLOCK.slice(32, 100).toUpperCase(), segment: 1, offset: 306, length: 5, cipher: 0 })
-    assert.deepEqual({ ...db.prepare('SELECT number, length, blocks, bytes FROM segments').get() }, { number: 1, length: 311, blocks: 1, bytes: 5 })
+    assert.deepEqual(
+      { ...db.prepare('SELECT hex(hash) AS hash, segment, offset, length, cipher FROM blocks').get() },
+      { hash: BLOCK.slice(32, 100).toUpperCase(), segment: 1, offset: 306, length: 5, cipher: 0 }
+    )
+    assert.deepEqual(
+      { ...db.prepare('SELECT number, length, blocks, bytes FROM segments').get() },
+      { number: 1, length: 311, blocks: 1, bytes: 5 }
+    )
     const payload = db.prepare('SELECT payload FROM records').get()?.['payload']
     assert.ok(payload instanceof Uint8Array)
     assert.deepEqual([...payload.subarray(0, 2)], [1, 0])
@@ -33,20 +54,24 @@ describe('the store format, version 1', () => {
   })
 
   it('reads what it wrote', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 255 }), fc.nat({ max: 2 ** 21 }), (multihash, payloadLength) => {
-      const header = Buffer.alloc(BLOCK_HEADER_BYTES + multihash.byteLength)
-      writeBlockHeader(header, 0, multihash, payloadLength)
-      assert.deepEqual(decodeBlockHeader(header), { cipher: 0, multihashLength: multihash.byteLength, payloadLength })
-    }))
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 255 }), fc.nat({ max: 2 ** 21 }), (multihash, payloadLength) => {
+        const header = Buffer.alloc(BLOCK_HEADER_BYTES + multihash.byteLength)
+        writeBlockHeader(header, 0, multihash, payloadLength)
+        assert.deepEqual(decodeBlockHeader(header), { cipher: 0, multihashLength: multihash.byteLength, payloadLength })
+      })
+    )
     assert.deepEqual(decodeSegmentHeader(encodeSegmentHeader(7, 'groups/family')), { version: 1, number: 7, realm: 'groups/family' })
   })
 
   it('takes no damaged header for a block', () => {
-    fc.assert(fc.property(fc.nat({ max: BLOCK_HEADER_BYTES + 33 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
-      const header = Buffer.from(BLOCK, 'hex')
-      header[at] = (header[at] ?? 0) ^ flip
-      assert.ok(at === 6 || at === 7 || decodeBlockHeader(header) === undefined || decodeBlockHeader(header)?.payloadLength === 5)
-    }))
+    fc.assert(
+      fc.property(fc.nat({ max: BLOCK_HEADER_BYTES + 33 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+        const header = Buffer.from(BLOCK, 'hex')
+        header[at] = (header[at] ?? 0) ^ flip
+        assert.ok(at === 6 || at === 7 || decodeBlockHeader(header) === undefined || decodeBlockHeader(header)?.payloadLength === 5)
+      })
+    )
     assert.equal(decodeBlockHeader(Buffer.alloc(10)), undefined)
     assert.equal(decodeSegmentHeader(Buffer.alloc(300)), undefined)
   })

@@ -26,12 +26,19 @@ interface Ours extends AsyncDisposable {
   readonly cacheBlocks: MemoryBlockstore
 }
 
-async function startOurs (): Promise<Ours> {
+async function startOurs(): Promise<Ours> {
   const host = await startTestHost()
   const [publicBlocks, cacheBlocks, clock] = [new MemoryBlockstore(), new MemoryBlockstore(), new VirtualClock()]
-  const source = await startHeliaSource({ libp2p: host, log: silentLog, clock, readFrom: publicBlocks, writeTo: cacheBlocks }, { timeout: 60_000 })
+  const source = await startHeliaSource(
+    { libp2p: host, log: silentLog, clock, readFrom: publicBlocks, writeTo: cacheBlocks },
+    { timeout: 60_000 }
+  )
   return {
-    host, source, clock, publicBlocks, cacheBlocks,
+    host,
+    source,
+    clock,
+    publicBlocks,
+    cacheBlocks,
     [Symbol.asyncDispose]: async () => {
       await source.stop()
       await host.stop()
@@ -40,7 +47,7 @@ async function startOurs (): Promise<Ours> {
 }
 
 /** A raw block and its CID. */
-function blockOf (text: string): { cid: CID, bytes: Uint8Array } {
+function blockOf(text: string): { cid: CID; bytes: Uint8Array } {
   const bytes = new TextEncoder().encode(text)
   return { cid: rawCid(sha256(bytes)), bytes }
 }
@@ -53,7 +60,7 @@ describe('helia source', () => {
   let theirs: HeliaNode
 
   beforeEach(async () => {
-    [ours, theirs] = await Promise.all([startOurs(), startHeliaNode()])
+    ;[ours, theirs] = await Promise.all([startOurs(), startHeliaNode()])
   })
 
   afterEach(async () => {
@@ -70,7 +77,10 @@ describe('helia source', () => {
     for await (const { cid } of theirs.blockstore.getAll()) cids.push(cid)
     const blocks = await Promise.all(cids.map(async cid => await session.get(cid, budget())))
     session.close()
-    assert.deepEqual(blocks.map(bytes => Buffer.from(sha256(bytes)).toString('hex')), cids.map(cid => Buffer.from(cid.multihash.digest).toString('hex')))
+    assert.deepEqual(
+      blocks.map(bytes => Buffer.from(sha256(bytes)).toString('hex')),
+      cids.map(cid => Buffer.from(cid.multihash.digest).toString('hex'))
+    )
     assert.equal(await ours.cacheBlocks.has(root), false)
     assert.equal(await ours.publicBlocks.has(root), false)
   })
@@ -146,7 +156,11 @@ describe('helia source', () => {
       assert.equal((await session.get(cid, budget())).byteLength, bytes.byteLength)
       await assert.rejects(session.get(FILE_CID, budget()), isOutcome('not-found'))
     } finally {
-      await Promise.all([second, third].map(async node => { await node[Symbol.asyncDispose]() }))
+      await Promise.all(
+        [second, third].map(async node => {
+          await node[Symbol.asyncDispose]()
+        })
+      )
     }
   })
 
@@ -173,7 +187,7 @@ describe('helia source', () => {
 })
 
 /** Resolves when the store is asked for `cid`; with `never`, that question is not answered. */
-async function wantArrives (store: MemoryBlockstore, cid: CID, answer: 'normal' | 'never' = 'normal'): Promise<void> {
+async function wantArrives(store: MemoryBlockstore, cid: CID, answer: 'normal' | 'never' = 'normal'): Promise<void> {
   const has = store.has.bind(store)
   await new Promise<void>(resolve => {
     store.has = (asked, options) => {
@@ -189,8 +203,14 @@ blockSourceConformance('helia', async () => {
   await connectHosts(ours.host, theirs.libp2p)
   return {
     source: ours.source,
-    put: async (cid, bytes) => { await theirs.blockstore.put(cid, bytes) },
-    stall: cid => { void wantArrives(theirs.blockstore, cid, 'never') },
-    close: async () => { await Promise.all([ours[Symbol.asyncDispose](), theirs[Symbol.asyncDispose]()]) }
+    put: async (cid, bytes) => {
+      await theirs.blockstore.put(cid, bytes)
+    },
+    stall: cid => {
+      void wantArrives(theirs.blockstore, cid, 'never')
+    },
+    close: async () => {
+      await Promise.all([ours[Symbol.asyncDispose](), theirs[Symbol.asyncDispose]()])
+    }
   }
 })

@@ -2,20 +2,10 @@
  * The daemon's services as the socket sees them, held in memory: honest about bytes, addresses and errors, without
  * peers, IPFS or a disk. Faults are forced through `faults`.
  */
-import { writeFile } from 'node:fs/promises'
-import { KithError } from '../../src/errors.ts'
-import { contentUri, hex, parseContent, rawCid } from '../../src/model/content-id.ts'
-import type { PrivacyClass } from '../../src/model/privacy.ts'
-import { sha256 } from '../../src/model/sha256.ts'
 import { EventBus } from '../../src/observe/events.ts'
 import type { Clock } from '../../src/ports/clock.ts'
-import type { AbortOptions } from '../../src/ports/options.ts'
-import type { ContentParam, ContentServices, GetParams, GetReport, OpenedContent, ProgressOptions, PutResult, PutSource, PutParams, Services, StatResult } from '../../src/rpc/services.ts'
-
-interface Kept {
-  readonly bytes: Uint8Array
-  readonly stat: StatResult
-}
+import type { GetParams, Services } from '../../src/rpc/services.ts'
+import { fakeContent } from './fake-content.ts'
 
 export interface FakeFaults {
   /** `content.get` and `open` of this address wait until released or aborted. */
@@ -41,11 +31,6 @@ export interface FakeServices extends Services {
   abortion(): Promise<void>
 }
 
-/** Address of a directory that the fake always has. */
-export const FAKE_DIRECTORY = 'bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354'
-/** Bytes a read hands out at once. */
-const CHUNK_BYTES = 64 * 1024
-
 export function fakeServices(components: { readonly clock: Clock }): FakeServices {
   const events = new EventBus(components)
   const hangs = new Signal()
@@ -67,11 +52,28 @@ export function fakeServices(components: { readonly clock: Clock }): FakeService
       ping: async () => ({ latencyMs: 1.5 })
     },
     adverts: {
-      list: async () => ({ items: [{ did: FAKE_PEER.did, peerId: FAKE_PEER.peerId, seq: 1, issuedAt: '2026-01-01T00:00:00.000Z', expires: '2026-01-01T00:07:00.000Z', count: 2, truncated: false, ipfsNode: { enabled: true, type: 'helia' } }] })
+      list: async () => ({
+        items: [
+          {
+            did: FAKE_PEER.did,
+            peerId: FAKE_PEER.peerId,
+            seq: 1,
+            issuedAt: '2026-01-01T00:00:00.000Z',
+            expires: '2026-01-01T00:07:00.000Z',
+            count: 2,
+            truncated: false,
+            ipfsNode: { enabled: true, type: 'helia' }
+          }
+        ]
+      })
     },
     node: {
       status: async () => FAKE_STATUS,
-      health: async () => ({ status: 'healthy', nodes: { total: 1, healthy: 1, unhealthy: 0 }, performance: { avg_response_time: 0.012, cache_hit_rate: 0.87, operations_per_second: 1.5 } }),
+      health: async () => ({
+        status: 'healthy',
+        nodes: { total: 1, healthy: 1, unhealthy: 0 },
+        performance: { avg_response_time: 0.012, cache_hit_rate: 0.87, operations_per_second: 1.5 }
+      }),
       version: () => ({ version: '0.1.0', api: '1.0.0', node: process.version }),
       shutdown: () => {
         fake.shutdowns++
@@ -83,7 +85,7 @@ export function fakeServices(components: { readonly clock: Clock }): FakeService
 }
 
 /** Waiters that one moment wakes. */
-class Signal {
+export class Signal {
   #waiters: (() => void)[] = []
 
   async next(): Promise<void> {
@@ -116,155 +118,16 @@ const FAKE_STATUS = {
   addresses: ['/ip4/127.0.0.1/tcp/4002/p2p/12D3KooWFakeSelf'],
   uptimeSeconds: 3661,
   swarms: [],
-  ipfs: { type: 'helia', healthy: true, connected: true, totalNodes: 1, gatewayNodes: 0, primaryNode: 'helia', nodes: [{ url: 'helia', type: 'helia', healthy: true, lastCheck: null, responseTime: null }] },
+  ipfs: {
+    type: 'helia',
+    healthy: true,
+    connected: true,
+    totalNodes: 1,
+    gatewayNodes: 0,
+    primaryNode: 'helia',
+    nodes: [{ url: 'helia', type: 'helia', healthy: true, lastCheck: null, responseTime: null }]
+  },
   store: { public: { blocks: 1, bytes: 11 }, cache: { blocks: 0, bytes: 0 }, own: { blocks: 2, bytes: 22 } },
   health: [],
   memory: { rssBytes: 100_000_000 }
-}
-
-interface ContentParts {
-  fake(): FakeServices
-  readonly events: EventBus
-  readonly hangs: Signal
-  readonly abortions: Signal
-}
-
-function fakeContent({ fake, events, hangs, abortions }: ContentParts): ContentServices {
-  const kept = new Map<string, Kept>()
-  const directory = { name: 'hello.txt', bytes: new TextEncoder().encode('hello world') }
-
-  const find = (content: ContentParam): Kept => {
-    const ref = parseContent(content)
-    const inDirectory = ref.cid?.toString() === FAKE_DIRECTORY && ref.path[0] === directory.name
-    const key = inDirectory ? hex(sha256(directory.bytes)) : ref.sha256 === null ? hex(ref.cid?.multihash.digest ?? new Uint8Array()) : hex(ref.sha256)
-    const found = inDirectory ? keep(directory.bytes, { name: directory.name }) : kept.get(key)
-    if (found === undefined) throw new KithError('NOT_FOUND', 'no source has it', { attempts: [{ stage: 'local', outcome: 'not-found', ms: 0, bytes: 0 }] })
-    return found
-  }
-
-  const keep = (bytes: Uint8Array, params: PutParams): Kept => {
-    const digest = sha256(bytes)
-    const cid = rawCid(digest)
-    const privacy: PrivacyClass = params.privacy ?? 'private'
-    const { pin = true, ...names } = params
-    const at = '2026-01-01T00:00:00.000Z'
-    const stat: StatResult = { ...names, cid: cid.toString(), uri: contentUri(cid, privacy === 'public'), sha256: hex(digest), size: bytes.byteLength, blocks: 1, localBlocks: 1, privacy, pinned: pin, createdAt: at, lastAccess: at }
-    return { bytes, stat }
-  }
-
-  const hangIfAsked = async (method: string, content: ContentParam, options: ProgressOptions): Promise<void> => {
-    if (content !== fake().faults.hang) return
-    for (const bytes of fake().faults.progress ?? []) options.onProgress?.({ bytes, total: 100 })
-    hangs.fire()
-    await aborted(options).finally(() => {
-      fake().aborted.push(method)
-      abortions.fire()
-    })
-  }
-
-  const reportOf = ({ bytes, stat }: Kept): GetReport => ({
-    cid: stat.cid,
-    ...(stat.sha256 === undefined ? {} : { sha256: stat.sha256 }),
-    size: stat.size,
-    source: { stage: 'local' },
-    bytes: { local: bytes.byteLength, peer: 0, proxy: 0, ipfs: 0, gateway: 0 },
-    attempts: [{ stage: 'local', outcome: 'ok', ms: 1, bytes: bytes.byteLength }],
-    ms: 1,
-    firstByteMs: 1
-  })
-
-  return {
-    async put(source, params, options): Promise<PutResult> {
-      fake().calls.push('put')
-      const bytes = await readAll(source, options).catch((error: unknown) => {
-        fake().aborted.push('put')
-        abortions.fire()
-        throw error
-      })
-      const item = keep(bytes, params)
-      const isNew = !kept.has(item.stat.sha256 ?? '')
-      kept.set(item.stat.sha256 ?? '', item)
-      events.emit('content.stored', { cid: item.stat.cid })
-      const { cid, uri, sha256: hash, size, privacy, pinned } = item.stat
-      return { cid, uri, ...(hash === undefined ? {} : { sha256: hash }), size, blocks: 1, newBlocks: isNew ? 1 : 0, privacy, pinned }
-    },
-    async get({ path, ...params }, options) {
-      fake().calls.push('get')
-      fake().asked.push(params)
-      await hangIfAsked('get', params.content, options)
-      if (params.content === FAKE_DIRECTORY && path === undefined) throw new KithError('IS_DIRECTORY', 'this content is a directory: give a path')
-      const item = find(params.content)
-      const part = item.bytes.subarray(params.offset ?? 0, (params.offset ?? 0) + (params.length ?? item.bytes.byteLength))
-      if (path === undefined) return { ...reportOf(item), data: part }
-      await writeFile(path, part, { flag: 'wx' })
-      return { ...reportOf(item), path }
-    },
-    async open(params, options): Promise<OpenedContent> {
-      fake().calls.push('open')
-      fake().asked.push(params)
-      await hangIfAsked('open', params.content, options)
-      if (params.content === FAKE_DIRECTORY) return { cid: FAKE_DIRECTORY, kind: 'directory', size: 11, async *read() {}, close() {} }
-      const item = find(params.content)
-      const { cid, size, contentType, name } = item.stat
-      return {
-        cid,
-        kind: 'file',
-        size,
-        ...(contentType === undefined ? {} : { contentType }),
-        ...(name === undefined ? {} : { name }),
-        read: ({ offset = 0, length = size }, { signal }) => chunks(item.bytes.subarray(offset, offset + length), fake().faults, signal),
-        report: () => reportOf(item),
-        close: () => void fake().calls.push('close')
-      }
-    },
-    stat: async content => find(content).stat,
-    has: async content => {
-      try {
-        return { local: find(content).bytes.byteLength >= 0 }
-      } catch {
-        return { local: false }
-      }
-    },
-    ls: async content => {
-      if (parseContent(content).cid?.toString() !== FAKE_DIRECTORY) throw new KithError('CONFLICT', 'not a directory')
-      return { entries: [{ name: directory.name, cid: rawCid(sha256(directory.bytes)).toString(), type: 'file', size: directory.bytes.byteLength }] }
-    },
-    list: async () => ({ items: [...kept.values()].map(item => item.stat) }),
-    rm: async ({ content, force }) => {
-      const { stat } = find(content)
-      if (stat.pinned && force !== true) throw new KithError('CONFLICT', 'it is pinned: use force')
-      return { removed: kept.delete(stat.sha256 ?? '') }
-    },
-    privacy: async content => {
-      const { privacy } = find(content).stat
-      return { public: privacy === 'public', class: privacy, reason: 'local-record', toldTo: [] }
-    }
-  }
-}
-
-async function* chunks(bytes: Uint8Array, faults: FakeFaults, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) {
-    signal?.throwIfAborted()
-    if (faults.failAfter !== undefined && at >= faults.failAfter) throw new KithError('INTEGRITY', 'the source sent wrong bytes')
-    yield bytes.subarray(at, at + CHUNK_BYTES)
-  }
-}
-
-async function aborted({ signal }: AbortOptions): Promise<never> {
-  return await new Promise((_resolve, reject) => {
-    if (signal?.aborted === true) reject(signal.reason)
-    signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
-}
-
-async function readAll(source: PutSource, { signal }: AbortOptions): Promise<Uint8Array> {
-  if ('bytes' in source) return source.bytes
-  if ('path' in source) return new TextEncoder().encode(source.path)
-  if ('entries' in source) return new TextEncoder().encode(source.entries.map(entry => entry.path).join('\n'))
-  const parts: Uint8Array[] = []
-  for await (const part of source.stream) {
-    signal?.throwIfAborted()
-    parts.push(part)
-  }
-  return Buffer.concat(parts)
 }

@@ -15,7 +15,11 @@ const DOMAIN = ['retrieval', 'ranking', 'exchange', 'adverts', 'peers', 'content
 /** Pure conversions and checks that live in a domain folder and are everybody's. */
 const SHARED_FILES = ['src/peers/did-key.ts', 'src/peers/jwt.ts']
 
-const domain: FolderRule = { ours: ['model', 'errors', 'ports', 'lib', 'observe', 'dag'], types: [...DOMAIN, 'rpc/services'], packages: PURE }
+const domain: FolderRule = {
+  ours: ['model', 'errors', 'ports', 'lib', 'observe', 'dag'],
+  types: [...DOMAIN, 'rpc/services'],
+  packages: PURE
+}
 const adapter = (...packages: string[]): FolderRule => ({
   ours: ['model', 'errors', 'ports', 'lib', 'dag'],
   types: ['observe'],
@@ -37,8 +41,12 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   peers: domainWith('did-jwt', 'did-resolver'),
   services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'config'], packages: PURE },
   config: { ours: ['model', 'errors', 'lib'], packages: ['yaml', 'node:fs/promises', 'node:os', 'node:path', 'node:util'] },
-  rpc: { ours: ['model', 'errors', 'ports', 'lib', 'observe'], types: DOMAIN, packages: ['zod', 'node:http', 'node:net', 'node:fs', 'uint8arrays'] },
-  cli: { ours: ['rpc', 'config', 'errors', 'lib', 'model'], types: ['observe'], packages: ['node:'] },
+  rpc: {
+    ours: ['model', 'errors', 'ports', 'lib', 'observe'],
+    types: DOMAIN,
+    packages: ['zod', 'uint8arrays', 'node:']
+  },
+  cli: { ours: ['rpc', 'config', 'errors', 'lib', 'model'], types: ['observe'], packages: ['yaml', 'node:'] },
   'adapters/files': adapter('node:'),
   'adapters/gateway': adapter('undici', 'node:'),
   'adapters/helia': adapter('helia', '@helia/', '@libp2p/interface', 'interface-blockstore'),
@@ -68,7 +76,9 @@ export function objection(source: SourceFile, found: ImportOf): string | undefin
 }
 
 function packageObjection({ packages = [] }: FolderRule, { specifier }: ImportOf, folder: string): string | undefined {
-  const allowed = packages.some(name => specifier === name || specifier.startsWith(name.endsWith('/') || name.endsWith(':') ? name : `${name}/`))
+  const allowed = packages.some(
+    name => specifier === name || specifier.startsWith(name.endsWith('/') || name.endsWith(':') ? name : `${name}/`)
+  )
   return allowed ? undefined : `${folder} may not use the package ${specifier}`
 }
 

@@ -22,7 +22,7 @@ const hostOptions = () => ({
 })
 
 /** A bare libp2p host on loopback, for adapters that need one. */
-export async function startTestHost (): Promise<Libp2p> {
+export async function startTestHost(): Promise<Libp2p> {
   return await createLibp2p(hostOptions())
 }
 
@@ -36,7 +36,7 @@ export interface HeliaNode extends AsyncDisposable {
   connect(to: Libp2p): Promise<void>
 }
 
-export async function startHeliaNode (): Promise<HeliaNode> {
+export async function startHeliaNode(): Promise<HeliaNode> {
   const blockstore = new MemoryBlockstore()
   const helia = await withBitswap(withLibp2pLight(createHeliaLight({ blockstore }), hostOptions())).start()
   const fs = unixfs(helia)
@@ -49,19 +49,23 @@ export async function startHeliaNode (): Promise<HeliaNode> {
       for await (const chunk of fs.cat(cid, options)) chunks.push(chunk)
       return Buffer.concat(chunks)
     },
-    connect: async to => { await connectHosts(helia.libp2p, to) },
-    [Symbol.asyncDispose]: async () => { await helia.stop() }
+    connect: async to => {
+      await connectHosts(helia.libp2p, to)
+    },
+    [Symbol.asyncDispose]: async () => {
+      await helia.stop()
+    }
   }
 }
 
 /** Dials and waits until both sides know each other's protocols. */
-export async function connectHosts (from: Libp2p, to: Libp2p): Promise<void> {
+export async function connectHosts(from: Libp2p, to: Libp2p): Promise<void> {
   const identified = Promise.all([identifiedBy(from, to), identifiedBy(to, from)])
   await from.dial(to.getMultiaddrs())
   await identified
 }
 
-async function identifiedBy (host: Libp2p, other: Libp2p): Promise<void> {
+async function identifiedBy(host: Libp2p, other: Libp2p): Promise<void> {
   await new Promise<void>(resolve => {
     const listen = (event: CustomEvent<{ readonly peerId: { equals(id: unknown): boolean } }>): void => {
       if (!event.detail.peerId.equals(other.peerId)) return

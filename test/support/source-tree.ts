@@ -58,6 +58,11 @@ function importsOf(path: string, code: string): ImportOf[] {
     typeOnly: type !== undefined,
     dynamic: false
   }))
-  const dynamic = [...code.matchAll(DYNAMIC_IMPORT)].map(([, specifier = '']) => ({ specifier, file: resolve(specifier), typeOnly: false, dynamic: true }))
+  const dynamic = [...code.matchAll(DYNAMIC_IMPORT)].map(([, specifier = '']) => ({
+    specifier,
+    file: resolve(specifier),
+    typeOnly: false,
+    dynamic: true
+  }))
   return [...fixed, ...dynamic]
 }

@@ -1,20 +1,25 @@
 /** A small real trustless gateway on loopback (raw blocks only), with the ways a bad one may behave. */
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { CID } from 'multiformats/cid'
+import type { CID } from 'multiformats/cid'
 
 /** `silent`: never answers · `stalled`: sends half of the body and then nothing. */
 export type GatewayBehaviour =
-  | 'honest' | 'wrong-bytes' | 'half-then-close' | 'endless' | 'oversized-length' | 'silent' | 'stalled'
-  | { readonly status: number, readonly headers?: Readonly<Record<string, string>> }
+  | 'honest'
+  | 'wrong-bytes'
+  | 'half-then-close'
+  | 'endless'
+  | 'oversized-length'
+  | 'silent'
+  | 'stalled'
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>> }
   | { readonly redirect: string }
 
 export interface TrustlessGateway extends AsyncDisposable {
   readonly url: string
   readonly port: number
   /** Requests seen, oldest first. */
-  readonly requests: readonly { readonly path: string, readonly headers: IncomingMessage['headers'] }[]
+  readonly requests: readonly { readonly path: string; readonly headers: IncomingMessage['headers'] }[]
   /** Body bytes handed to the socket so far. */
   readonly sentBytes: () => number
   behave(behaviour: GatewayBehaviour, cid?: CID): void
@@ -24,10 +29,12 @@ export interface TrustlessGateway extends AsyncDisposable {
 }
 
 /** Where the blocks come from; a Map by CID string or anything that answers like one. */
-export interface GatewayBlocks { get(cid: string): Uint8Array | undefined | Promise<Uint8Array | undefined> }
+export interface GatewayBlocks {
+  get(cid: string): Uint8Array | undefined | Promise<Uint8Array | undefined>
+}
 
 class Gateway {
-  readonly requests: { path: string, headers: IncomingMessage['headers'] }[] = []
+  readonly requests: { path: string; headers: IncomingMessage['headers'] }[] = []
   readonly own = new Map<string, Uint8Array>()
   readonly special = new Map<string, GatewayBehaviour>()
   readonly waiting: (() => void)[] = []
@@ -35,39 +42,51 @@ class Gateway {
   behaviour: GatewayBehaviour = 'honest'
   sent = 0
 
-  constructor (blocks: GatewayBlocks) { this.#blocks = blocks }
+  constructor(blocks: GatewayBlocks) {
+    this.#blocks = blocks
+  }
 
-  async handle (request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://gateway')
     this.requests.push({ path: `${url.pathname}${url.search}`, headers: request.headers })
     for (const resolve of this.waiting.splice(0)) resolve()
     const cid = /^\/ipfs\/([^/]+)$/.exec(url.pathname)?.[1]
     const isRaw = url.searchParams.get('format') === 'raw' || request.headers.accept === 'application/vnd.ipld.raw'
     if (request.method !== 'GET' || cid === undefined || !isRaw) return void response.writeHead(400).end()
-    const bytes = this.own.get(cid) ?? await this.#blocks.get(cid)
+    const bytes = this.own.get(cid) ?? (await this.#blocks.get(cid))
     this.#answer(response, cid, bytes, this.special.get(cid) ?? this.behaviour)
   }
 
-  #answer (response: ServerResponse, cid: string, bytes: Uint8Array | undefined, behaviour: GatewayBehaviour): void {
+  #answer(response: ServerResponse, cid: string, bytes: Uint8Array | undefined, behaviour: GatewayBehaviour): void {
     if (behaviour === 'silent') return
     if (typeof behaviour === 'object') return answerStatus(response, behaviour)
     if (behaviour === 'endless') return this.#endless(response)
     if (bytes === undefined) return void response.writeHead(404).end('no such block\n')
     const length = behaviour === 'oversized-length' ? 64 * 1_048_576 : bytes.byteLength
-    response.writeHead(200, { 'content-type': 'application/vnd.ipld.raw', 'content-length': length, etag: `"${cid}.raw"`, 'x-content-type-options': 'nosniff', 'cache-control': 'public, max-age=29030400, immutable' })
-    if (behaviour === 'wrong-bytes') return this.#send(response, bytes.map(byte => byte ^ 0xff))
+    response.writeHead(200, {
+      'content-type': 'application/vnd.ipld.raw',
+      'content-length': length,
+      etag: `"${cid}.raw"`,
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'public, max-age=29030400, immutable'
+    })
+    if (behaviour === 'wrong-bytes')
+      return this.#send(
+        response,
+        bytes.map(byte => byte ^ 0xff)
+      )
     if (behaviour === 'honest') return this.#send(response, bytes)
     response.write(bytes.subarray(0, bytes.byteLength >> 1), () => {
       if (behaviour === 'half-then-close') response.destroy()
     })
   }
 
-  #send (response: ServerResponse, bytes: Uint8Array): void {
+  #send(response: ServerResponse, bytes: Uint8Array): void {
     this.sent += bytes.byteLength
     response.end(bytes)
   }
 
-  #endless (response: ServerResponse): void {
+  #endless(response: ServerResponse): void {
     const chunk = new Uint8Array(65_536)
     response.writeHead(200, { 'content-type': 'application/vnd.ipld.raw' })
     const more = (): void => {
@@ -81,16 +100,20 @@ class Gateway {
   }
 }
 
-function answerStatus (response: ServerResponse, behaviour: Extract<GatewayBehaviour, object>): void {
+function answerStatus(response: ServerResponse, behaviour: Extract<GatewayBehaviour, object>): void {
   if ('redirect' in behaviour) response.writeHead(302, { location: behaviour.redirect, 'set-cookie': 'session=1' }).end('elsewhere')
   else response.writeHead(behaviour.status, behaviour.headers).end('error')
 }
 
-export async function startTrustlessGateway (blocks: GatewayBlocks = new Map()): Promise<TrustlessGateway> {
+export async function startTrustlessGateway(blocks: GatewayBlocks = new Map()): Promise<TrustlessGateway> {
   const gateway = new Gateway(blocks)
-  const server = createServer((request, response) => { gateway.handle(request, response).catch(error => response.destroy(error)) })
+  const server = createServer((request, response) => {
+    gateway.handle(request, response).catch(error => response.destroy(error))
+  })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the gateway has no port')
+  const { port } = address
   return {
     url: `http://127.0.0.1:${port}`,
     port,
@@ -100,8 +123,12 @@ export async function startTrustlessGateway (blocks: GatewayBlocks = new Map()):
       if (cid === undefined) gateway.behaviour = behaviour
       else gateway.special.set(cid.toString(), behaviour)
     },
-    nextRequest: async () => { await new Promise<void>(resolve => gateway.waiting.push(resolve)) },
-    put: (cid, bytes) => { gateway.own.set(cid.toString(), bytes) },
+    nextRequest: async () => {
+      await new Promise<void>(resolve => gateway.waiting.push(resolve))
+    },
+    put: (cid, bytes) => {
+      gateway.own.set(cid.toString(), bytes)
+    },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))

@@ -111,11 +111,12 @@ export class BlockRequests {
     return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes)
   }
 
-  async * #withoutStall(body: Dispatcher.ResponseData['body']): AsyncGenerator<Uint8Array> {
+  async *#withoutStall(body: Dispatcher.ResponseData['body']): AsyncGenerator<Uint8Array> {
     const { stall } = this.#init
-    const arm = (): (() => void) => this.#clock.after(stall, () => {
-      body.destroy(new SourceError('timeout', `the gateway sent nothing for ${stall} ms`))
-    })
+    const arm = (): (() => void) =>
+      this.#clock.after(stall, () => {
+        body.destroy(new SourceError('timeout', `the gateway sent nothing for ${stall} ms`))
+      })
     let disarm = arm()
     try {
       for await (const chunk of body) {

@@ -24,7 +24,9 @@ export class Breaker {
   }
 
   /** It answered, whatever the answer was. */
-  succeeded(): void { this.#faults = 0 }
+  succeeded(): void {
+    this.#faults = 0
+  }
 
   failed(): void {
     this.#faults++

@@ -31,7 +31,8 @@ export function parseEndpoint(url: string, init: { readonly allowPrivate?: boole
   return {
     url,
     blockUrl: cid => blockUrl(url, toV1(cid).toString()),
-    names: (hostname, port, protocol) => exempt && isSameHost(sample, hostname) && portOf(port, protocol) === portOf(sample.port, sample.protocol)
+    names: (hostname, port, protocol) =>
+      exempt && isSameHost(sample, hostname) && portOf(port, protocol) === portOf(sample.port, sample.protocol)
   }
 }
 

@@ -44,7 +44,7 @@ export interface GatewaySourceInit {
   readonly stall?: Ms
   readonly maxSockets?: number
   /** Default: one attempt, the next source is faster than a retry. */
-  readonly retry?: { readonly attempts: number, readonly base: Ms, readonly max: Ms }
+  readonly retry?: { readonly attempts: number; readonly base: Ms; readonly max: Ms }
 }
 
 /** One line of `daemon.status`. */
@@ -94,7 +94,11 @@ class HttpGateway implements GatewaySource {
     this.url = init.url
     this.#parts = components
     this.#init = init
-    this.#requests = new BlockRequests(components, { endpoint: parseEndpoint(init.url, init), maxSockets: init.maxSockets ?? SOCKETS_MAX, stall: init.stall ?? STALL_MS })
+    this.#requests = new BlockRequests(components, {
+      endpoint: parseEndpoint(init.url, init),
+      maxSockets: init.maxSockets ?? SOCKETS_MAX,
+      stall: init.stall ?? STALL_MS
+    })
     this.#breaker = new Breaker(components)
   }
 
@@ -129,7 +133,9 @@ class HttpGateway implements GatewaySource {
     await this.#requests.close()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> { await this.stop() }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
 
   async #get(cid: CID, session: AbortSignal, { signal }: AbortOptions): Promise<Uint8Array> {
     signal?.throwIfAborted()
@@ -137,7 +143,9 @@ class HttpGateway implements GatewaySource {
     const timeUp = new SourceError('timeout', `the gateway did not deliver within ${this.#init.timeout} ms`)
     const controller = new AbortController()
     const unfollow = [follow(controller, session), follow(controller, signal)]
-    const cancel = this.#parts.clock.after(this.#init.timeout, () => { controller.abort(timeUp) })
+    const cancel = this.#parts.clock.after(this.#init.timeout, () => {
+      controller.abort(timeUp)
+    })
     try {
       return await this.#attempts(cid, { signal: controller.signal, timeUp })
     } catch (error) {
@@ -162,7 +170,8 @@ class HttpGateway implements GatewaySource {
   }
 
   async #attempt(cid: CID, budget: Budget): Promise<Uint8Array> {
-    if (this.#breaker.isResting) throw new SourceError('refused', `the gateway is left alone for now: ${this.#last.error ?? 'it failed before'}`)
+    if (this.#breaker.isResting)
+      throw new SourceError('refused', `the gateway is left alone for now: ${this.#last.error ?? 'it failed before'}`)
     const started = this.#parts.clock.monotonic()
     try {
       const bytes = await this.#requests.get(cid, budget.signal)

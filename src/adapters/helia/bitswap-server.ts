@@ -18,7 +18,7 @@ import type { BitswapWire, IncomingMessage, WantEntry, WireMessage } from './bit
 /** Wants remembered for one peer: the field's usual bound, one file node's links. More are not taken. */
 const WANTS_PER_PEER_MAX = 1024
 /** Blocks of one turn: full use of a message without keeping the other peers waiting. One block may go beyond. */
-const TURN_BYTES_MAX: Bytes = 1 * MIB
+const TURN_BYTES_MAX: Bytes = 2 * MIB
 /** Turns under way at once: bounds memory to this many turns and slow readers to holding up this many. */
 const TURNS_MAX = 32
 /** A HAVE for a block this small is answered with the block, as the whole field does. */
@@ -157,7 +157,7 @@ export class BitswapServer {
 
   async #read(cid: CID): Promise<Uint8Array | undefined> {
     try {
-      if (!await this.#parts.readFrom.has(cid)) return undefined
+      if (!(await this.#parts.readFrom.has(cid))) return undefined
       const chunks: Uint8Array[] = []
       for await (const chunk of this.#parts.readFrom.get(cid)) chunks.push(chunk)
       return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)

@@ -49,8 +49,17 @@ export class BitswapSession implements BlockSession {
   }
 
   async #search(cid: CID, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    const search = new BlockSearch(this.#parts, { cid, timeout: this.#timeout, proven: this.#bestFirst(), delivered: peer => { this.#proven.add(peer) } })
-    const giveUp = (): void => { search.end(signal?.reason) }
+    const search = new BlockSearch(this.#parts, {
+      cid,
+      timeout: this.#timeout,
+      proven: this.#bestFirst(),
+      delivered: peer => {
+        this.#proven.add(peer)
+      }
+    })
+    const giveUp = (): void => {
+      search.end(signal?.reason)
+    }
     this.#searches.add(search)
     this.#parts.board.add(search)
     signal?.addEventListener('abort', giveUp, { once: true })

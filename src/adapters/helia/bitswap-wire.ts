@@ -26,8 +26,8 @@ export interface WireMessage {
   full: boolean
   pendingBytes: number
   readonly wantlist: Map<string, WantEntry>
-  readonly blocks: Map<string, { readonly prefix: Uint8Array, readonly data: Uint8Array }>
-  readonly blockPresences: Map<string, { readonly cid: Uint8Array, readonly type: PresenceType }>
+  readonly blocks: Map<string, { readonly prefix: Uint8Array; readonly data: Uint8Array }>
+  readonly blockPresences: Map<string, { readonly cid: Uint8Array; readonly type: PresenceType }>
 }
 
 /** An answer: HAVE, DONT_HAVE, or the block itself (its CID was computed from the bytes). */
@@ -40,7 +40,7 @@ export interface Presence {
 
 /** What arrives from a peer, as far as serving it is concerned. */
 export interface IncomingMessage {
-  readonly wantlist?: { readonly full?: boolean, readonly entries: readonly WantEntry[] }
+  readonly wantlist?: { readonly full?: boolean; readonly entries: readonly WantEntry[] }
 }
 
 /** The parts of a started `Bitswap` that are used. */
@@ -55,7 +55,7 @@ export interface BitswapWire {
   }
 }
 
-export function emptyMessage (): WireMessage {
+export function emptyMessage(): WireMessage {
   return { full: false, pendingBytes: 0, wantlist: new Map(), blocks: new Map(), blockPresences: new Map() }
 }
 
@@ -64,7 +64,7 @@ export function emptyMessage (): WireMessage {
  *
  * @throws Error when the installed package no longer has the shape this adapter was written for
  */
-export function bitswapOf (helia: object): BitswapWire {
+export function bitswapOf(helia: object): BitswapWire {
   const brokers: unknown = Reflect.get(helia, 'blockBrokers')
   const broker: unknown = Array.isArray(brokers) ? brokers.find(one => field(one, 'name') === 'bitswap') : undefined
   const bitswap = field(broker, 'bitswap')
@@ -72,17 +72,19 @@ export function bitswapOf (helia: object): BitswapWire {
   return bitswap
 }
 
-function isWire (value: unknown): value is BitswapWire {
+function isWire(value: unknown): value is BitswapWire {
   const lists = field(value, 'peerWantLists')
-  return isMethod(field(value, 'network'), 'sendMessage') &&
+  return (
+    isMethod(field(value, 'network'), 'sendMessage') &&
     isMethod(field(value, 'wantList'), 'addEventListener') &&
     ['receiveMessage', 'receivedBlock', 'peerDisconnected', 'stop'].every(name => isMethod(lists, name))
+  )
 }
 
-function isMethod (value: unknown, name: string): boolean {
+function isMethod(value: unknown, name: string): boolean {
   return typeof field(value, name) === 'function'
 }
 
-function field (value: unknown, name: string): unknown {
+function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }

@@ -53,14 +53,26 @@ export class BlockSearch {
     this.#claimed = this.#holders.length > 0
   }
 
-  get cid(): CID { return this.#init.cid }
-  asked(): string[] { return [...this.#asked.keys()] }
-  isAsking(peer: string): boolean { return this.#asked.has(peer) }
-  owes(peer: string): boolean { return this.#asked.get(peer) === 'block' }
+  get cid(): CID {
+    return this.#init.cid
+  }
+  asked(): string[] {
+    return [...this.#asked.keys()]
+  }
+  isAsking(peer: string): boolean {
+    return this.#asked.has(peer)
+  }
+  owes(peer: string): boolean {
+    return this.#asked.get(peer) === 'block'
+  }
 
   /** @returns the bytes a peer sent; rejects with SourceError not-found or timeout */
   async run(): Promise<Uint8Array> {
-    this.#timers.push(this.#parts.clock.after(this.#init.timeout, () => { this.#timeUp() }))
+    this.#timers.push(
+      this.#parts.clock.after(this.#init.timeout, () => {
+        this.#timeUp()
+      })
+    )
     this.#advance()
     return await this.#result.promise
   }
@@ -138,11 +150,13 @@ export class BlockSearch {
     this.#asked.set(peer, 'block')
     this.#current = peer
     this.#parts.outbox.want(peer, this.cid, 'WantBlock')
-    this.#timers.push(this.#parts.clock.after(HEDGE_MS, () => {
-      if (this.#current !== peer) return
-      this.#current = undefined
-      this.#advance()
-    }))
+    this.#timers.push(
+      this.#parts.clock.after(HEDGE_MS, () => {
+        if (this.#current !== peer) return
+        this.#current = undefined
+        this.#advance()
+      })
+    )
   }
 
   #isOver(): boolean {
@@ -151,9 +165,11 @@ export class BlockSearch {
 
   /** A search that ends empty is not-found; one that was promised the block and did not get it is a timeout. */
   #timeUp(): void {
-    this.end(this.#claimed
-      ? new SourceError('timeout', `no IPFS peer sent the block within ${this.#init.timeout} ms, though one has it`)
-      : new SourceError('not-found', `no IPFS peer had the block within ${this.#init.timeout} ms`))
+    this.end(
+      this.#claimed
+        ? new SourceError('timeout', `no IPFS peer sent the block within ${this.#init.timeout} ms, though one has it`)
+        : new SourceError('not-found', `no IPFS peer had the block within ${this.#init.timeout} ms`)
+    )
   }
 
   #finish(): void {

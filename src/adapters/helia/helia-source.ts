@@ -60,7 +60,13 @@ export async function startHeliaSource(components: HeliaSourceComponents, init: 
   const helia = await startHelia(components)
   const peers = new BitswapPeers({ host: components.libp2p })
   try {
-    const source = new BitswapSource(components, init, { wire: bitswapOf(helia), peers, stopHelia: async () => { await helia.stop() } })
+    const source = new BitswapSource(components, init, {
+      wire: bitswapOf(helia),
+      peers,
+      stopHelia: async () => {
+        await helia.stop()
+      }
+    })
     await peers.start()
     return source
   } catch (error) {
@@ -102,11 +108,28 @@ class BitswapSource implements HeliaSource {
     this.#init = init
     this.#inside = inside
     this.#clock = clock
-    this.#outbox = new Outbox({ wire, peers, clock, log, failed: (peer, keys) => { board.failed(peer, keys) } })
+    this.#outbox = new Outbox({
+      wire,
+      peers,
+      clock,
+      log,
+      failed: (peer, keys) => {
+        board.failed(peer, keys)
+      }
+    })
     this.#server = new BitswapServer({ wire, readFrom, log })
     takeOverServing(wire, this.#server)
-    wire.wantList.addEventListener('presence', event => { board.presence(event.detail) })
-    peers.watch({ joined: peer => { board.joined(peer) }, left: peer => { this.#left(peer) } })
+    wire.wantList.addEventListener('presence', event => {
+      board.presence(event.detail)
+    })
+    peers.watch({
+      joined: peer => {
+        board.joined(peer)
+      },
+      left: peer => {
+        this.#left(peer)
+      }
+    })
   }
 
   unavailable(): SkipReason | undefined {
@@ -115,12 +138,19 @@ class BitswapSource implements HeliaSource {
 
   open(_root: CID): BlockSession {
     const { peers } = this.#inside
-    return new BitswapSession({ peers, outbox: this.#outbox, board: this.#board, wants: this.#wants, clock: this.#clock, stopped: this.#stop.signal }, this.#init)
+    return new BitswapSession(
+      { peers, outbox: this.#outbox, board: this.#board, wants: this.#wants, clock: this.#clock, stopped: this.#stop.signal },
+      this.#init
+    )
   }
 
-  connectedBitswapPeers(): number { return this.#inside.peers.size }
+  connectedBitswapPeers(): number {
+    return this.#inside.peers.size
+  }
 
-  notifyStored(cid: CID): void { this.#server.stored(cid) }
+  notifyStored(cid: CID): void {
+    this.#server.stored(cid)
+  }
 
   async stop(): Promise<void> {
     if (this.#stop.signal.aborted) return
@@ -132,7 +162,9 @@ class BitswapSource implements HeliaSource {
     await this.#inside.stopHelia()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> { await this.stop() }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
 
   #left(peer: string): void {
     this.#outbox.forget(peer)
@@ -142,8 +174,16 @@ class BitswapSource implements HeliaSource {
 
 /** The package's event listeners call these methods on the object, so replacing them there is enough. */
 function takeOverServing({ peerWantLists }: BitswapWire, server: BitswapServer): void {
-  peerWantLists.receiveMessage = (peer, message) => { server.receive(peer, message) }
-  peerWantLists.receivedBlock = async cid => { server.stored(cid) }
-  peerWantLists.peerDisconnected = peer => { server.left(peer) }
-  peerWantLists.stop = () => { server.stop() }
+  peerWantLists.receiveMessage = (peer, message) => {
+    server.receive(peer, message)
+  }
+  peerWantLists.receivedBlock = async cid => {
+    server.stored(cid)
+  }
+  peerWantLists.peerDisconnected = peer => {
+    server.left(peer)
+  }
+  peerWantLists.stop = () => {
+    server.stop()
+  }
 }

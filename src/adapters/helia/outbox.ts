@@ -34,32 +34,37 @@ export class Outbox {
   readonly #parts: OutboxComponents
   readonly #lanes = new Map<string, Lane>()
 
-  constructor (components: OutboxComponents) {
+  constructor(components: OutboxComponents) {
     this.#parts = components
   }
 
-  want (peer: string, cid: CID, wantType: WantType): void {
+  want(peer: string, cid: CID, wantType: WantType): void {
     const lane = this.#add(peer, cid, { cid: cid.bytes, priority: 1, cancel: false, wantType, sendDontHave: true })
     // A later turn of the loop: all wants of this one go out together.
-    if (!lane.sending) setImmediate(() => { this.#flush(peer) })
+    if (!lane.sending)
+      setImmediate(() => {
+        this.#flush(peer)
+      })
   }
 
-  cancel (peer: string, cid: CID): void {
+  cancel(peer: string, cid: CID): void {
     if (!this.#parts.peers.has(peer)) return
     const lane = this.#add(peer, cid, { cid: cid.bytes, priority: 1, cancel: true })
-    lane.cancelTimer ??= this.#parts.clock.after(CANCEL_DELAY_MS, () => { this.#flush(peer) })
+    lane.cancelTimer ??= this.#parts.clock.after(CANCEL_DELAY_MS, () => {
+      this.#flush(peer)
+    })
   }
 
-  forget (peer: string): void {
+  forget(peer: string): void {
     this.#lanes.get(peer)?.cancelTimer?.()
     this.#lanes.delete(peer)
   }
 
-  stop (): void {
+  stop(): void {
     for (const peer of [...this.#lanes.keys()]) this.forget(peer)
   }
 
-  #add (peer: string, cid: CID, entry: WantEntry): Lane {
+  #add(peer: string, cid: CID, entry: WantEntry): Lane {
     const lane = this.#lane(peer)
     const key = blockKey(cid)
     let message = lane.waiting.at(-1)
@@ -71,7 +76,7 @@ export class Outbox {
     return lane
   }
 
-  #lane (peer: string): Lane {
+  #lane(peer: string): Lane {
     let lane = this.#lanes.get(peer)
     if (lane === undefined) {
       lane = { waiting: [], sending: false, cancelTimer: undefined }
@@ -80,16 +85,20 @@ export class Outbox {
     return lane
   }
 
-  #flush (peer: string): void {
+  #flush(peer: string): void {
     const lane = this.#lanes.get(peer)
     if (lane === undefined || lane.sending) return
     lane.sending = true
     this.#drain(peer, lane)
-      .catch(error => { this.#parts.log.debug({ err: error, peer }, 'bitswap messages could not be sent') })
-      .finally(() => { lane.sending = false })
+      .catch(error => {
+        this.#parts.log.debug({ err: error, peer }, 'bitswap messages could not be sent')
+      })
+      .finally(() => {
+        lane.sending = false
+      })
   }
 
-  async #drain (peer: string, lane: Lane): Promise<void> {
+  async #drain(peer: string, lane: Lane): Promise<void> {
     for (let message = lane.waiting.shift(); message !== undefined; message = lane.waiting.shift()) {
       lane.cancelTimer?.()
       lane.cancelTimer = undefined
@@ -97,7 +106,7 @@ export class Outbox {
     }
   }
 
-  async #send (peer: string, message: WireMessage): Promise<void> {
+  async #send(peer: string, message: WireMessage): Promise<void> {
     const wanted = [...message.wantlist].filter(([, entry]) => entry.cancel !== true).map(([key]) => key)
     const id = this.#parts.peers.get(peer)
     try {

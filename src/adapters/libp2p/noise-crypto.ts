@@ -31,7 +31,7 @@ export function nativeNoiseCrypto (): ICryptoInterface {
     generateX25519KeyPairFromSeed: fromSeed,
     generateX25519SharedKey: sharedKey,
     chaCha20Poly1305Encrypt: (plaintext, nonce, ad, raw) => encrypt(plaintext, nonce, ad, keyOf(raw)),
-    chaCha20Poly1305Decrypt: (ciphertext, nonce, ad, raw) => decrypt(ciphertext, nonce, ad, keyOf(raw))
+    chaCha20Poly1305Decrypt: (ciphertext, nonce, ad, raw, copy) => decrypt(ciphertext, nonce, ad, keyOf(raw), copy)
   }
 }
 
@@ -44,13 +44,18 @@ function encrypt (plaintext: Pieces, nonce: Uint8Array, ad: Uint8Array, key: Key
   return Buffer.concat(parts, plaintext.byteLength + TAG_BYTES)
 }
 
-/** @throws when the bytes were changed on the way; noise then drops the connection */
-function decrypt (ciphertext: Pieces, nonce: Uint8Array, ad: Uint8Array, key: KeyObject): Uint8Array {
+/**
+ * Noise hands in `copy`, the ciphertext without its tag in one piece, as a buffer to decrypt into. Read from instead,
+ * it saves joining the pieces a second time.
+ *
+ * @throws when the bytes were changed on the way; noise then drops the connection
+ */
+function decrypt (ciphertext: Pieces, nonce: Uint8Array, ad: Uint8Array, key: KeyObject, copy?: Uint8Array): Uint8Array {
   const length = ciphertext.byteLength - TAG_BYTES
   const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
   decipher.setAAD(ad, { plaintextLength: length })
   decipher.setAuthTag(ciphertext.subarray(length))
-  const plain = decipher.update(ciphertext.subarray(0, length))
+  const plain = decipher.update(copy?.byteLength === length ? copy : ciphertext.subarray(0, length))
   decipher.final()
   return plain
 }

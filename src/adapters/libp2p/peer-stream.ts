@@ -109,8 +109,9 @@ export class Libp2pPeerStream implements PeerStream {
     if (!this.#resuming) this.#pauseWhenFull()
   }
 
+  /** Without Node's Buffer, whose `slice` shares where that of the type it claims to be copies. */
   #push (chunk: Uint8Array): void {
-    this.#chunks.push(chunk)
+    this.#chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
     this.#queued += chunk.byteLength + CHUNK_OVERHEAD
   }
 

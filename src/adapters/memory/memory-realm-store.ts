@@ -16,18 +16,21 @@ export interface MemoryRealmStoreInit {
   readonly maxBytes?: Bytes | undefined
 }
 
-export function memoryRealmStore (init: MemoryRealmStoreInit = {}): RealmStore {
+export function memoryRealmStore(init: MemoryRealmStoreInit = {}): RealmStore {
   const blocks = new MemoryBlockStore(init)
   return {
     blocks,
     records: new MemoryRecordStore(),
     remembered: new MemoryRemembered(),
     corruptCount: () => blocks.corruptCount,
-    async [Symbol.asyncDispose] () {}
+    async [Symbol.asyncDispose]() {}
   }
 }
 
-interface StoredBlock { readonly multihash: Uint8Array, readonly bytes: Uint8Array }
+interface StoredBlock {
+  readonly multihash: Uint8Array
+  readonly bytes: Uint8Array
+}
 
 class MemoryBlockStore implements BlockStore {
   readonly #blocks = new Map<string, StoredBlock>()
@@ -35,15 +38,15 @@ class MemoryBlockStore implements BlockStore {
   #bytes: Bytes = 0
   corruptCount = 0
 
-  constructor (init: MemoryRealmStoreInit) {
+  constructor(init: MemoryRealmStoreInit) {
     this.#maxBytes = init.maxBytes ?? 0
   }
 
-  async has (cid: CID): Promise<boolean> {
+  async has(cid: CID): Promise<boolean> {
     return this.#blocks.has(blockKey(cid))
   }
 
-  async get (cid: CID, options: AbortOptions = {}): Promise<VerifiedBlock | undefined> {
+  async get(cid: CID, options: AbortOptions = {}): Promise<VerifiedBlock | undefined> {
     options.signal?.throwIfAborted()
     const stored = this.#blocks.get(blockKey(cid))
     if (stored === undefined) return undefined
@@ -57,35 +60,39 @@ class MemoryBlockStore implements BlockStore {
     }
   }
 
-  async put ({ cid, bytes }: VerifiedBlock, options: AbortOptions = {}): Promise<boolean> {
+  async put({ cid, bytes }: VerifiedBlock, options: AbortOptions = {}): Promise<boolean> {
     options.signal?.throwIfAborted()
     const key = blockKey(cid)
     if (this.#blocks.has(key)) return false
     if (this.#maxBytes > 0 && this.#bytes + bytes.byteLength > this.#maxBytes) {
-      throw new KithError('QUOTA_EXCEEDED', `the store is limited to ${this.#maxBytes} bytes and holds ${this.#bytes}; ${bytes.byteLength} more do not fit. Collect garbage or raise the limit.`, { maxBytes: this.#maxBytes })
+      throw new KithError(
+        'QUOTA_EXCEEDED',
+        `the store is limited to ${this.#maxBytes} bytes and holds ${this.#bytes}; ${bytes.byteLength} more do not fit. Collect garbage or raise the limit.`,
+        { maxBytes: this.#maxBytes }
+      )
     }
     this.#blocks.set(key, { multihash: cid.multihash.bytes, bytes })
     this.#bytes += bytes.byteLength
     return true
   }
 
-  async flush (): Promise<void> {}
+  async flush(): Promise<void> {}
 
-  async delete (cid: CID): Promise<void> {
+  async delete(cid: CID): Promise<void> {
     const stored = this.#blocks.get(blockKey(cid))
     if (stored === undefined) return
     this.#blocks.delete(blockKey(cid))
     this.#bytes -= stored.bytes.byteLength
   }
 
-  async * keys (options: AbortOptions = {}): AsyncGenerator<Uint8Array> {
+  async *keys(options: AbortOptions = {}): AsyncGenerator<Uint8Array> {
     for (const { multihash } of [...this.#blocks.values()]) {
       options.signal?.throwIfAborted()
       yield multihash
     }
   }
 
-  usage (): StoreUsage {
+  usage(): StoreUsage {
     return { blocks: this.#blocks.size, bytes: this.#bytes }
   }
 }
@@ -93,29 +100,29 @@ class MemoryBlockStore implements BlockStore {
 class MemoryRecordStore implements RecordStore {
   readonly #records = new Map<string, ContentRecord>()
 
-  get (root: CID): ContentRecord | undefined {
+  get(root: CID): ContentRecord | undefined {
     return this.#records.get(blockKey(root))
   }
 
-  findByHash (sha256: Uint8Array): ContentRecord | undefined {
+  findByHash(sha256: Uint8Array): ContentRecord | undefined {
     const wanted = hex(sha256)
     return this.#sorted().find(record => record.sha256 !== undefined && hex(record.sha256) === wanted)
   }
 
-  async put (record: ContentRecord): Promise<void> {
+  async put(record: ContentRecord): Promise<void> {
     this.#records.set(blockKey(record.root), record)
   }
 
-  async remove (root: CID): Promise<boolean> {
+  async remove(root: CID): Promise<boolean> {
     return this.#records.delete(blockKey(root))
   }
 
-  touch (root: CID, at: Ms): void {
+  touch(root: CID, at: Ms): void {
     const record = this.get(root)
     if (record !== undefined && record.lastAccess < at) this.#records.set(blockKey(root), { ...record, lastAccess: at })
   }
 
-  list (options: { readonly cursor?: string, readonly limit: number, readonly type?: string }): RecordPage {
+  list(options: { readonly cursor?: string; readonly limit: number; readonly type?: string }): RecordPage {
     const after = options.cursor === undefined ? '' : checkCursor(options.cursor)
     const limit = Math.max(1, Math.min(options.limit, PAGE_MAX))
     const rest = this.#sorted().filter(record => (options.type === undefined || record.type === options.type) && cursorOf(record) > after)
@@ -124,29 +131,33 @@ class MemoryRecordStore implements RecordStore {
     return rest.length > limit && last !== undefined ? { items, cursor: cursorOf(last) } : { items }
   }
 
-  count (): number { return this.#records.size }
+  count(): number {
+    return this.#records.size
+  }
 
-  #sorted (): ContentRecord[] {
-    return [...this.#records.values()].toSorted((a, b) => cursorOf(a) < cursorOf(b) ? -1 : 1)
+  #sorted(): ContentRecord[] {
+    return [...this.#records.values()].toSorted((a, b) => (cursorOf(a) < cursorOf(b) ? -1 : 1))
   }
 }
 
 class MemoryRemembered implements Remembered {
   readonly #digests = new Set<string>()
 
-  async add (digests: readonly Uint8Array[]): Promise<void> {
+  async add(digests: readonly Uint8Array[]): Promise<void> {
     for (const digest of digests) this.#digests.add(hex(digest))
   }
 
-  has (digest: Uint8Array): boolean { return this.#digests.has(hex(digest)) }
+  has(digest: Uint8Array): boolean {
+    return this.#digests.has(hex(digest))
+  }
 }
 
 /** Sorts as (createdAt, root) do: 16 digits hold every safe integer. */
-function cursorOf (record: ContentRecord): string {
+function cursorOf(record: ContentRecord): string {
   return `${String(record.createdAt).padStart(16, '0')}-${hex(record.root.multihash.bytes)}`
 }
 
-function checkCursor (cursor: string): string {
+function checkCursor(cursor: string): string {
   if (/^\d{16}-(?:[0-9a-f]{2})+$/.test(cursor)) return cursor
   throw new KithError('INVALID_PARAMS', 'the cursor is not one that a listing returned. Leave it out to begin at the start.')
 }

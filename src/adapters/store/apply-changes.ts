@@ -13,14 +13,23 @@ export interface Change {
   readonly seq: number
 }
 
-interface Delta { blocks: number, bytes: number }
+interface Delta {
+  blocks: number
+  bytes: number
+}
 
 /**
  * @param places of the puts among `changes`, in their order
  * @param active the segment that grew and its new length
  * @param at Unix milliseconds, noted with what is quarantined
  */
-export function applyChanges (index: IndexDb, changes: readonly Change[], places: readonly Place[], active: { readonly number: number, readonly length: number } | undefined, at: number): void {
+export function applyChanges(
+  index: IndexDb,
+  changes: readonly Change[],
+  places: readonly Place[],
+  active: { readonly number: number; readonly length: number } | undefined,
+  at: number
+): void {
   const deltas = new Map<number, Delta>()
   let used = 0
   for (const change of changes) {
@@ -32,7 +41,7 @@ export function applyChanges (index: IndexDb, changes: readonly Change[], places
   }
 }
 
-function applyPut (index: IndexDb, hash: Uint8Array, place: Place | undefined, deltas: Map<number, Delta>): void {
+function applyPut(index: IndexDb, hash: Uint8Array, place: Place | undefined, deltas: Map<number, Delta>): void {
   if (place === undefined) throw new RangeError('a put has no place')
   if (!index.insertBlock(hash, place)) {
     count(deltas, index.removeBlock(hash), -1)
@@ -41,13 +50,13 @@ function applyPut (index: IndexDb, hash: Uint8Array, place: Place | undefined, d
   count(deltas, place, 1)
 }
 
-function applyRemoval (index: IndexDb, change: Change, deltas: Map<number, Delta>, at: number): void {
+function applyRemoval(index: IndexDb, change: Change, deltas: Map<number, Delta>, at: number): void {
   const place = index.removeBlock(change.multihash)
   count(deltas, place, -1)
   if (place !== undefined && change.kind === 'quarantine') index.addQuarantine(change.multihash, place, at)
 }
 
-function count (deltas: Map<number, Delta>, place: Place | undefined, sign: 1 | -1): void {
+function count(deltas: Map<number, Delta>, place: Place | undefined, sign: 1 | -1): void {
   if (place === undefined) return
   const delta = deltas.get(place.segment) ?? { blocks: 0, bytes: 0 }
   delta.blocks += sign

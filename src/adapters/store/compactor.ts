@@ -28,23 +28,25 @@ export class Compactor {
   readonly #abort = new AbortController()
   #running: Promise<void> | undefined
 
-  constructor (components: CompactorComponents) {
+  constructor(components: CompactorComponents) {
     this.#parts = components
   }
 
   /** Looks for dead space; one run at a time. Never rejects: what fails is logged and tried after the next deletion. */
-  async run (): Promise<void> {
+  async run(): Promise<void> {
     if (this.#abort.signal.aborted) return
-    this.#running ??= this.#run().finally(() => { this.#running = undefined })
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+    })
     await this.#running
   }
 
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     this.#abort.abort()
     await this.#running
   }
 
-  async #run (): Promise<void> {
+  async #run(): Promise<void> {
     try {
       for (const row of this.#mostlyDead()) {
         if (row.blocks > 0) await this.#moveLiving(row)
@@ -52,16 +54,17 @@ export class Compactor {
         await this.#removeIfEmpty(row.number)
       }
     } catch (error) {
-      if (!this.#abort.signal.aborted) this.#parts.log.warn({ err: error }, 'dead space in the store could not be given back; it is tried again after the next deletion')
+      if (!this.#abort.signal.aborted)
+        this.#parts.log.warn({ err: error }, 'dead space in the store could not be given back; it is tried again after the next deletion')
     }
   }
 
-  #mostlyDead (): SegmentRow[] {
+  #mostlyDead(): SegmentRow[] {
     const { index, segments } = this.#parts
     return index.segments().filter(row => row.number !== segments.active?.number && row.bytes < row.length * ALIVE_SHARE_MIN)
   }
 
-  async #moveLiving (row: SegmentRow): Promise<void> {
+  async #moveLiving(row: SegmentRow): Promise<void> {
     const { index, segments, writer, blocks } = this.#parts
     for await (const { multihash, place } of segments.scan(row.number, row.length)) {
       const now = index.findBlock(multihash)
@@ -70,15 +73,18 @@ export class Compactor {
       while (!writer.hasRoom(place.length)) await writer.room({ signal: this.#abort.signal })
       // Whoever deleted or replaced it meanwhile is right; a corrupt one was quarantined by the read.
       const isCurrent = writer.find(keyOf(multihash)) === undefined && index.findBlock(multihash)?.offset === place.offset
-      if (block !== undefined && isCurrent) writer.accept(keyOf(multihash), { kind: 'put', multihash: block.cid.multihash.bytes, bytes: block.bytes })
+      if (block !== undefined && isCurrent)
+        writer.accept(keyOf(multihash), { kind: 'put', multihash: block.cid.multihash.bytes, bytes: block.bytes })
     }
     await writer.flush()
   }
 
-  async #removeIfEmpty (number: number): Promise<void> {
+  async #removeIfEmpty(number: number): Promise<void> {
     const { index, segments, writer } = this.#parts
     if (index.segments().find(row => row.number === number)?.blocks !== 0) return
     await segments.remove(number) // before its row: a file without a row would count as damage
-    await writer.commit(db => { db.removeSegment(number) })
+    await writer.commit(db => {
+      db.removeSegment(number)
+    })
   }
 }

@@ -62,15 +62,19 @@ export class IndexDb {
    *
    * @throws KithError START_FAILED for another format version or realm; SQLite's errors as they are
    */
-  constructor (path: string, init: { readonly realm: string, readonly mayCreate: boolean }) {
+  constructor(path: string, init: { readonly realm: string; readonly mayCreate: boolean }) {
     this.#db = new DatabaseSync(path)
     try {
-      this.#db.exec(`PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`)
+      this.#db.exec(
+        `PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`
+      )
       this.#db.exec('BEGIN IMMEDIATE; COMMIT') // takes the lock now, not at the first write
       if (init.mayCreate && this.#number('PRAGMA application_id') === 0) this.#create(init.realm)
       this.#check(path, init.realm)
       this.#findBlock = this.#db.prepare('SELECT segment, offset, length, cipher FROM blocks WHERE hash = ?')
-      this.#insertBlock = this.#db.prepare('INSERT INTO blocks (hash, segment, offset, length, cipher) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
+      this.#insertBlock = this.#db.prepare(
+        'INSERT INTO blocks (hash, segment, offset, length, cipher) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'
+      )
     } catch (error) {
       this.#db.close()
       throw error
@@ -78,7 +82,7 @@ export class IndexDb {
   }
 
   /** A statement, prepared once. */
-  statement (sql: string): StatementSync {
+  statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql)
     if (statement === undefined) {
       statement = this.#db.prepare(sql)
@@ -88,7 +92,7 @@ export class IndexDb {
   }
 
   /** Runs `work` in one durable transaction; what it throws undoes it. */
-  transaction (work: () => void): void {
+  transaction(work: () => void): void {
     this.#db.exec('BEGIN IMMEDIATE')
     try {
       work()
@@ -99,77 +103,107 @@ export class IndexDb {
     }
   }
 
-  findBlock (hash: Uint8Array): Place | undefined {
+  findBlock(hash: Uint8Array): Place | undefined {
     const row = this.#findBlock.get(hash)
     if (row === undefined) return undefined
     return { segment: Number(row['segment']), offset: Number(row['offset']), length: Number(row['length']), cipher: Number(row['cipher']) }
   }
 
   /** False if the block has a place already, which then stays. */
-  insertBlock (hash: Uint8Array, place: Place): boolean {
+  insertBlock(hash: Uint8Array, place: Place): boolean {
     return this.#insertBlock.run(hash, place.segment, place.offset, place.length, place.cipher).changes !== 0
   }
 
   /** The place it had. */
-  removeBlock (hash: Uint8Array): Place | undefined {
+  removeBlock(hash: Uint8Array): Place | undefined {
     const place = this.findBlock(hash)
     if (place !== undefined) this.statement('DELETE FROM blocks WHERE hash = ?').run(hash)
     return place
   }
 
   /** Up to `limit` hashes above `after`, ascending. */
-  hashesAfter (after: Uint8Array, limit: number): Uint8Array[] {
+  hashesAfter(after: Uint8Array, limit: number): Uint8Array[] {
     const rows = this.statement('SELECT hash FROM blocks WHERE hash > ? ORDER BY hash LIMIT ?').all(after, limit)
     return rows.map(row => row['hash']).filter(hash => hash instanceof Uint8Array)
   }
 
-  addQuarantine (hash: Uint8Array, place: Place, at: number): void {
-    this.statement('INSERT OR REPLACE INTO quarantine (hash, segment, offset, length, at) VALUES (?, ?, ?, ?, ?)')
-      .run(hash, place.segment, place.offset, place.length, at)
+  addQuarantine(hash: Uint8Array, place: Place, at: number): void {
+    this.statement('INSERT OR REPLACE INTO quarantine (hash, segment, offset, length, at) VALUES (?, ?, ?, ?, ?)').run(
+      hash,
+      place.segment,
+      place.offset,
+      place.length,
+      at
+    )
   }
 
-  segments (): SegmentRow[] {
-    return this.statement('SELECT number, length, blocks, bytes FROM segments ORDER BY number').all().map(row => (
-      { number: Number(row['number']), length: Number(row['length']), blocks: Number(row['blocks']), bytes: Number(row['bytes']) }
-    ))
+  segments(): SegmentRow[] {
+    return this.statement('SELECT number, length, blocks, bytes FROM segments ORDER BY number')
+      .all()
+      .map(row => ({
+        number: Number(row['number']),
+        length: Number(row['length']),
+        blocks: Number(row['blocks']),
+        bytes: Number(row['bytes'])
+      }))
   }
 
   /** Adds to the counts of a segment; `length` 0 leaves its length as it is. */
-  countSegment (number: number, delta: { readonly length: number, readonly blocks: number, readonly bytes: number }): void {
+  countSegment(number: number, delta: { readonly length: number; readonly blocks: number; readonly bytes: number }): void {
     this.statement(`INSERT INTO segments (number, length, blocks, bytes) VALUES (?, ?, ?, ?)
-      ON CONFLICT DO UPDATE SET length = max(length, excluded.length), blocks = blocks + excluded.blocks, bytes = bytes + excluded.bytes`)
-      .run(number, delta.length, delta.blocks, delta.bytes)
+      ON CONFLICT DO UPDATE SET length = max(length, excluded.length), blocks = blocks + excluded.blocks, bytes = bytes + excluded.bytes`).run(
+      number,
+      delta.length,
+      delta.blocks,
+      delta.bytes
+    )
   }
 
-  removeSegment (number: number): void {
+  removeSegment(number: number): void {
     this.statement('DELETE FROM segments WHERE number = ?').run(number)
   }
 
-  close (): void {
+  close(): void {
     this.#db.close()
   }
 
-  #create (realm: string): void {
+  #create(realm: string): void {
     this.#db.exec('BEGIN IMMEDIATE')
     this.#db.exec(SCHEMA)
     this.#db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)').run('realm', realm)
     this.#db.exec(`PRAGMA application_id=${APPLICATION_ID}; PRAGMA user_version=${STORE_FORMAT_VERSION}; COMMIT`)
   }
 
-  #check (path: string, realm: string): void {
+  #check(path: string, realm: string): void {
     const version = this.#number('PRAGMA user_version')
     const application = this.#number('PRAGMA application_id')
-    if (application === 0) throw new KithError('START_FAILED', `there are segments but their index ${path} is missing or empty. Restore index/ and segments/ from the same backup, or move both away to start empty.`)
-    if (application !== APPLICATION_ID) throw new KithError('START_FAILED', `${path} is not an index of Kith. Move it away, or choose another home directory.`)
+    if (application === 0)
+      throw new KithError(
+        'START_FAILED',
+        `there are segments but their index ${path} is missing or empty. Restore index/ and segments/ from the same backup, or move both away to start empty.`
+      )
+    if (application !== APPLICATION_ID)
+      throw new KithError('START_FAILED', `${path} is not an index of Kith. Move it away, or choose another home directory.`)
     if (version !== STORE_FORMAT_VERSION) {
-      const advice = version > STORE_FORMAT_VERSION ? 'Update Kith, or use another home directory.' : 'Export the content with the version that wrote it and import it here.'
-      throw new KithError('START_FAILED', `the store ${path} has format version ${version}; this version of Kith reads ${STORE_FORMAT_VERSION}. ${advice}`, { version, expected: STORE_FORMAT_VERSION })
+      const advice =
+        version > STORE_FORMAT_VERSION
+          ? 'Update Kith, or use another home directory.'
+          : 'Export the content with the version that wrote it and import it here.'
+      throw new KithError(
+        'START_FAILED',
+        `the store ${path} has format version ${version}; this version of Kith reads ${STORE_FORMAT_VERSION}. ${advice}`,
+        { version, expected: STORE_FORMAT_VERSION }
+      )
     }
     const owner = this.#db.prepare("SELECT value FROM meta WHERE key = 'realm'").get()?.['value']
-    if (owner !== realm) throw new KithError('START_FAILED', `the store ${path} belongs to realm "${String(owner)}", not to "${realm}": realms must never be mixed. Put the directory back where it was.`)
+    if (owner !== realm)
+      throw new KithError(
+        'START_FAILED',
+        `the store ${path} belongs to realm "${String(owner)}", not to "${realm}": realms must never be mixed. Put the directory back where it was.`
+      )
   }
 
-  #number (sql: string): number {
+  #number(sql: string): number {
     return Number(Object.values(this.#db.prepare(sql).get() ?? {})[0])
   }
 }

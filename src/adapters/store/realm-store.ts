@@ -41,7 +41,7 @@ export interface RealmStoreInit {
  *
  * @throws KithError START_FAILED: open elsewhere, of another format version or realm, damaged, not permitted
  */
-export async function openRealmStore (components: RealmStoreComponents, init: RealmStoreInit): Promise<RealmStore> {
+export async function openRealmStore(components: RealmStoreComponents, init: RealmStoreInit): Promise<RealmStore> {
   try {
     return await open(components, init)
   } catch (error) {
@@ -49,7 +49,7 @@ export async function openRealmStore (components: RealmStoreComponents, init: Re
   }
 }
 
-async function open (components: RealmStoreComponents, init: RealmStoreInit): Promise<RealmStore> {
+async function open(components: RealmStoreComponents, init: RealmStoreInit): Promise<RealmStore> {
   const directory = join(init.directory, 'segments')
   await makeDirectory(directory)
   await makeDirectory(join(init.directory, 'index'))
@@ -57,7 +57,13 @@ async function open (components: RealmStoreComponents, init: RealmStoreInit): Pr
   const index = new IndexDb(join(init.directory, 'index', 'index.db'), { realm: init.realm, mayCreate })
   try {
     await syncDirectory(join(init.directory, 'index'))
-    const segments = await SegmentFiles.open({ directory, realm: init.realm, known: index.segments(), open: components.openFile, segmentBytes: init.segmentBytes })
+    const segments = await SegmentFiles.open({
+      directory,
+      realm: init.realm,
+      known: index.segments(),
+      open: components.openFile,
+      segmentBytes: init.segmentBytes
+    })
     return new DiskRealmStore(components, init, index, segments)
   } catch (error) {
     index.close()
@@ -77,7 +83,7 @@ class DiskRealmStore implements RealmStore {
   readonly #segments: SegmentFiles
   #closing: Promise<void> | undefined
 
-  constructor (components: RealmStoreComponents, init: RealmStoreInit, index: IndexDb, segments: SegmentFiles) {
+  constructor(components: RealmStoreComponents, init: RealmStoreInit, index: IndexDb, segments: SegmentFiles) {
     const { clock, log } = components
     const writer = new StoreWriter({ clock, log, index, segments }, { realm: init.realm })
     this.#blocks = new SegmentBlockStore({ index, segments, writer, log }, { realm: init.realm, maxBytes: init.maxBytes })
@@ -89,18 +95,22 @@ class DiskRealmStore implements RealmStore {
     this.blocks = this.#blocks
     this.records = this.#records
     this.remembered = new SqliteRemembered({ index, writer }, { realm: init.realm })
-    writer.onCommitted = changes => { if (changes.some(isRemoval)) void this.#compactor.run() }
+    writer.onCommitted = changes => {
+      if (changes.some(isRemoval)) void this.#compactor.run()
+    }
   }
 
-  corruptCount (): number { return this.#blocks.corruptCount }
+  corruptCount(): number {
+    return this.#blocks.corruptCount
+  }
 
-  async [Symbol.asyncDispose] (): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close()
     await this.#closing
   }
 
   /** Flushes, and closes everything even if that fails; then the failure is thrown. */
-  async #close (): Promise<void> {
+  async #close(): Promise<void> {
     await this.#compactor.stop()
     try {
       await this.#records.flushTouches()
@@ -113,12 +123,12 @@ class DiskRealmStore implements RealmStore {
   }
 }
 
-function isRemoval (change: Change): boolean {
+function isRemoval(change: Change): boolean {
   return change.kind !== 'put'
 }
 
 /** With its parents, so that they survive power loss too. */
-async function makeDirectory (directory: string): Promise<void> {
+async function makeDirectory(directory: string): Promise<void> {
   const first = await mkdir(directory, { recursive: true, mode: 0o700 })
   if (first === undefined) return
   for (let made = directory; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made))

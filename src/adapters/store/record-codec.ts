@@ -24,17 +24,20 @@ interface StoredRecord {
   readonly pinned: boolean
 }
 
-export function encodeRecord (record: ContentRecord): Uint8Array {
+export function encodeRecord(record: ContentRecord): Uint8Array {
   const { root, sha256, lastAccess: _, ...rest } = record
   const stored: StoredRecord = { root: root.toString(), ...rest, ...(sha256 === undefined ? {} : { sha256: hex(sha256) }) }
   return Buffer.concat([Buffer.of(RECORD_VERSION, CIPHER_PLAIN), Buffer.from(JSON.stringify(stored))])
 }
 
 /** @throws KithError UNAVAILABLE for a version or cipher this program does not know */
-export function decodeRecord (payload: Uint8Array, lastAccess: number): ContentRecord {
+export function decodeRecord(payload: Uint8Array, lastAccess: number): ContentRecord {
   const [version, cipher] = payload
   if (version !== RECORD_VERSION || cipher !== CIPHER_PLAIN) {
-    throw new KithError('UNAVAILABLE', `a content record has version ${version} and cipher ${cipher}, which this version of Kith cannot read. Update Kith.`)
+    throw new KithError(
+      'UNAVAILABLE',
+      `a content record has version ${version} and cipher ${cipher}, which this version of Kith cannot read. Update Kith.`
+    )
   }
   const stored: StoredRecord = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset + 2, payload.byteLength - 2).toString())
   const { root, sha256, ...rest } = stored

@@ -39,20 +39,24 @@ export class SegmentBlockStore implements BlockStore {
   #usage: StoreUsage
   #corrupt = 0
 
-  constructor (components: SegmentBlockStoreComponents, init: SegmentBlockStoreInit) {
+  constructor(components: SegmentBlockStoreComponents, init: SegmentBlockStoreInit) {
     this.#parts = components
     this.#realm = init.realm
     this.#maxBytes = init.maxBytes ?? 0
-    this.#usage = components.index.segments().reduce((sum, row) => ({ blocks: sum.blocks + row.blocks, bytes: sum.bytes + row.bytes }), { blocks: 0, bytes: 0 })
+    this.#usage = components.index
+      .segments()
+      .reduce((sum, row) => ({ blocks: sum.blocks + row.blocks, bytes: sum.bytes + row.bytes }), { blocks: 0, bytes: 0 })
   }
 
-  get corruptCount (): number { return this.#corrupt }
+  get corruptCount(): number {
+    return this.#corrupt
+  }
 
-  async has (cid: CID): Promise<boolean> {
+  async has(cid: CID): Promise<boolean> {
     return this.#lengthOf(cid.multihash.bytes) !== undefined
   }
 
-  async get (cid: CID, options: AbortOptions = {}): Promise<VerifiedBlock | undefined> {
+  async get(cid: CID, options: AbortOptions = {}): Promise<VerifiedBlock | undefined> {
     options.signal?.throwIfAborted()
     const hash = cid.multihash.bytes
     const change = this.#parts.writer.find(keyOf(hash))
@@ -61,7 +65,7 @@ export class SegmentBlockStore implements BlockStore {
     return place === undefined ? undefined : await this.#getFrom(place, cid, options)
   }
 
-  async put (block: VerifiedBlock, options: AbortOptions = {}): Promise<boolean> {
+  async put(block: VerifiedBlock, options: AbortOptions = {}): Promise<boolean> {
     options.signal?.throwIfAborted()
     const { writer } = this.#parts
     const multihash = block.cid.multihash.bytes
@@ -77,18 +81,18 @@ export class SegmentBlockStore implements BlockStore {
     return true
   }
 
-  async flush (): Promise<void> {
+  async flush(): Promise<void> {
     await this.#parts.writer.flush()
   }
 
   /** Gone at once; the deletion is durable after {@link flush}. */
-  async delete (cid: CID): Promise<void> {
+  async delete(cid: CID): Promise<void> {
     const multihash = cid.multihash.bytes
     while (!this.#parts.writer.hasRoom(0)) await this.#parts.writer.room({})
     this.#drop('delete', multihash)
   }
 
-  async * keys (options: AbortOptions = {}): AsyncGenerator<Uint8Array> {
+  async *keys(options: AbortOptions = {}): AsyncGenerator<Uint8Array> {
     const { index, writer } = this.#parts
     const fresh = writer.pendingPuts()
     const seen = new Set(fresh.map(change => keyOf(change.multihash)))
@@ -100,21 +104,23 @@ export class SegmentBlockStore implements BlockStore {
     while (after !== undefined) {
       options.signal?.throwIfAborted()
       const page: Uint8Array[] = index.hashesAfter(after, KEYS_PAGE)
-      yield * page.filter(hash => !seen.has(keyOf(hash)) && (writer.find(keyOf(hash))?.kind ?? 'put') === 'put')
+      yield* page.filter(hash => !seen.has(keyOf(hash)) && (writer.find(keyOf(hash))?.kind ?? 'put') === 'put')
       after = page.at(-1)
     }
   }
 
-  usage (): StoreUsage { return this.#usage }
+  usage(): StoreUsage {
+    return this.#usage
+  }
 
   /** Undefined when absent. */
-  #lengthOf (hash: Uint8Array): number | undefined {
+  #lengthOf(hash: Uint8Array): number | undefined {
     const change = this.#parts.writer.find(keyOf(hash))
     if (change !== undefined) return change.kind === 'put' ? change.bytes.byteLength : undefined
     return this.#findPlace(hash)?.length
   }
 
-  #findPlace (hash: Uint8Array): Place | undefined {
+  #findPlace(hash: Uint8Array): Place | undefined {
     try {
       return this.#parts.index.findBlock(hash)
     } catch (error) {
@@ -122,8 +128,12 @@ export class SegmentBlockStore implements BlockStore {
     }
   }
 
-  async #getFrom (place: Place, cid: CID, options: AbortOptions): Promise<VerifiedBlock | undefined> {
-    if (place.cipher !== CIPHER_PLAIN) throw new KithError('UNAVAILABLE', `a block in realm "${this.#realm}" is sealed with cipher ${place.cipher}, which this version of Kith cannot open. Update Kith.`)
+  async #getFrom(place: Place, cid: CID, options: AbortOptions): Promise<VerifiedBlock | undefined> {
+    if (place.cipher !== CIPHER_PLAIN)
+      throw new KithError(
+        'UNAVAILABLE',
+        `a block in realm "${this.#realm}" is sealed with cipher ${place.cipher}, which this version of Kith cannot open. Update Kith.`
+      )
     const bytes = await this.#read(place)
     options.signal?.throwIfAborted()
     try {
@@ -134,7 +144,7 @@ export class SegmentBlockStore implements BlockStore {
     return await this.#missed(place, cid, options)
   }
 
-  async #read (place: Place): Promise<Uint8Array | undefined> {
+  async #read(place: Place): Promise<Uint8Array | undefined> {
     try {
       return await this.#parts.segments.read(place)
     } catch (error) {
@@ -143,7 +153,7 @@ export class SegmentBlockStore implements BlockStore {
   }
 
   /** The bytes were not there: moved or deleted meanwhile, or corrupt. */
-  async #missed (place: Place, cid: CID, options: AbortOptions): Promise<VerifiedBlock | undefined> {
+  async #missed(place: Place, cid: CID, options: AbortOptions): Promise<VerifiedBlock | undefined> {
     const hash = cid.multihash.bytes
     const now = this.#findPlace(hash)
     const isSame = now !== undefined && now.segment === place.segment && now.offset === place.offset
@@ -154,19 +164,23 @@ export class SegmentBlockStore implements BlockStore {
     return undefined
   }
 
-  #drop (kind: 'delete' | 'quarantine', multihash: Uint8Array): void {
+  #drop(kind: 'delete' | 'quarantine', multihash: Uint8Array): void {
     const length = this.#lengthOf(multihash)
     if (length === undefined) return
     this.#parts.writer.accept(keyOf(multihash), { kind, multihash, bytes: NO_BYTES })
     this.#count(-1, -length)
   }
 
-  #checkQuota (size: number): void {
+  #checkQuota(size: number): void {
     if (this.#maxBytes === 0 || this.#usage.bytes + size <= this.#maxBytes) return
-    throw new KithError('QUOTA_EXCEEDED', `realm "${this.#realm}" is limited to ${this.#maxBytes} bytes and holds ${this.#usage.bytes}; ${size} more do not fit. Collect garbage or raise the limit.`, { realm: this.#realm, maxBytes: this.#maxBytes })
+    throw new KithError(
+      'QUOTA_EXCEEDED',
+      `realm "${this.#realm}" is limited to ${this.#maxBytes} bytes and holds ${this.#usage.bytes}; ${size} more do not fit. Collect garbage or raise the limit.`,
+      { realm: this.#realm, maxBytes: this.#maxBytes }
+    )
   }
 
-  #count (blocks: number, bytes: number): void {
+  #count(blocks: number, bytes: number): void {
     this.#usage = { blocks: this.#usage.blocks + blocks, bytes: this.#usage.bytes + bytes }
   }
 }

@@ -2,21 +2,28 @@
  * The append-only segment files of one realm. Bytes returned by {@link SegmentFiles.append} are durable.
  * A crash leaves at most a torn tail behind the length the index knows; opening cuts it off.
  */
-import { readSync } from 'node:fs'
 import { open as openFile, readdir, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KithError } from '../../errors.ts'
 import { MIB } from '../../model/units.ts'
 import type { Place, SegmentRow } from './index-db.ts'
-import { BLOCK_HEADER_BYTES, CIPHER_PLAIN, decodeBlockHeader, decodeSegmentHeader, encodeSegmentHeader, MULTIHASH_BYTES_MAX, payloadOffset, SEGMENT_HEADER_BYTES, writeBlockHeader } from './segment-format.ts'
+import {
+  BLOCK_HEADER_BYTES,
+  CIPHER_PLAIN,
+  decodeBlockHeader,
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  MULTIHASH_BYTES_MAX,
+  payloadOffset,
+  SEGMENT_HEADER_BYTES
+} from './segment-format.ts'
+import { layOut, readAt, writeAll, type Appendable } from './segment-io.ts'
 import { errorCode } from './store-error.ts'
 
 /** A segment is closed at this size: large enough that few files are open, small enough to rewrite one. Bytes. */
 export const SEGMENT_BYTES_MAX = 256 * MIB
 /** Segments kept open for reading. Files. */
 const OPEN_SEGMENTS_MAX = 64
-/** Reads up to this size cost less on the calling thread than a turn through the thread pool. Bytes. */
-const READ_SYNC_BYTES_MAX = 16 * 1024
 /** No crash leaves more than one commit (10 MiB and headers) unknown to the index. Bytes. */
 const TAIL_BYTES_MAX = 16 * MIB
 /** A handle can be evicted between look-up and read; the next try opens it anew. */
@@ -35,13 +42,18 @@ export interface SegmentFilesInit {
   readonly segmentBytes?: number | undefined
 }
 
-/** A block to append. */
-export interface Appendable { readonly multihash: Uint8Array, readonly bytes: Uint8Array }
-
 /** A block found by scanning a segment. */
-export interface ScannedBlock { readonly multihash: Uint8Array, readonly place: Place }
+export interface ScannedBlock {
+  readonly multihash: Uint8Array
+  readonly place: Place
+}
 
-interface ActiveSegment { readonly number: number, readonly file: FileHandle, length: number, durable: number }
+interface ActiveSegment {
+  readonly number: number
+  readonly file: FileHandle
+  length: number
+  durable: number
+}
 
 export class SegmentFiles {
   readonly #init: SegmentFilesInit
@@ -50,14 +62,14 @@ export class SegmentFiles {
   #active: ActiveSegment | undefined
   #lastNumber: number
 
-  private constructor (init: SegmentFilesInit) {
+  private constructor(init: SegmentFilesInit) {
     this.#init = init
     this.#open = init.open ?? openFile
     this.#lastNumber = init.known.at(-1)?.number ?? 0
   }
 
   /** Cuts off what the index does not know of and goes on in the last segment. Costs nothing per block. */
-  static async open (init: SegmentFilesInit): Promise<SegmentFiles> {
+  static async open(init: SegmentFilesInit): Promise<SegmentFiles> {
     const files = new SegmentFiles(init)
     const known = new Set(init.known.map(row => row.number))
     for (const number of await listSegments(init.directory)) {
@@ -69,10 +81,12 @@ export class SegmentFiles {
   }
 
   /** The segment that grows, and its length after the last append. */
-  get active (): { readonly number: number, readonly length: number } | undefined { return this.#active }
+  get active(): { readonly number: number; readonly length: number } | undefined {
+    return this.#active
+  }
 
   /** Writes the blocks in one go; when it returns they are durable. After a failure call {@link abandon}. */
-  async append (blocks: readonly Appendable[]): Promise<Place[]> {
+  async append(blocks: readonly Appendable[]): Promise<Place[]> {
     if (blocks.length === 0) return []
     const active = await this.#writable()
     const { parts, places, length } = layOut(blocks, active)
@@ -83,7 +97,7 @@ export class SegmentFiles {
   }
 
   /** To be called when the index has committed what was appended. */
-  committed (): void {
+  committed(): void {
     if (this.#active !== undefined) this.#active.durable = this.#active.length
   }
 
@@ -91,7 +105,7 @@ export class SegmentFiles {
    * Ends the active segment after a failure. After a failed sync nobody can say what is on the disk behind the
    * length the index knows, so that tail is never written again: the next append begins a new file.
    */
-  async abandon (): Promise<void> {
+  async abandon(): Promise<void> {
     const active = this.#active
     if (active === undefined) return
     this.#active = undefined
@@ -102,12 +116,12 @@ export class SegmentFiles {
   }
 
   /** The payload; undefined if the file is gone or ends before it. Throws on I/O errors. */
-  async read (place: Place): Promise<Uint8Array | undefined> {
+  async read(place: Place): Promise<Uint8Array | undefined> {
     for (let tries = 1; ; tries++) {
       try {
         const bytes = new Uint8Array(Buffer.allocUnsafeSlow(place.length).buffer) // not zeroed, and no Buffer: its slice differs
-        const file = this.#readers.get(place.segment) ?? await this.#reader(place.segment)
-        return await readAt(file, bytes, place.offset) === place.length ? bytes : undefined
+        const file = this.#readers.get(place.segment) ?? (await this.#reader(place.segment))
+        return (await readAt(file, bytes, place.offset)) === place.length ? bytes : undefined
       } catch (error) {
         if (errorCode(error) === 'ENOENT') return undefined
         if (errorCode(error) !== 'EBADF' || tries === READ_TRIES_MAX) throw error
@@ -116,7 +130,7 @@ export class SegmentFiles {
   }
 
   /** Every intact block header up to `length`; stops at the first that is not. Reads no payload. */
-  async * scan (segment: number, length: number): AsyncGenerator<ScannedBlock> {
+  async *scan(segment: number, length: number): AsyncGenerator<ScannedBlock> {
     const head = { segment, offset: 0, length: SEGMENT_HEADER_BYTES, cipher: CIPHER_PLAIN }
     const header = await this.read(head)
     if (header === undefined || decodeSegmentHeader(Buffer.from(header.buffer))?.number !== segment) return
@@ -132,7 +146,7 @@ export class SegmentFiles {
   }
 
   /** Gives back the space of a segment of which no block is named any more. Running reads end first. */
-  async remove (number: number): Promise<void> {
+  async remove(number: number): Promise<void> {
     const reader = this.#readers.get(number)
     this.#readers.delete(number)
     await reader?.close()
@@ -141,14 +155,18 @@ export class SegmentFiles {
     })
   }
 
-  async close (): Promise<void> {
+  async close(): Promise<void> {
     const open = [...this.#readers.values()]
     this.#readers.clear()
     this.#active = undefined
-    await Promise.all(open.map(async file => { await file.close() }))
+    await Promise.all(
+      open.map(async file => {
+        await file.close()
+      })
+    )
   }
 
-  async #writable (): Promise<ActiveSegment> {
+  async #writable(): Promise<ActiveSegment> {
     if (this.#active !== undefined && this.#active.length < (this.#init.segmentBytes ?? SEGMENT_BYTES_MAX)) return this.#active
     const number = ++this.#lastNumber
     const file = await this.#open(this.#path(number), 'wx+', 0o600)
@@ -162,28 +180,34 @@ export class SegmentFiles {
     return active
   }
 
-  async #resume (last: SegmentRow): Promise<void> {
+  async #resume(last: SegmentRow): Promise<void> {
     const file = await this.#open(this.#path(last.number), 'r+').catch((error: unknown) => {
       if (errorCode(error) === 'ENOENT') return undefined // its blocks are found missing when they are read
       throw error
     })
     if (file === undefined) return
     const { size } = await file.stat()
-    if (size < last.length) { await file.close(); return } // damaged: read only, the next append begins a new file
-    if (size - last.length > TAIL_BYTES_MAX) { await file.close(); throw staleIndexError(this.#path(last.number)) }
+    if (size < last.length) {
+      await file.close()
+      return
+    } // damaged: read only, the next append begins a new file
+    if (size - last.length > TAIL_BYTES_MAX) {
+      await file.close()
+      throw staleIndexError(this.#path(last.number))
+    }
     if (size > last.length) await file.truncate(last.length)
     this.#active = { number: last.number, file, length: last.length, durable: last.length }
     this.#keepOpen(last.number, file)
   }
 
   /** A segment of which no block was ever committed: at most one commit is in it. */
-  async #removeUnknown (number: number): Promise<void> {
+  async #removeUnknown(number: number): Promise<void> {
     const path = this.#path(number)
     if ((await stat(path)).size > TAIL_BYTES_MAX) throw staleIndexError(path)
     await unlink(path)
   }
 
-  async #reader (number: number): Promise<FileHandle> {
+  async #reader(number: number): Promise<FileHandle> {
     const file = await this.#open(this.#path(number), 'r')
     const other = this.#readers.get(number)
     if (other === undefined) {
@@ -194,7 +218,7 @@ export class SegmentFiles {
     return other
   }
 
-  #keepOpen (number: number, file: FileHandle): void {
+  #keepOpen(number: number, file: FileHandle): void {
     this.#readers.set(number, file)
     if (this.#readers.size <= OPEN_SEGMENTS_MAX) return
     const oldest = [...this.#readers.keys()].find(other => other !== this.#active?.number && other !== number)
@@ -204,79 +228,35 @@ export class SegmentFiles {
     handle.close().catch(() => {}) // was open for reading only
   }
 
-  #path (number: number): string {
+  #path(number: number): string {
     return join(this.#init.directory, `${String(number).padStart(6, '0')}.seg`)
   }
 }
 
 /** More data than a crash can leave behind: throwing it away could be throwing away what somebody relies on. */
-function staleIndexError (path: string): KithError {
-  return new KithError('START_FAILED', `${path} holds far more than its index knows: the index is older than the segments. Restore index/ and segments/ from the same backup, or move both away to start empty.`, { path })
+function staleIndexError(path: string): KithError {
+  return new KithError(
+    'START_FAILED',
+    `${path} holds far more than its index knows: the index is older than the segments. Restore index/ and segments/ from the same backup, or move both away to start empty.`,
+    { path }
+  )
 }
 
 /** Numbers of the segment files in a directory, ascending. */
-export async function listSegments (directory: string): Promise<number[]> {
+export async function listSegments(directory: string): Promise<number[]> {
   const names = await readdir(directory)
-  return names.filter(name => /^\d{6,}\.seg$/.test(name)).map(name => Number.parseInt(name, 10)).toSorted((a, b) => a - b)
+  return names
+    .filter(name => /^\d{6,}\.seg$/.test(name))
+    .map(name => Number.parseInt(name, 10))
+    .toSorted((a, b) => a - b)
 }
 
 /** Makes the creation of files in it durable. */
-export async function syncDirectory (directory: string): Promise<void> {
+export async function syncDirectory(directory: string): Promise<void> {
   const handle = await openFile(directory, 'r')
   try {
     await handle.sync()
   } finally {
     await handle.close()
   }
-}
-
-function layOut (blocks: readonly Appendable[], active: ActiveSegment): { parts: Uint8Array[], places: Place[], length: number } {
-  const headers = Buffer.alloc(blocks.reduce((sum, { multihash }) => sum + payloadOffset(multihash), 0))
-  const parts: Uint8Array[] = []
-  const places: Place[] = []
-  let headersUsed = 0
-  let offset = active.length
-  for (const { multihash, bytes } of blocks) {
-    const headerLength = payloadOffset(multihash)
-    writeBlockHeader(headers, headersUsed, multihash, bytes.byteLength)
-    parts.push(headers.subarray(headersUsed, headersUsed + headerLength), bytes)
-    headersUsed += headerLength
-    places.push({ segment: active.number, offset: offset + headerLength, length: bytes.byteLength, cipher: CIPHER_PLAIN })
-    offset += headerLength + bytes.byteLength
-  }
-  return { parts, places, length: offset - active.length }
-}
-
-async function writeAll (file: FileHandle, parts: readonly Uint8Array[], position: number, length: number): Promise<void> {
-  let rest = [...parts]
-  for (let written = 0; written < length;) {
-    const { bytesWritten } = await file.writev(rest, position + written)
-    if (bytesWritten === 0) throw new Error('the disk took no more bytes')
-    written += bytesWritten
-    rest = dropBytes(rest, bytesWritten)
-  }
-}
-
-/** What is left of `parts` after a short write. */
-function dropBytes (parts: readonly Uint8Array[], count: number): Uint8Array[] {
-  let skip = count
-  let index = 0
-  for (let part = parts[0]; part !== undefined && skip >= part.byteLength; part = parts[index]) {
-    skip -= part.byteLength
-    index++
-  }
-  const [first, ...rest] = parts.slice(index)
-  return first === undefined ? [] : [first.subarray(skip), ...rest]
-}
-
-async function readAt (file: FileHandle, bytes: Uint8Array, offset: number): Promise<number> {
-  let got = 0
-  while (got < bytes.byteLength) {
-    const count = bytes.byteLength <= READ_SYNC_BYTES_MAX
-      ? readSync(file.fd, bytes, got, bytes.byteLength - got, offset + got)
-      : (await file.read(bytes, got, bytes.byteLength - got, offset + got)).bytesRead
-    if (count === 0) break
-    got += count
-  }
-  return got
 }

@@ -33,7 +33,7 @@ export interface BlockHeader {
   readonly payloadLength: number
 }
 
-export function encodeSegmentHeader (number: number, realm: string): Buffer {
+export function encodeSegmentHeader(number: number, realm: string): Buffer {
   const name = Buffer.from(realm)
   if (name.byteLength > REALM_BYTES_MAX) throw new RangeError(`a realm's name has at most ${REALM_BYTES_MAX} bytes`)
   const header = Buffer.alloc(SEGMENT_HEADER_BYTES)
@@ -46,7 +46,7 @@ export function encodeSegmentHeader (number: number, realm: string): Buffer {
 }
 
 /** @returns undefined if these are not the first bytes of a segment */
-export function decodeSegmentHeader (header: Buffer): SegmentHeader | undefined {
+export function decodeSegmentHeader(header: Buffer): SegmentHeader | undefined {
   if (header.byteLength < SEGMENT_HEADER_BYTES || header.toString('latin1', 0, 8) !== SEGMENT_MAGIC) return undefined
   const nameLength = header.readUInt16BE(10)
   if (nameLength > REALM_BYTES_MAX) return undefined
@@ -58,12 +58,12 @@ export function decodeSegmentHeader (header: Buffer): SegmentHeader | undefined 
 }
 
 /** Where the payload of a block begins, counted from the start of its header. */
-export function payloadOffset (multihash: Uint8Array): number {
+export function payloadOffset(multihash: Uint8Array): number {
   return BLOCK_HEADER_BYTES + multihash.byteLength
 }
 
 /** Writes header and multihash at `at`. The payload needs no checksum: the multihash is one. */
-export function writeBlockHeader (target: Buffer, at: number, multihash: Uint8Array, payloadLength: number): void {
+export function writeBlockHeader(target: Buffer, at: number, multihash: Uint8Array, payloadLength: number): void {
   target.writeUInt32BE(BLOCK_MAGIC, at)
   target.writeUInt8(CIPHER_PLAIN, at + 4)
   target.writeUInt8(multihash.byteLength, at + 5)
@@ -74,7 +74,7 @@ export function writeBlockHeader (target: Buffer, at: number, multihash: Uint8Ar
 }
 
 /** @returns undefined if no intact header with its multihash begins here */
-export function decodeBlockHeader (bytes: Buffer): BlockHeader | undefined {
+export function decodeBlockHeader(bytes: Buffer): BlockHeader | undefined {
   if (bytes.byteLength < BLOCK_HEADER_BYTES || bytes.readUInt32BE(0) !== BLOCK_MAGIC) return undefined
   const multihashLength = bytes.readUInt8(5)
   if (bytes.byteLength < BLOCK_HEADER_BYTES + multihashLength) return undefined
@@ -82,7 +82,7 @@ export function decodeBlockHeader (bytes: Buffer): BlockHeader | undefined {
   return { cipher: bytes.readUInt8(4), multihashLength, payloadLength: bytes.readUInt32BE(8) }
 }
 
-function headerChecksum (header: Buffer, multihashLength: number): number {
+function headerChecksum(header: Buffer, multihashLength: number): number {
   const fixed = crc32(header.subarray(0, 12))
   return crc32(header.subarray(BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + multihashLength), fixed)
 }

@@ -23,7 +23,10 @@ export interface SqliteRecordStoreComponents {
   readonly writer: StoreWriter
 }
 
-interface Touch { readonly root: Uint8Array, readonly at: Ms }
+interface Touch {
+  readonly root: Uint8Array
+  readonly at: Ms
+}
 type Row = Record<string, unknown>
 
 export class SqliteRecordStore implements RecordStore {
@@ -32,29 +35,30 @@ export class SqliteRecordStore implements RecordStore {
   readonly #touches = new Map<string, Touch>()
   #cancelTouch: (() => void) | undefined
 
-  constructor (components: SqliteRecordStoreComponents, init: { readonly realm: string }) {
+  constructor(components: SqliteRecordStoreComponents, init: { readonly realm: string }) {
     this.#parts = components
     this.#realm = init.realm
   }
 
-  get (root: CID): ContentRecord | undefined {
+  get(root: CID): ContentRecord | undefined {
     return this.#one('SELECT root, last_access, payload FROM records WHERE root = ?', root.multihash.bytes)
   }
 
-  findByHash (sha256: Uint8Array): ContentRecord | undefined {
+  findByHash(sha256: Uint8Array): ContentRecord | undefined {
     return this.#one('SELECT root, last_access, payload FROM records WHERE sha256 = ? ORDER BY created_at, root LIMIT 1', sha256)
   }
 
-  async put (record: ContentRecord): Promise<void> {
+  async put(record: ContentRecord): Promise<void> {
     const root = record.root.multihash.bytes
     const payload = encodeRecord(record)
     await this.#parts.writer.commit(index => {
-      index.statement('INSERT OR REPLACE INTO records (root, sha256, created_at, type, last_access, payload) VALUES (?, ?, ?, ?, ?, ?)')
+      index
+        .statement('INSERT OR REPLACE INTO records (root, sha256, created_at, type, last_access, payload) VALUES (?, ?, ?, ?, ?, ?)')
         .run(root, record.sha256 ?? null, Math.trunc(record.createdAt), record.type ?? null, Math.trunc(record.lastAccess), payload)
     })
   }
 
-  async remove (root: CID): Promise<boolean> {
+  async remove(root: CID): Promise<boolean> {
     let isRemoved = false
     await this.#parts.writer.commit(index => {
       isRemoved = index.statement('DELETE FROM records WHERE root = ?').run(root.multihash.bytes).changes !== 0
@@ -62,7 +66,7 @@ export class SqliteRecordStore implements RecordStore {
     return isRemoved
   }
 
-  touch (root: CID, at: Ms): void {
+  touch(root: CID, at: Ms): void {
     const bytes = root.multihash.bytes
     this.#touches.set(keyOf(bytes), { root: bytes, at: Math.max(at, this.#touches.get(keyOf(bytes))?.at ?? 0) })
     this.#cancelTouch ??= this.#parts.clock.after(TOUCH_DELAY_MS, () => {
@@ -70,25 +74,29 @@ export class SqliteRecordStore implements RecordStore {
     })
   }
 
-  list (options: { readonly cursor?: string, readonly limit: number, readonly type?: string }): RecordPage {
+  list(options: { readonly cursor?: string; readonly limit: number; readonly type?: string }): RecordPage {
     const limit = Math.max(1, Math.min(options.limit, PAGE_MAX))
     const after = options.cursor === undefined ? { createdAt: -1, root: new Uint8Array(0) } : decodeCursor(options.cursor)
     const ofType = options.type === undefined ? '' : 'type = ? AND'
     const type = options.type === undefined ? [] : [options.type]
-    const rows = this.#reading(() => this.#parts.index
-      .statement(`SELECT root, last_access, payload FROM records WHERE ${ofType} (created_at, root) > (?, ?) ORDER BY created_at, root LIMIT ?`)
-      .all(...type, after.createdAt, after.root, limit + 1))
+    const rows = this.#reading(() =>
+      this.#parts.index
+        .statement(
+          `SELECT root, last_access, payload FROM records WHERE ${ofType} (created_at, root) > (?, ?) ORDER BY created_at, root LIMIT ?`
+        )
+        .all(...type, after.createdAt, after.root, limit + 1)
+    )
     const items = rows.slice(0, limit).map(row => this.#fromRow(row))
     const last = items.at(-1)
     return rows.length > limit && last !== undefined ? { items, cursor: encodeCursor(last) } : { items }
   }
 
-  count (): number {
+  count(): number {
     return this.#reading(() => Number(this.#parts.index.statement('SELECT count(*) AS n FROM records').get()?.['n']))
   }
 
   /** Writes the access times noted so far. */
-  async flushTouches (): Promise<void> {
+  async flushTouches(): Promise<void> {
     this.stop()
     if (this.#touches.size === 0) return
     const touches = [...this.#touches]
@@ -101,23 +109,24 @@ export class SqliteRecordStore implements RecordStore {
     }
   }
 
-  stop (): void {
+  stop(): void {
     this.#cancelTouch?.()
     this.#cancelTouch = undefined
   }
 
-  #one (sql: string, key: Uint8Array): ContentRecord | undefined {
+  #one(sql: string, key: Uint8Array): ContentRecord | undefined {
     const row = this.#reading(() => this.#parts.index.statement(sql).get(key))
     return row === undefined ? undefined : this.#fromRow(row)
   }
 
-  #fromRow (row: Row): ContentRecord {
+  #fromRow(row: Row): ContentRecord {
     const { root, payload, last_access: lastAccess } = row
-    if (!(root instanceof Uint8Array) || !(payload instanceof Uint8Array)) throw new KithError('UNAVAILABLE', `a content record of realm "${this.#realm}" is damaged. Check the disk.`)
+    if (!(root instanceof Uint8Array) || !(payload instanceof Uint8Array))
+      throw new KithError('UNAVAILABLE', `a content record of realm "${this.#realm}" is damaged. Check the disk.`)
     return decodeRecord(payload, Math.max(Number(lastAccess), this.#touches.get(keyOf(root))?.at ?? 0))
   }
 
-  #reading<T> (work: () => T): T {
+  #reading<T>(work: () => T): T {
     try {
       return work()
     } catch (error) {
@@ -126,12 +135,13 @@ export class SqliteRecordStore implements RecordStore {
   }
 }
 
-function encodeCursor (record: ContentRecord): string {
+function encodeCursor(record: ContentRecord): string {
   return Buffer.from(JSON.stringify([record.createdAt, Buffer.from(record.root.multihash.bytes).toString('hex')])).toString('base64url')
 }
 
-function decodeCursor (cursor: string): { createdAt: number, root: Uint8Array } {
+function decodeCursor(cursor: string): { createdAt: number; root: Uint8Array } {
   const match = /^\[(\d+),"((?:[0-9a-f]{2})+)"\]$/.exec(Buffer.from(cursor, 'base64url').toString())
-  if (match === null) throw new KithError('INVALID_PARAMS', 'the cursor is not one that a listing returned. Leave it out to begin at the start.')
+  if (match === null)
+    throw new KithError('INVALID_PARAMS', 'the cursor is not one that a listing returned. Leave it out to begin at the start.')
   return { createdAt: Number(match[1]), root: Buffer.from(match[2] ?? '', 'hex') }
 }

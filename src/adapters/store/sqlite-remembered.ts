@@ -16,12 +16,12 @@ export class SqliteRemembered implements Remembered {
   readonly #parts: SqliteRememberedComponents
   readonly #realm: string
 
-  constructor (components: SqliteRememberedComponents, init: { readonly realm: string }) {
+  constructor(components: SqliteRememberedComponents, init: { readonly realm: string }) {
     this.#parts = components
     this.#realm = init.realm
   }
 
-  async add (digests: readonly Uint8Array[]): Promise<void> {
+  async add(digests: readonly Uint8Array[]): Promise<void> {
     for (let start = 0; start < digests.length; start += ADD_MAX) {
       await this.#parts.writer.commit(index => {
         const insert = index.statement('INSERT INTO remembered (digest) VALUES (?) ON CONFLICT DO NOTHING')
@@ -30,7 +30,7 @@ export class SqliteRemembered implements Remembered {
     }
   }
 
-  has (digest: Uint8Array): boolean {
+  has(digest: Uint8Array): boolean {
     try {
       return this.#parts.index.statement('SELECT 1 FROM remembered WHERE digest = ?').get(digest) !== undefined
     } catch (error) {

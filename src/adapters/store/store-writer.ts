@@ -62,26 +62,28 @@ export class StoreWriter {
   /** Called after each commit, outside the transaction. */
   onCommitted: (changes: readonly Change[]) => void = () => {}
 
-  constructor (components: StoreWriterComponents, init: { readonly realm: string }) {
+  constructor(components: StoreWriterComponents, init: { readonly realm: string }) {
     this.#parts = components
     this.#realm = init.realm
   }
 
   /** The latest change of a block that is not durable yet. */
-  find (key: string): Change | undefined { return this.#pending.get(key) }
+  find(key: string): Change | undefined {
+    return this.#pending.get(key)
+  }
 
   /** Blocks waiting to be written: a snapshot. */
-  pendingPuts (): Change[] {
+  pendingPuts(): Change[] {
     return [...this.#pending.values()].filter(change => change.kind === 'put')
   }
 
   /** True when `bytes` more may be accepted at once. */
-  hasRoom (bytes: number): boolean {
+  hasRoom(bytes: number): boolean {
     return this.#pending.size === 0 || this.#pendingBytes + bytes + CHANGE_OVERHEAD_BYTES <= PENDING_BYTES_MAX
   }
 
   /** Waits for the next commit. Rejects if that fails (QUOTA_EXCEEDED, UNAVAILABLE) or the signal fires. */
-  async room (options: AbortOptions): Promise<void> {
+  async room(options: AbortOptions): Promise<void> {
     const room = Promise.withResolvers<void>()
     room.promise.catch(() => {}) // the signal may have won
     this.#roomWaiters.push(room)
@@ -90,7 +92,7 @@ export class StoreWriter {
   }
 
   /** Accepts a change: seen by {@link find} at once. Replaces an earlier one of the same block. */
-  accept (key: string, change: Omit<Change, 'seq'>): void {
+  accept(key: string, change: Omit<Change, 'seq'>): void {
     this.#assertOpen()
     this.#forget(key)
     this.#pending.set(key, { ...change, seq: ++this.#seq })
@@ -100,12 +102,12 @@ export class StoreWriter {
   }
 
   /** When it returns, every change accepted before it is durable. */
-  async flush (): Promise<void> {
+  async flush(): Promise<void> {
     if (this.#pending.size > 0) await this.commit(() => {})
   }
 
   /** Runs `apply` in the transaction that makes every earlier change durable, or after it. Undone if that fails. */
-  async commit (apply: (index: IndexDb) => void): Promise<void> {
+  async commit(apply: (index: IndexDb) => void): Promise<void> {
     this.#assertOpen()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#waiters.push({ seq: this.#seq, apply, resolve, reject })
@@ -114,34 +116,34 @@ export class StoreWriter {
   }
 
   /** Ends the delay timer and waits for a running commit. */
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     this.#isStopped = true
     this.#cancelDelay?.()
     this.#cancelDelay = undefined
     await this.#running
   }
 
-  #assertOpen (): void {
+  #assertOpen(): void {
     if (this.#isStopped) throw new KithError('UNAVAILABLE', `realm "${this.#realm}" is closed: the daemon is stopping.`)
   }
 
-  #isLarge (): boolean {
+  #isLarge(): boolean {
     return this.#pendingBytes >= COMMIT_BYTES || this.#pending.size >= COMMIT_CHANGES_MAX
   }
 
-  #kick (): void {
+  #kick(): void {
     this.#running ??= this.#run()
   }
 
   /** Commits after `delay` at the latest, whether or not anybody waits. */
-  #wake (delay: number): void {
+  #wake(delay: number): void {
     this.#cancelDelay ??= this.#parts.clock.after(delay, () => {
       this.#cancelDelay = undefined
       this.flush().catch(() => {}) // logged where it fails
     })
   }
 
-  async #run (): Promise<void> {
+  async #run(): Promise<void> {
     await Promise.resolve() // everything asked for in the same turn joins the first commit
     try {
       while (this.#waiters.length > 0 || this.#roomWaiters.length > 0 || this.#isLarge()) await this.#commitOnce()
@@ -154,7 +156,7 @@ export class StoreWriter {
     this.#running = undefined // in the same turn as the last look at the waiters: whoever comes now starts anew
   }
 
-  async #commitOnce (): Promise<void> {
+  async #commitOnce(): Promise<void> {
     const { index, segments, clock } = this.#parts
     const covered = this.#seq
     const changes = this.#take()
@@ -170,7 +172,7 @@ export class StoreWriter {
   }
 
   /** The oldest changes, at most one commit's worth. */
-  #take (): Change[] {
+  #take(): Change[] {
     const changes: Change[] = []
     let bytes = 0
     for (const change of this.#pending.values()) {
@@ -181,7 +183,7 @@ export class StoreWriter {
     return changes
   }
 
-  #settle (changes: readonly Change[], ready: readonly Waiter[]): void {
+  #settle(changes: readonly Change[], ready: readonly Waiter[]): void {
     for (const change of changes) {
       const key = keyOf(change.multihash)
       if (this.#pending.get(key) === change) this.#forget(key) // else a newer change waits for its turn
@@ -192,7 +194,7 @@ export class StoreWriter {
     for (const room of this.#roomWaiters.splice(0)) room.resolve()
   }
 
-  #fail (cause: unknown): void {
+  #fail(cause: unknown): void {
     const error = writeError(cause, this.#realm)
     const fields = { realm: this.#realm, code: error.code, err: cause }
     if (this.#isFailing) this.#parts.log.debug(fields, 'the store still cannot write')
@@ -203,7 +205,7 @@ export class StoreWriter {
     if (this.#pending.size > 0 && !this.#isStopped) this.#wake(RETRY_DELAY_MS)
   }
 
-  #forget (key: string): void {
+  #forget(key: string): void {
     const change = this.#pending.get(key)
     if (change === undefined) return
     this.#pending.delete(key)
@@ -212,6 +214,6 @@ export class StoreWriter {
 }
 
 /** Map key of a multihash: one character a byte, the cheapest text Node makes of bytes. */
-export function keyOf (multihash: Uint8Array): string {
+export function keyOf(multihash: Uint8Array): string {
   return Buffer.from(multihash.buffer, multihash.byteOffset, multihash.byteLength).toString('latin1')
 }

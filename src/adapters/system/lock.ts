@@ -7,9 +7,12 @@ import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { KithError } from '../../errors.ts'
+import type { Ms } from '../../model/units.ts'
 import { errorCode, replaceFile } from './files.ts'
 
 const PRIVATE_FILE_MODE = 0o600
+/** A daemon killed through its launcher a moment ago needs this long to be gone. */
+const LEAVING_MS: Ms = 300
 /** SQLite's result code for a lock that is taken. */
 const SQLITE_BUSY = 5
 
@@ -24,7 +27,7 @@ export async function lockHome(home: string): Promise<HomeLock> {
   const database = await openPrivate(join(home, 'lock'))
   try {
     // Reserved for as long as the transaction is open, which is for good: nothing is ever written to it.
-    database.exec('PRAGMA busy_timeout = 0; BEGIN IMMEDIATE')
+    database.exec(`PRAGMA busy_timeout = ${LEAVING_MS}; BEGIN IMMEDIATE`)
   } catch (error) {
     database.close()
     throw await refusal(home, error)

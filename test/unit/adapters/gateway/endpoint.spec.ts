@@ -23,7 +23,11 @@ describe('gateway endpoint', () => {
 
   it('refuses what is no usable URL, and says why', () => {
     for (const url of ['', 'ipfs.io', 'ftp://ipfs.io', 'file:///etc', 'https://me:secret@ipfs.io', '{cid}']) {
-      assert.throws(() => parseEndpoint(url), (error: unknown) => error instanceof KithError && error.code === 'CONFIG', url)
+      assert.throws(
+        () => parseEndpoint(url),
+        (error: unknown) => error instanceof KithError && error.code === 'CONFIG',
+        url
+      )
     }
   })
 

@@ -11,10 +11,15 @@ import { temporaryStore } from './store-fixture.ts'
 
 const { interfaceBlockstoreTests } = await import('interface-blockstore-tests')
 
-for (const [name, open] of [['memoryRealmStore', async () => memoryRealmStore()], ['openRealmStore', temporaryStore]] as const) {
+for (const [name, open] of [
+  ['memoryRealmStore', async () => memoryRealmStore()],
+  ['openRealmStore', temporaryStore]
+] as const) {
   describe(`${name} passes the suite of interface-blockstore`, () => {
     const stack = new AsyncDisposableStack()
-    after(async () => { await stack.disposeAsync() })
+    after(async () => {
+      await stack.disposeAsync()
+    })
     interfaceBlockstoreTests({
       setup: async () => {
         const { blocks } = stack.use(await open())
@@ -34,7 +39,7 @@ describe('a blockstore for libraries', () => {
     await own.put(c)
     await store.put(b.cid, b.bytes)
     await store.put(a.cid, a.bytes)
-    assert.equal(await own.has(b.cid) || await shared.has(b.cid), false)
+    assert.equal((await own.has(b.cid)) || (await shared.has(b.cid)), false)
     assert.deepEqual([await store.has(a.cid), await store.has(b.cid), await store.has(c.cid)], [true, true, false])
     assert.deepEqual(await bytesOf(store.get(a.cid)), a.bytes)
     assert.deepEqual((await collect(store.getAll())).length, 2)
@@ -47,7 +52,9 @@ describe('a blockstore for libraries', () => {
     const store = toInterfaceBlockstore({ write: blocks, read: [blocks] })
     const { cid } = blockOf('right')
     assert.equal(await codeOf(Promise.resolve(store.put(cid, new Uint8Array(5)))), 'INTEGRITY')
-    const endless = function * () { for (;;) yield new Uint8Array(MIB) }
+    const endless = function* () {
+      for (;;) yield new Uint8Array(MIB)
+    }
     assert.equal(await codeOf(Promise.resolve(store.put(cid, endless()))), 'TOO_LARGE')
     assert.equal(blocks.usage().blocks, 0)
   })
@@ -63,11 +70,11 @@ describe('a blockstore for libraries', () => {
   })
 })
 
-async function bytesOf (chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+async function bytesOf(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   return Uint8Array.from(Buffer.concat(await collect(chunks)))
 }
 
-async function collect<T> (items: Iterable<T> | AsyncIterable<T>): Promise<T[]> {
+async function collect<T>(items: Iterable<T> | AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const item of items) all.push(item)
   return all

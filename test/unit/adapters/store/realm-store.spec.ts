@@ -32,7 +32,10 @@ describe('a realm on disk, opened again', () => {
     const blocks = Array.from({ length: 1500 }, (_, i) => blockOf(`block ${i}`))
     for (const block of blocks) await store.blocks.put(block)
     await store.records.put(recordOf('a'))
-    assert.equal((await stat(fixture.path('segments', '000001.seg'))).size, 256 + blocks.reduce((sum, block) => sum + 50 + block.bytes.byteLength, 0))
+    assert.equal(
+      (await stat(fixture.path('segments', '000001.seg'))).size,
+      256 + blocks.reduce((sum, block) => sum + 50 + block.bytes.byteLength, 0)
+    )
   })
 
   it('is for one process, one realm and one format only', async () => {
@@ -51,11 +54,17 @@ describe('a realm on disk, opened again', () => {
   it('cuts off a torn tail and goes on behind what the index knows', async () => {
     await using fixture = await StoreFixture.make()
     const segment = fixture.path('segments', '000001.seg')
-    { await using store = await fixture.open(); await store.blocks.put(blockOf('first')) }
+    {
+      await using store = await fixture.open()
+      await store.blocks.put(blockOf('first'))
+    }
     const { size } = await stat(segment)
     await appendFile(segment, 'half of a block that nobody was told of')
     await writeFile(fixture.path('segments', '000002.seg'), 'never committed')
-    { await using store = await fixture.open(); await store.blocks.put(blockOf('again')) }
+    {
+      await using store = await fixture.open()
+      await store.blocks.put(blockOf('again'))
+    }
     assert.equal((await stat(segment)).size, 2 * size - 256)
     assert.deepEqual(await readdir(fixture.path('segments')), ['000001.seg'])
     await using store = await fixture.open()
@@ -64,17 +73,24 @@ describe('a realm on disk, opened again', () => {
 
   it('refuses to start rather than delete segments that a lost or old index does not name', async () => {
     await using fixture = await StoreFixture.make()
-    { await using store = await fixture.open(); await store.blocks.put(blockOf('precious')) }
+    {
+      await using store = await fixture.open()
+      await store.blocks.put(blockOf('precious'))
+    }
     await truncate(fixture.path('segments', '000001.seg'), 20 * 1024 * 1024)
     await assert.rejects(fixture.open(), { code: 'START_FAILED', message: /older than the segments/ })
     await rm(fixture.path('index', 'index.db'))
-    for (let round = 0; round < 2; round++) await assert.rejects(fixture.open(), { code: 'START_FAILED', message: /index.*is missing or empty/ })
+    for (let round = 0; round < 2; round++)
+      await assert.rejects(fixture.open(), { code: 'START_FAILED', message: /index.*is missing or empty/ })
     assert.deepEqual(await readdir(fixture.path('segments')), ['000001.seg'])
   })
 
   it('says what to do about a damaged index', async () => {
     await using fixture = await StoreFixture.make()
-    { await using store = await fixture.open(); await store.blocks.put(blockOf('x')) }
+    {
+      await using store = await fixture.open()
+      await store.blocks.put(blockOf('x'))
+    }
     await writeFile(fixture.path('index', 'index.db'), Buffer.alloc(8192, 1))
     await assert.rejects(fixture.open(), { code: 'START_FAILED', message: /index is damaged.*Restore/ })
   })
@@ -91,14 +107,25 @@ describe('a realm on disk, opened again', () => {
 
 describe('a corrupt block on disk', () => {
   for (const [what, damage] of Object.entries({
-    'a flipped bit': async (path: string) => { const file = await open(path, 'r+'); await file.write('X', 256 + 50); await file.close() },
-    'a file cut short': async (path: string) => { await truncate(path, 300) },
-    'a missing file': async (path: string) => { await rm(path) }
+    'a flipped bit': async (path: string) => {
+      const file = await open(path, 'r+')
+      await file.write('X', 256 + 50)
+      await file.close()
+    },
+    'a file cut short': async (path: string) => {
+      await truncate(path, 300)
+    },
+    'a missing file': async (path: string) => {
+      await rm(path)
+    }
   })) {
     it(`(${what}) is never handed out, is counted, and can be put again`, async () => {
       await using fixture = await StoreFixture.make()
       const block = blockOf('the bytes that were put')
-      { await using store = await fixture.open(); await store.blocks.put(block) }
+      {
+        await using store = await fixture.open()
+        await store.blocks.put(block)
+      }
       await damage(fixture.path('segments', '000001.seg'))
       await using store = await fixture.open()
       assert.equal(await store.blocks.get(block.cid), undefined)
@@ -120,7 +147,10 @@ describe('space of deleted blocks', () => {
     const blocks = Array.from({ length: 40 }, (_, i) => filled(1000, i))
     {
       await using store = await fixture.open({ segmentBytes: 4000 })
-      for (const block of blocks) { await store.blocks.put(block); await store.blocks.flush() }
+      for (const block of blocks) {
+        await store.blocks.put(block)
+        await store.blocks.flush()
+      }
       assert.equal((await readdir(fixture.path('segments'))).length, 10)
       for (const [i, block] of blocks.entries()) if (i % 4 !== 0 && i < 36) await store.blocks.delete(block.cid)
       await store.blocks.flush()
@@ -128,7 +158,8 @@ describe('space of deleted blocks', () => {
     }
     {
       await using store = await fixture.open({ segmentBytes: 4000 })
-      for (const [i, block] of blocks.entries()) assert.equal((await store.blocks.get(block.cid)) !== undefined, i % 4 === 0 || i >= 36, `block ${i}`)
+      for (const [i, block] of blocks.entries())
+        assert.equal((await store.blocks.get(block.cid)) !== undefined, i % 4 === 0 || i >= 36, `block ${i}`)
       assert.deepEqual(store.blocks.usage(), { blocks: 13, bytes: 13_000 })
       assert.equal(store.corruptCount(), 0)
     }

@@ -9,23 +9,35 @@ import { StoreParts } from './store-parts.ts'
 class FaultyDisk {
   writev: string | undefined
   datasync: string | undefined
+  /** Syncs that succeed before `datasync` applies. */
+  syncsLeft = 0
 
   readonly openFile = async (path: string, flags: string, mode?: number): Promise<FileHandle> => {
     const file = await open(path, flags, mode)
     const writev = file.writev.bind(file)
     const datasync = file.datasync.bind(file)
-    file.writev = async (buffers, position) => { fail(this.writev); return await writev(buffers, position) }
-    file.datasync = async () => { await datasync(); fail(this.datasync) }
+    file.writev = async (buffers, position) => {
+      fail(this.writev)
+      return await writev(buffers, position)
+    }
+    file.datasync = async () => {
+      await datasync()
+      if (this.syncsLeft-- <= 0) fail(this.datasync)
+    }
     return file
   }
 }
 
-function fail (code: string | undefined): void {
+function fail(code: string | undefined): void {
   if (code !== undefined) throw Object.assign(new Error(`${code}: forced by the test`), { code })
 }
 
 describe('a store whose disk fails', () => {
-  for (const [call, code, expected] of [['datasync', 'EIO', 'UNAVAILABLE'], ['writev', 'ENOSPC', 'QUOTA_EXCEEDED'], ['writev', 'EIO', 'UNAVAILABLE']] as const) {
+  for (const [call, code, expected] of [
+    ['datasync', 'EIO', 'UNAVAILABLE'],
+    ['writev', 'ENOSPC', 'QUOTA_EXCEEDED'],
+    ['writev', 'EIO', 'UNAVAILABLE']
+  ] as const) {
     it(`(${code} at ${call}) tells every waiter ${expected}, reads on, and recovers with nothing lost`, async () => {
       const disk = new FaultyDisk()
       await using fixture = await StoreFixture.make({ openFile: disk.openFile })
@@ -35,7 +47,10 @@ describe('a store whose disk fails', () => {
         await store.blocks.flush()
         disk[call] = code
         await store.blocks.put(blockOf('during'))
-        assert.deepEqual(await Promise.all([codeOf(store.blocks.flush()), codeOf(store.records.put(recordOf('during'))), codeOf(store.blocks.flush())]), [expected, expected, expected])
+        assert.deepEqual(
+          await Promise.all([codeOf(store.blocks.flush()), codeOf(store.records.put(recordOf('during'))), codeOf(store.blocks.flush())]),
+          [expected, expected, expected]
+        )
         assert.equal(await codeOf(store.blocks.flush()), expected)
         assert.equal(fixture.log.errors.length, 1, 'the operator is told once')
         assert.equal(store.records.count(), 0)
@@ -64,6 +79,20 @@ describe('a store whose disk fails', () => {
     }
     await using store = await fixture.open()
     assert.ok(await store.blocks.get(blockOf('of A').cid))
+  })
+
+  it('does not acknowledge a record before the last of many blocks put before it', async () => {
+    const disk = new FaultyDisk()
+    await using fixture = await StoreFixture.make({ openFile: disk.openFile })
+    await using store = await fixture.open()
+    disk.datasync = 'EIO'
+    disk.syncsLeft = 2 // the new segment, and the first of several commits
+    const puts = Array.from({ length: 1500 }, async (_, i) => await store.blocks.put(blockOf(`block ${i}`)))
+    const record = codeOf(store.records.put(recordOf('block 0')))
+    await Promise.all(puts)
+    assert.equal(await record, 'UNAVAILABLE')
+    assert.equal(store.records.count(), 0)
+    disk.datasync = undefined
   })
 
   it('tries again by itself after a failure', async () => {
@@ -116,7 +145,13 @@ describe('a store whose disk fails', () => {
     const store = await fixture.open()
     await store[Symbol.asyncDispose]()
     const block = blockOf('x')
-    for (const call of [store.blocks.has(block.cid), store.blocks.get(block.cid), store.blocks.put(block), store.records.put(recordOf('x'))]) assert.equal(await codeOf(call), 'UNAVAILABLE')
+    for (const call of [
+      store.blocks.has(block.cid),
+      store.blocks.get(block.cid),
+      store.blocks.put(block),
+      store.records.put(recordOf('x'))
+    ])
+      assert.equal(await codeOf(call), 'UNAVAILABLE')
   })
 })
 
@@ -125,15 +160,21 @@ describe('the compactor', () => {
     await using fixture = await StoreFixture.make()
     await using parts = await StoreParts.open(fixture, 4000)
     const blocks = Array.from({ length: 40 }, (_, i) => filled(1000, i))
-    for (const block of blocks) { await parts.blocks.put(block); await parts.blocks.flush() }
+    for (const block of blocks) {
+      await parts.blocks.put(block)
+      await parts.blocks.flush()
+    }
     const living = blocks.filter((_, i) => i % 4 === 0)
     for (const block of blocks) if (!living.includes(block)) await parts.blocks.delete(block.cid)
     await parts.blocks.flush()
     assert.equal((await readdir(fixture.path('segments'))).length, 10)
     await parts.compactor.run()
     assert.ok((await readdir(fixture.path('segments'))).length <= 4)
-    for (const block of blocks) assert.equal(await parts.blocks.get(block.cid) !== undefined, living.includes(block))
+    for (const block of blocks) assert.equal((await parts.blocks.get(block.cid)) !== undefined, living.includes(block))
     assert.deepEqual(parts.blocks.usage(), { blocks: 10, bytes: 10_000 })
-    assert.equal(parts.index.segments().reduce((sum, row) => sum + row.blocks, 0), 10)
+    assert.equal(
+      parts.index.segments().reduce((sum, row) => sum + row.blocks, 0),
+      10
+    )
   })
 })

@@ -10,14 +10,20 @@ import type { RealmStore } from '../../../../src/ports/record-store.ts'
 /** Timers fire when the test says so. */
 export class ManualClock implements Clock {
   #timers = new Set<() => void>()
-  now (): number { return 1_000_000 }
-  monotonic (): number { return 0 }
-  after (_delay: number, run: () => void): () => void {
+  now(): number {
+    return 1_000_000
+  }
+  monotonic(): number {
+    return 0
+  }
+  after(_delay: number, run: () => void): () => void {
     this.#timers.add(run)
-    return () => { this.#timers.delete(run) }
+    return () => {
+      this.#timers.delete(run)
+    }
   }
 
-  fireAll (): void {
+  fireAll(): void {
     const timers = [...this.#timers]
     this.#timers.clear()
     for (const run of timers) run()
@@ -26,12 +32,16 @@ export class ManualClock implements Clock {
 
 export class RememberingLog implements Log {
   readonly errors: string[] = []
-  trace (): void {}
-  debug (): void {}
-  info (): void {}
-  warn (): void {}
-  error (_fields: object, message: string): void { this.errors.push(message) }
-  child (): Log { return this }
+  trace(): void {}
+  debug(): void {}
+  info(): void {}
+  warn(): void {}
+  error(_fields: object, message: string): void {
+    this.errors.push(message)
+  }
+  child(): Log {
+    return this
+  }
 }
 
 /** A directory that goes away with the test. */
@@ -41,30 +51,33 @@ export class StoreFixture implements AsyncDisposable {
   readonly log = new RememberingLog()
   readonly #components: Partial<RealmStoreComponents>
 
-  private constructor (directory: string, components: Partial<RealmStoreComponents>) {
+  private constructor(directory: string, components: Partial<RealmStoreComponents>) {
     this.directory = directory
     this.#components = components
   }
 
-  static async make (components: Partial<RealmStoreComponents> = {}): Promise<StoreFixture> {
+  static async make(components: Partial<RealmStoreComponents> = {}): Promise<StoreFixture> {
     return new StoreFixture(await mkdtemp(join(tmpdir(), 'kith-store-')), components)
   }
 
-  async open (init: Partial<RealmStoreInit> = {}): Promise<RealmStore> {
-    return await openRealmStore({ clock: this.clock, log: this.log, ...this.#components }, { directory: join(this.directory, 'own'), realm: 'own', ...init })
+  async open(init: Partial<RealmStoreInit> = {}): Promise<RealmStore> {
+    return await openRealmStore(
+      { clock: this.clock, log: this.log, ...this.#components },
+      { directory: join(this.directory, 'own'), realm: 'own', ...init }
+    )
   }
 
-  path (...parts: string[]): string {
+  path(...parts: string[]): string {
     return join(this.directory, 'own', ...parts)
   }
 
-  async [Symbol.asyncDispose] (): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.directory, { recursive: true, force: true })
   }
 }
 
 /** A store whose directory goes away when it is closed. */
-export async function temporaryStore (init: Partial<RealmStoreInit> = {}): Promise<RealmStore> {
+export async function temporaryStore(init: Partial<RealmStoreInit> = {}): Promise<RealmStore> {
   const fixture = await StoreFixture.make()
   const store = await fixture.open(init)
   return {
@@ -72,7 +85,7 @@ export async function temporaryStore (init: Partial<RealmStoreInit> = {}): Promi
     records: store.records,
     remembered: store.remembered,
     corruptCount: () => store.corruptCount(),
-    async [Symbol.asyncDispose] () {
+    async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]()
       await fixture[Symbol.asyncDispose]()
     }

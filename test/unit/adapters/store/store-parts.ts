@@ -14,7 +14,7 @@ export class StoreParts implements AsyncDisposable {
   readonly blocks: SegmentBlockStore
   readonly compactor: Compactor
 
-  private constructor (fixture: StoreFixture, index: IndexDb, segments: SegmentFiles) {
+  private constructor(fixture: StoreFixture, index: IndexDb, segments: SegmentFiles) {
     const { clock, log } = fixture
     this.index = index
     this.segments = segments
@@ -23,7 +23,7 @@ export class StoreParts implements AsyncDisposable {
     this.compactor = new Compactor({ index, segments, writer: this.writer, log, blocks: this.blocks })
   }
 
-  static async open (fixture: StoreFixture, segmentBytes?: number): Promise<StoreParts> {
+  static async open(fixture: StoreFixture, segmentBytes?: number): Promise<StoreParts> {
     const directory = fixture.path('segments')
     await mkdir(directory, { recursive: true })
     await mkdir(fixture.path('index'), { recursive: true })
@@ -31,7 +31,7 @@ export class StoreParts implements AsyncDisposable {
     return new StoreParts(fixture, index, await SegmentFiles.open({ directory, realm: 'own', known: index.segments(), segmentBytes }))
   }
 
-  async [Symbol.asyncDispose] (): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.compactor.stop()
     await this.writer.stop()
     await this.segments.close()

@@ -1,0 +1,253 @@
+/**
+ * What other nodes say they have: the last valid advert of each peer. In memory only; after a restart peers are asked
+ * again when they connect. What is said here only orders and chooses whom to ask; it proves nothing.
+ */
+import { toString } from 'uint8arrays'
+import { sha256 as digestOf } from '../model/sha256.ts'
+import type { Bytes, Ms } from '../model/units.ts'
+import type { EventBus } from '../observe/events.ts'
+import { JWT_SKEW_SECONDS } from '../peers/jwt.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Log } from '../ports/log.ts'
+import type { GossipMessage, Validity } from '../ports/network.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { Claim } from '../ranking/ranking.ts'
+import type { AdvertInfo } from '../rpc/services.ts'
+import { toAdvertError } from './advert-error.ts'
+import { BodyPuller } from './body-puller.ts'
+import { BoundedMap } from './bounded-map.ts'
+import type { Capabilities, IpfsCapability } from './claims.ts'
+import { elementOfMultihash } from './element.ts'
+import type { ContentFilter } from './filter.ts'
+import {
+  ADVERTS_IN_DELIVERY_MAX,
+  ADVERTS_KEPT_MAX,
+  FILTERS_KEPT_BYTES_MAX,
+  FILTER_BYTES_MAX,
+  FILTER_INLINE_BYTES_MAX,
+  ISSUERS_REMEMBERED_MAX
+} from './limits.ts'
+import { advertInfo, type PresentHead } from './info.ts'
+import { AdvertValidator, type Advert, type AdvertOffence, type KnownSequence } from './validate.ts'
+
+export interface AdvertDirectoryComponents {
+  readonly clock: Clock
+  readonly log: Log
+  readonly events: EventBus
+  /** Own peer id. */
+  readonly self: string
+  /** `ExchangeClient.advert`. */
+  readonly pull: (peer: string, options: AbortOptions) => Promise<Uint8Array | null>
+  readonly isConnected: (peer: string) => boolean
+  /** T of a peer that is not connected: above 0 its adverts are taken and passed on. Nobody is trusted if absent. */
+  readonly trustOf?: (peer: string) => number
+  readonly onOffence?: (peer: string, offence: AdvertOffence) => void
+}
+
+export interface AdvertDirectoryInit {
+  /** Largest encoded filter taken (`adverts.maxBytes`); 0: {@link FILTER_BYTES_MAX}. */
+  readonly maxBytes: Bytes
+}
+
+/** How a content is looked up; one of the two is enough, both together miss nothing. */
+export interface ContentKeys {
+  /** Multihash of the root. */
+  readonly multihash?: Uint8Array | undefined
+  /** SHA-256 of the whole content. */
+  readonly sha256?: Uint8Array | undefined
+}
+
+/** For `peers.list`. */
+export interface AdvertSummary {
+  readonly seq: number
+  readonly ageSeconds: number
+  readonly count: number
+  /** Share of true hits among those observed; null before the first. */
+  readonly precision: number | null
+}
+
+interface Entry {
+  readonly head: PresentHead
+  /** The filter the head names, an older one (then a no of it means nothing), or none yet. */
+  readonly filter: ContentFilter | null
+  readonly isCurrent: boolean
+  readonly receivedAt: Ms
+}
+
+interface Hits {
+  readonly yes: number
+  readonly no: number
+}
+
+export class AdvertDirectory {
+  readonly #parts: AdvertDirectoryComponents
+  readonly #filterBytesMax: Bytes
+  readonly #validator: AdvertValidator
+  readonly #puller: BodyPuller
+  /** Ordered by arrival, oldest first. */
+  readonly #entries = new Map<string, Entry>()
+  /** Outlives the entry, so that a goodbye cannot be undone by a replay. */
+  readonly #known = new BoundedMap<KnownSequence>(ISSUERS_REMEMBERED_MAX)
+  readonly #hits = new BoundedMap<Hits>(ISSUERS_REMEMBERED_MAX)
+  readonly #inDelivery = new BoundedMap<Advert>(ADVERTS_IN_DELIVERY_MAX)
+
+  constructor(components: AdvertDirectoryComponents, init: AdvertDirectoryInit) {
+    this.#parts = components
+    this.#filterBytesMax = init.maxBytes === 0 ? FILTER_BYTES_MAX : Math.max(init.maxBytes, FILTER_INLINE_BYTES_MAX)
+    this.#validator = new AdvertValidator(
+      {
+        clock: components.clock,
+        known: peer => this.#known.get(peer),
+        isWelcome: peer => peer !== components.self && (components.isConnected(peer) || (components.trustOf?.(peer) ?? 0) > 0),
+        onOffence: (peer, offence) => components.onOffence?.(peer, offence)
+      },
+      { filterBytesMax: this.#filterBytesMax }
+    )
+    this.#puller = new BodyPuller({
+      ...components,
+      take: async (peer, bytes) => this.#admit(peer, await this.#validator.pulled(peer, bytes)),
+      isWanted: peer => components.isConnected(peer) && this.#fresh(peer)?.isCurrent !== true
+    })
+  }
+
+  /** The topic's validator. Never rejects as a promise. */
+  async validate(message: GossipMessage): Promise<Validity> {
+    try {
+      this.#inDelivery.set(deliveryKey(message), await this.#validator.gossip(message))
+      return 'accept'
+    } catch (error) {
+      const { refusal, message: why } = toAdvertError(error)
+      this.#parts.log.debug({ from: message.from, refusal, why }, 'an advert was not taken')
+      return refusal
+    }
+  }
+
+  /** Takes a message that {@link validate} accepted; any other is passed over. */
+  receive(message: GossipMessage): void {
+    const key = deliveryKey(message)
+    const advert = this.#inDelivery.get(key)
+    this.#inDelivery.delete(key)
+    if (advert !== undefined) this.#admit(message.from, advert)
+  }
+
+  /** The peer is connected and identified: its current advert is asked for in the background. */
+  onConnected(peer: string): void {
+    if (peer !== this.#parts.self) this.#puller.request(peer)
+  }
+
+  /** What the peer's advert says about a content. */
+  claims(peer: string, { multihash, sha256 }: ContentKeys): Claim {
+    const entry = this.#fresh(peer)
+    if (entry === undefined || entry.filter === null) return 'unknown'
+    const { filter } = entry
+    if (multihash !== undefined && filter.has(elementOfMultihash(multihash))) return 'yes'
+    if (sha256 !== undefined && filter.has(sha256)) return 'yes'
+    const mayBeMissing = !entry.isCurrent || entry.head.caps.contentIndex.truncated || (multihash === undefined && sha256 === undefined)
+    return mayBeMissing ? 'unknown' : 'no'
+  }
+
+  ipfsOf(peer: string): IpfsCapability | undefined {
+    return this.capabilitiesOf(peer)?.ipfsNode
+  }
+
+  /** What the peer says about itself; undefined without a valid advert. */
+  capabilitiesOf(peer: string): Capabilities | undefined {
+    return this.#fresh(peer)?.head.caps
+  }
+
+  list(): AdvertInfo[] {
+    return [...this.#entries.keys()].flatMap(peer => {
+      const entry = this.#fresh(peer)
+      return entry === undefined ? [] : [advertInfo(entry.head)]
+    })
+  }
+
+  summary(peer: string): AdvertSummary | undefined {
+    const entry = this.#fresh(peer)
+    if (entry === undefined) return undefined
+    const ageSeconds = Math.round((this.#parts.clock.monotonic() - entry.receivedAt) / 1000)
+    return { seq: entry.head.seq, ageSeconds, count: entry.head.caps.contentIndex.count, precision: this.precision(peer) }
+  }
+
+  /** Counts whether a peer that claimed a content had it. */
+  observe(peer: string, hit: boolean): void {
+    const { yes, no } = this.#hits.get(peer) ?? { yes: 0, no: 0 }
+    this.#hits.set(peer, hit ? { yes: yes + 1, no } : { yes, no: no + 1 })
+  }
+
+  /** Share of true hits, 0 to 1; null before the first was observed. */
+  precision(peer: string): number | null {
+    const hits = this.#hits.get(peer)
+    return hits === undefined ? null : hits.yes / (hits.yes + hits.no)
+  }
+
+  /** Resolves when no body is being pulled. */
+  async idle(): Promise<void> {
+    await this.#puller.idle()
+  }
+
+  async close(): Promise<void> {
+    await this.#puller.close()
+  }
+
+  #admit(peer: string, { head, jwt, filter }: Advert): void {
+    const known = this.#known.get(peer)
+    const isSame = known !== undefined && known.seq === head.seq && known.jwt === jwt
+    // Two may have been under way at once; the order they end in does not decide.
+    if (known !== undefined && known.seq >= head.seq && !isSame) return
+    const before = this.#fresh(peer)
+    if (isSame && before?.isCurrent === true) return
+    this.#known.set(peer, { seq: head.seq, jwt })
+    this.#entries.delete(peer)
+    const { caps } = head
+    if (caps === null) return
+    const entry = renewed(before, { ...head, caps }, filter, this.#parts.clock.monotonic())
+    this.#entries.set(peer, entry)
+    this.#makeRoom()
+    if (entry.isCurrent) this.#announce(entry.head)
+    else if (this.#parts.isConnected(peer) && caps.contentIndex.bytes <= this.#filterBytesMax) this.#puller.request(peer)
+  }
+
+  #announce({ peerId, did, seq, caps }: PresentHead): void {
+    this.#parts.events.emit('advert.received', { peerId, did, advertSeq: seq, count: caps.contentIndex.count })
+  }
+
+  /** The peer's entry, forgotten once expired. */
+  #fresh(peer: string): Entry | undefined {
+    const entry = this.#entries.get(peer)
+    if (entry === undefined || this.#parts.clock.now() < (entry.head.expires + JWT_SKEW_SECONDS) * 1000) return entry
+    this.#entries.delete(peer)
+    return undefined
+  }
+
+  /** Expired ones go first, then the oldest of those who are not connected, then the oldest. */
+  #makeRoom(): void {
+    if (!this.#isOverfull()) return
+    for (const peer of [...this.#entries.keys()]) this.#fresh(peer)
+    while (this.#isOverfull()) {
+      const peers = [...this.#entries.keys()]
+      const victim = peers.find(peer => !this.#parts.isConnected(peer)) ?? peers[0]
+      if (victim === undefined) return
+      this.#entries.delete(victim)
+    }
+  }
+
+  #isOverfull(): boolean {
+    if (this.#entries.size > ADVERTS_KEPT_MAX) return true
+    let bytes = 0
+    for (const { filter } of this.#entries.values()) bytes += filter?.bytes.byteLength ?? 0
+    return bytes > FILTERS_KEPT_BYTES_MAX
+  }
+}
+
+function renewed(before: Entry | undefined, head: PresentHead, filter: ContentFilter | null, receivedAt: Ms): Entry {
+  if (filter !== null) return { head, filter, isCurrent: true, receivedAt }
+  if (before === undefined) return { head, filter: null, isCurrent: false, receivedAt }
+  const isCurrent = before.isCurrent && before.head.caps.contentIndex.digest === head.caps.contentIndex.digest
+  return { head, filter: before.filter, isCurrent, receivedAt }
+}
+
+/** Equal for the same message whether or not the network hands over the same object twice. */
+function deliveryKey({ from, data }: GossipMessage): string {
+  return `${from}:${toString(digestOf(data), 'base64')}`
+}

@@ -1,0 +1,155 @@
+/** All commands of `kith`: names, help, options, and where the code is. */
+import type { Command, OptionSpec } from './command.ts'
+
+export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  json: { doc: 'print one JSON object (streams: one a line); errors too' },
+  home: { doc: 'home directory of the daemon (default: KITH_HOME, else ~/.kith)', value: 'DIR' },
+  socket: { doc: 'socket of the daemon (default: HOME/api.sock)', value: 'PATH' },
+  timeout: { doc: 'how long to search or wait, such as 30s or 2m', value: 'DURATION' },
+  help: { doc: 'show this help', short: 'h' }
+}
+
+const SOURCES: Readonly<Record<string, OptionSpec>> = {
+  sources: { doc: 'only these, in this order: peer,ipfs,gateway', value: 'LIST' },
+  privacy: { doc: 'ask as public or private', value: 'CLASS' }
+}
+
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  put: {
+    summary: 'store a file, a directory or standard input; prints its address',
+    usage: 'FILE|DIR|-',
+    example: 'kith put --privacy public report.pdf',
+    options: {
+      name: { doc: 'file name to record', value: 'NAME' },
+      type: { doc: 'free word for listing and policies', value: 'WORD' },
+      'content-type': { doc: 'media type', value: 'TYPE' },
+      privacy: { doc: 'public or private (default)', value: 'CLASS' },
+      'no-pin': { doc: 'do not keep it for good' }
+    },
+    words: [1, 1],
+    load: async () => (await import('./run-put.ts')).put
+  },
+  get: {
+    summary: 'get content into a file or directory; never overwrites',
+    usage: 'CONTENT [-o FILE]',
+    example: 'kith get -o report.pdf kith://bafy…',
+    options: { output: { doc: 'where to; - is standard output (default: its name or CID, here)', short: 'o', value: 'FILE' }, ...SOURCES },
+    words: [1, 1],
+    load: async () => (await import('./run-get.ts')).get
+  },
+  cat: {
+    summary: 'write content to standard output',
+    usage: 'CONTENT',
+    example: 'kith cat kith://bafy… | tar x',
+    options: SOURCES,
+    words: [1, 1],
+    load: async () => (await import('./run-get.ts')).cat
+  },
+  stat: {
+    summary: 'what is recorded here about a content',
+    usage: 'CONTENT',
+    example: 'kith stat kith://bafy…',
+    words: [1, 1],
+    load: async () => (await import('./run-content.ts')).stat
+  },
+  ls: {
+    summary: 'list a directory, or all content recorded here',
+    usage: '[CONTENT]',
+    example: 'kith ls kith://bafy…',
+    words: [0, 1],
+    load: async () => (await import('./run-content.ts')).ls
+  },
+  rm: {
+    summary: 'forget a content',
+    usage: 'CONTENT',
+    example: 'kith rm --force kith://bafy…',
+    options: { force: { doc: 'even if it is pinned', short: 'f' } },
+    words: [1, 1],
+    load: async () => (await import('./run-content.ts')).rm
+  },
+  privacy: {
+    summary: 'whether a content is public here, why, and who was told of it',
+    usage: 'CONTENT',
+    example: 'kith privacy bafy…',
+    words: [1, 1],
+    load: async () => (await import('./run-content.ts')).privacy
+  },
+  id: {
+    summary: 'who this node is and where it listens',
+    usage: '',
+    example: 'kith id',
+    words: [0, 0],
+    load: async () => (await import('./run-node.ts')).id
+  },
+  status: {
+    summary: 'how this node fares',
+    usage: '',
+    example: 'kith status',
+    words: [0, 0],
+    load: async () => (await import('./run-node.ts')).status
+  },
+  events: {
+    summary: 'what happens at this node, as it happens',
+    usage: '[--types LIST] [--since N]',
+    example: 'kith events --types peer.connected,peer.disconnected',
+    options: { types: { doc: 'only these, with commas', value: 'LIST' }, since: { doc: 'first what came after this number', value: 'N' } },
+    words: [0, 0],
+    load: async () => (await import('./run-node.ts')).events
+  },
+  peers: {
+    summary: 'the peers this node knows; connect, disconnect or ping one',
+    usage: '[connect ADDRESS | disconnect PEER | ping PEER]',
+    example: 'kith peers connect /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…',
+    words: [0, 2],
+    subcommands: ['connect', 'disconnect', 'ping'],
+    load: async () => (await import('./run-peers.ts')).peers
+  },
+  adverts: {
+    summary: 'what peers say they have',
+    usage: '',
+    example: 'kith adverts',
+    words: [0, 0],
+    load: async () => (await import('./run-peers.ts')).adverts
+  },
+  config: {
+    summary: 'show or check the configuration',
+    usage: '[show | validate [FILE]]',
+    example: 'kith config validate ~/.kith/config.yaml',
+    words: [0, 3],
+    subcommands: ['show', 'validate', 'token'],
+    load: async () => (await import('./run-config.ts')).config
+  },
+  rpc: {
+    summary: 'call any method of the daemon',
+    usage: 'METHOD [JSON]',
+    example: `kith rpc content.has '{"content":"bafy…"}'`,
+    words: [1, 2],
+    load: async () => (await import('./run-node.ts')).rpc
+  },
+  shutdown: {
+    summary: 'stop the daemon in good order',
+    usage: '',
+    example: 'kith shutdown',
+    words: [0, 0],
+    load: async () => (await import('./run-node.ts')).shutdown
+  }
+}
+
+/** Commands of the contract that come with later versions. */
+export const NOT_BUILT_COMMANDS: readonly string[] = [
+  'publish',
+  'share',
+  'explain',
+  'link',
+  'export',
+  'import',
+  'doctor',
+  'invite',
+  'join',
+  'trust',
+  'pin',
+  'gc',
+  'verify',
+  'swarm',
+  'pubsub'
+]

@@ -1,0 +1,107 @@
+/**
+ * The edge of `kith`: argv and environment in, exit code out. Loads only what the command needs; never libp2p,
+ * Helia or the daemon.
+ */
+import { toKithError } from '../errors.ts'
+import type { KithError } from '../errors.ts'
+import type { KithClient } from '../rpc/client.ts'
+import { errorBody } from '../rpc/error-body.ts'
+import { readArguments, readTimeout } from './arguments.ts'
+import type { Arguments } from './arguments.ts'
+import type { CliIo, CommandContext, Environment } from './command.ts'
+import { commandHelp, overview } from './help.ts'
+import { printable, safeJson } from './text.ts'
+
+/** Exit status of wrong usage, and when no daemon runs; others come with the error. */
+const EXIT_USAGE = 2
+const EXIT_NOT_RUNNING = 3
+
+export async function main(argv: readonly string[], env: Environment, io: CliIo): Promise<number> {
+  const json = argv.includes('--json')
+  try {
+    return await run(readArguments(argv), env, io)
+  } catch (thrown) {
+    const error = toKithError(thrown)
+    io.stderr.write(`${json ? safeJson({ error: errorBody(error) }) : await explain(error)}\n`)
+    return error.data['notRunning'] === true ? EXIT_NOT_RUNNING : error.kind.exit
+  }
+}
+
+async function run(given: Arguments, env: Environment, io: CliIo): Promise<number> {
+  const { name, command, options } = given
+  if (options['version'] === true) {
+    io.stdout.write(`${await packageVersion()}\n`)
+    return 0
+  }
+  if (command === undefined || name === undefined) {
+    const isAsked = options['help'] === true
+    ;(isAsked ? io.stdout : io.stderr).write(overview())
+    return isAsked ? 0 : EXIT_USAGE
+  }
+  if (options['help'] === true) {
+    io.stdout.write(commandHelp(name, command))
+    return 0
+  }
+  const { context, close } = contextOf(given, env, io)
+  try {
+    await (
+      await command.load()
+    )(context)
+    return 0
+  } finally {
+    await close()
+  }
+}
+
+function contextOf(
+  { words, options }: Arguments,
+  env: Environment,
+  io: CliIo
+): { readonly context: CommandContext; readonly close: () => Promise<void> } {
+  const json = options['json'] === true
+  const connect = { home: text(options['home']) ?? env['KITH_HOME'], socket: text(options['socket']) }
+  let client: Promise<KithClient> | undefined
+  const context: CommandContext = {
+    words,
+    options,
+    io,
+    env,
+    json,
+    ...connect,
+    timeout: readTimeout(options),
+    signal: io.signal,
+    client: async () => await (client ??= open(connect)),
+    print: (value, human) => void io.stdout.write(`${json ? safeJson(value) : human()}\n`),
+    note: remark => void (json || io.stderr.write(`${remark}\n`))
+  }
+  return {
+    context,
+    close: async () => {
+      await client?.then(
+        opened => opened.close(),
+        () => {}
+      )
+    }
+  }
+}
+
+async function open(options: { readonly home: string | undefined; readonly socket: string | undefined }): Promise<KithClient> {
+  return await (await import('../rpc/client.ts')).connect(options)
+}
+
+function text(option: string | boolean | undefined): string | undefined {
+  return typeof option === 'string' ? option : undefined
+}
+
+async function explain(error: KithError): Promise<string> {
+  const first = `kith: ${printable(error.message)}`
+  const { attempts } = error.data
+  if (!Array.isArray(attempts) || attempts.length === 0) return first
+  return `${first}\n${(await import('./attempts.ts')).attemptsTable(attempts)}`
+}
+
+async function packageVersion(): Promise<string> {
+  const { readFile } = await import('node:fs/promises')
+  const facts: unknown = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
+  return typeof facts === 'object' && facts !== null && 'version' in facts ? String(facts.version) : 'unknown'
+}

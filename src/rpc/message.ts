@@ -1,0 +1,40 @@
+/** JSON-RPC 2.0 messages: what counts as a request, and what an error answer looks like. */
+import { KithError } from '../errors.ts'
+import { errorBody, isRecord } from './error-body.ts'
+
+export type Id = string | number | null
+
+export interface Request {
+  readonly method: string
+  readonly params: unknown
+  /** Absent: a notification. */
+  readonly id?: Id
+}
+
+/** An error answer, as text. */
+export function failure(id: Id, error: KithError): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, error: errorBody(error) })
+}
+
+/** @returns the request, or why it is none */
+export function readRequest(message: unknown): Request | KithError {
+  if (!isRecord(message)) return new KithError('INVALID_REQUEST', 'a request is an object')
+  const { jsonrpc, method, params, id } = message
+  if (jsonrpc !== '2.0') return new KithError('INVALID_REQUEST', '"jsonrpc" must be "2.0"')
+  if (typeof method !== 'string') return new KithError('INVALID_REQUEST', '"method" must be text')
+  if (params !== undefined && (typeof params !== 'object' || params === null))
+    return new KithError('INVALID_REQUEST', '"params" must be an object or an array')
+  if (!Object.hasOwn(message, 'id')) return { method, params }
+  return isId(id) ? { method, params, id } : new KithError('INVALID_REQUEST', '"id" must be text, a number or null')
+}
+
+/** The id to answer an invalid request under: its own if it can be read, else null. */
+export function readableId(message: unknown): Id {
+  if (!isRecord(message)) return null
+  const { id } = message
+  return isId(id) ? id : null
+}
+
+function isId(id: unknown): id is Id {
+  return typeof id === 'string' || typeof id === 'number' || id === null
+}

@@ -1,0 +1,76 @@
+/** Builders for advert tests: nodes with a real key, adverts signed by them, a log that says nothing. */
+import { createHash } from 'node:crypto'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { encodeAdvert, filterDigest } from '../../../src/adverts/codec.ts'
+import { buildFilter } from '../../../src/adverts/filter.ts'
+import { encodeFilter } from '../../../src/adverts/filter-codec.ts'
+import { rawCid } from '../../../src/model/content-id.ts'
+import { didFromPublicKey } from '../../../src/peers/did-key.ts'
+import { signJwt } from '../../../src/peers/jwt.ts'
+import type { Clock } from '../../../src/ports/clock.ts'
+import type { Identity } from '../../../src/ports/identity.ts'
+import type { Log } from '../../../src/ports/log.ts'
+import type { Random } from '../../../src/ports/random.ts'
+
+export async function identity(seed: number): Promise<Identity> {
+  const key = await generateKeyPairFromSeed('Ed25519', new Uint8Array(32).fill(seed))
+  return {
+    peerId: peerIdFromPrivateKey(key).toString(),
+    did: didFromPublicKey(key.publicKey.raw),
+    sign: async bytes => await key.sign(bytes)
+  }
+}
+
+export function digest(n: number): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(String(n)).digest())
+}
+
+export function root(n: number): Uint8Array {
+  return rawCid(digest(n)).multihash.bytes
+}
+
+export function roots(count: number): { root: Uint8Array; sha256: Uint8Array }[] {
+  return Array.from({ length: count }, (_, i) => ({ root: root(i), sha256: digest(i) }))
+}
+
+export interface AdvertOptions {
+  readonly seq?: number
+  readonly count?: number
+  readonly elements?: readonly Uint8Array[]
+  readonly claims?: Record<string, unknown>
+  readonly caps?: Record<string, unknown>
+  readonly index?: Record<string, unknown>
+  /** Salt byte: another one makes another digest. */
+  readonly salt?: number
+}
+
+/** A valid advert of `node`, except for what `options` spoil. */
+export async function advertOf(
+  node: Identity,
+  clock: Clock,
+  options: AdvertOptions = {}
+): Promise<{ jwt: string; filter: Uint8Array; head: Uint8Array; message: Uint8Array; seq: number }> {
+  const elements = options.elements ?? Array.from({ length: options.count ?? 10 }, (_, i) => digest(i))
+  const { filter: built, truncated } = buildFilter(elements, { falsePositiveRate: 0.001, salt: new Uint8Array(8).fill(options.salt ?? 7) })
+  const filter = encodeFilter(built)
+  const iat = Math.floor(clock.now() / 1000)
+  const seq = options.seq ?? clock.now()
+  const contentIndex = { digest: filterDigest(filter), bytes: filter.byteLength, count: built.count, truncated, ...options.index }
+  const caps = { did: node.did, ipfsNode: { enabled: true, type: 'helia' }, contentIndex, ...options.caps }
+  const jwt = await signJwt({ aud: 'kith/adverts/1', iat, exp: iat + 420, seq, peerId: node.peerId, v: 1, caps, ...options.claims }, node)
+  return { jwt, filter, head: encodeAdvert({ jwt }), message: encodeAdvert({ jwt, filter }), seq }
+}
+
+export function gossip(from: Identity, data: Uint8Array): { from: string; via: string; data: Uint8Array } {
+  return { from: from.peerId, via: from.peerId, data }
+}
+
+const nothing = (): void => {}
+export const silent: Log = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => silent }
+
+/** Numbers from a counter: never the same bytes twice, the same in every run. */
+export function countingRandom(): Random {
+  let calls = 0
+  return { number: () => 0.5, bytes: length => new Uint8Array(length).fill(++calls) }
+}

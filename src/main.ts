@@ -118,7 +118,7 @@ class Signals {
 
 /** `ready socket=… peer=… did=… addresses=… http=…`, or its JSON form. */
 export function readyLine({ socketPath, peerId, did, addresses, http }: Ready, json: boolean): string {
-  if (json) return `${JSON.stringify({ ready: true, socket: socketPath, peer: peerId, did, addresses, http })}\n`
+  if (json) return `${JSON.stringify({ ready: true, socket: socketPath, peerId, did, addresses, http })}\n`
   return `ready socket=${socketPath} peer=${peerId} did=${did} addresses=${addresses.join(',')} http=${http ?? 'off'}\n`
 }
 

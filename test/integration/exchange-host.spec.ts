@@ -168,8 +168,8 @@ describe('main host', () => {
     }
     await a.connect(addressOf(b))
     await b.connect(addressOf(c))
-    await subscribed(b, [a, c])
-    await subscribed(a, [b])
+    await meshed(b, [a, c])
+    await meshed(a, [b])
     await a.publish(TOPIC, new Uint8Array([0, 1]))
     await a.publish(TOPIC, end)
     await arrived.promise
@@ -225,9 +225,25 @@ describe('main host', () => {
   })
 })
 
+interface Topics {
+  getSubscribers(topic: string): unknown[]
+  getMeshPeers(topic: string): string[]
+}
+
+function topicsOf(host: Host): Topics {
+  return (host.libp2p.services as { pubsub: Topics }).pubsub
+}
+
 /** Waits until `host` knows that the others listen to the topic. */
 async function subscribed(host: Host, others: readonly Host[]): Promise<void> {
-  const { pubsub } = host.libp2p.services as { pubsub: { getSubscribers(topic: string): { toString(): string }[] } }
-  const known = (): Set<string> => new Set(pubsub.getSubscribers(TOPIC).map(String))
-  while (!others.every(other => known().has(other.self))) await new Promise(resolve => { setImmediate(resolve) })
+  await until(() => topicsOf(host).getSubscribers(TOPIC).map(String), others)
+}
+
+/** Waits until `host` passes messages of the topic straight on to the others. */
+async function meshed(host: Host, others: readonly Host[]): Promise<void> {
+  await until(() => topicsOf(host).getMeshPeers(TOPIC), others)
+}
+
+async function until(read: () => readonly string[], others: readonly Host[]): Promise<void> {
+  while (!others.every(other => read().includes(other.self))) await new Promise(resolve => { setImmediate(resolve) })
 }

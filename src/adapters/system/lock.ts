@@ -26,8 +26,9 @@ export type HomeLock = AsyncDisposable
 export async function lockHome(home: string): Promise<HomeLock> {
   const database = await openPrivate(join(home, 'lock'))
   try {
-    // Reserved for as long as the transaction is open, which is for good: nothing is ever written to it.
-    database.exec(`PRAGMA busy_timeout = ${LEAVING_MS}; BEGIN IMMEDIATE`)
+    // Reserved for as long as the transaction is open, which is for good: nothing is ever written to it,
+    // and the journal of nothing need not lie in the home.
+    database.exec(`PRAGMA journal_mode = MEMORY; PRAGMA busy_timeout = ${LEAVING_MS}; BEGIN IMMEDIATE`)
   } catch (error) {
     database.close()
     throw await refusal(home, error)

@@ -5,7 +5,11 @@ const EMPTY = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 
 describe('JSON-RPC over the socket', () => {
   const transcripts: [name: string, sent: string, expected: { id: unknown; code?: number; name?: string }][] = [
-    ['text that is no JSON', '{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]', { id: null, code: -32700, name: 'PARSE_ERROR' }],
+    [
+      'text that is no JSON',
+      '{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]',
+      { id: null, code: -32700, name: 'PARSE_ERROR' }
+    ],
     ['an invalid request', '{"jsonrpc": "2.0", "method": 1, "params": "bar"}', { id: null, code: -32600, name: 'INVALID_REQUEST' }],
     ['an empty batch', '[]', { id: null, code: -32600, name: 'INVALID_REQUEST' }],
     ['another version', '{"jsonrpc":"1.0","method":"daemon.version","id":4}', { id: 4, code: -32600 }],
@@ -34,7 +38,10 @@ describe('JSON-RPC over the socket', () => {
     lines.write('[1,{"jsonrpc":"2.0","method":"daemon.version"},{"foo":"boo"},{"jsonrpc":"2.0","method":"daemon.version","id":"9"}]\n')
     const answers: unknown = await lines.next()
     assert.ok(Array.isArray(answers))
-    assert.deepEqual(answers.map(({ id }) => id), [null, null, '9'])
+    assert.deepEqual(
+      answers.map(({ id }) => id),
+      [null, null, '9']
+    )
   })
 
   it('never answers a notification, not even a wrong one, nor a batch of them', async () => {

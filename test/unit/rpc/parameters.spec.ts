@@ -53,7 +53,16 @@ describe('parameters', () => {
     })
   }
 
-  for (const content of [EMPTY, `kith://${EMPTY}`, `ipfs://${EMPTY}`, `/ipfs/${EMPTY}`, `sha256:${'ab'.repeat(32)}`, 'ab'.repeat(32), { algorithm: 'sha256', value: 'ab'.repeat(32) }, 'QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n']) {
+  for (const content of [
+    EMPTY,
+    `kith://${EMPTY}`,
+    `ipfs://${EMPTY}`,
+    `/ipfs/${EMPTY}`,
+    `sha256:${'ab'.repeat(32)}`,
+    'ab'.repeat(32),
+    { algorithm: 'sha256', value: 'ab'.repeat(32) },
+    'QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n'
+  ]) {
     it(`takes the address ${JSON.stringify(content)}`, async () => {
       await using fixture = await rpcFixture()
       using lines = await RawLines.open(fixture.socketPath)
@@ -65,7 +74,16 @@ describe('parameters', () => {
   it('hands the options of a get on as they are', async () => {
     await using fixture = await rpcFixture()
     using lines = await RawLines.open(fixture.socketPath)
-    const params = { content: EMPTY, ttl: 3, hops: 0, deadline: 2.5, offset: 1, length: 2, preferredSources: ['gateway', 'peer'], metadata: { privacy: 'public', size: 4 } }
+    const params = {
+      content: EMPTY,
+      ttl: 3,
+      hops: 0,
+      deadline: 2.5,
+      offset: 1,
+      length: 2,
+      preferredSources: ['gateway', 'peer'],
+      metadata: { privacy: 'public', size: 4 }
+    }
     lines.call('content.get', params)
     assert.equal((await lines.next()).error?.code, -32001)
     assert.deepEqual(fixture.services.asked, [params])
@@ -102,7 +120,11 @@ describe('the method table', () => {
     const last = ['content.rm', 'events.unsubscribe']
     const names = [...METHODS_BY_NAME.keys()].filter(name => !last.includes(name))
     for (const name of [...names, ...last]) {
-      lines.call(name, params[name] ?? (['content.get', 'content.stat', 'content.has', 'content.privacy'].includes(name) ? { content } : {}), name)
+      lines.call(
+        name,
+        params[name] ?? (['content.get', 'content.stat', 'content.has', 'content.privacy'].includes(name) ? { content } : {}),
+        name
+      )
       let answer = await lines.next()
       while (answer.id !== name) answer = await lines.next()
       const checked = METHODS_BY_NAME.get(name)?.result.safeParse(answer.result)
@@ -120,9 +142,15 @@ describe('the method table', () => {
     assert.equal(document['apiVersion'], '1.0.0')
     const methods = document['methods']
     assert.ok(Array.isArray(methods))
-    assert.deepEqual(methods.map(({ name }) => name), [...METHODS_BY_NAME.keys()])
+    assert.deepEqual(
+      methods.map(({ name }) => name),
+      [...METHODS_BY_NAME.keys()]
+    )
     const get = methods.find(({ name }) => name === 'content.get')
-    assert.deepEqual(get.params.filter(({ required }: { required: boolean }) => required).map(({ name }: { name: string }) => name), ['content'])
+    assert.deepEqual(
+      get.params.filter(({ required }: { required: boolean }) => required).map(({ name }: { name: string }) => name),
+      ['content']
+    )
     assert.ok(get.params.every(({ schema }: { schema: object }) => Object.keys(schema).length > 0))
   })
 

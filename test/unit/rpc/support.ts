@@ -125,7 +125,11 @@ export interface HttpOptions {
   readonly body?: Uint8Array | string
 }
 
-export async function openHttp(socketPath: string, path: string, { method = 'GET', headers = {}, body }: HttpOptions = {}): Promise<IncomingMessage> {
+export async function openHttp(
+  socketPath: string,
+  path: string,
+  { method = 'GET', headers = {}, body }: HttpOptions = {}
+): Promise<IncomingMessage> {
   const sent = request({ socketPath, path, method, headers, agent: false })
   sent.end(body)
   const [response] = await once(sent, 'response')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { stat, writeFile } from 'node:fs/promises'
+import { readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { prepareHome } from '../../../../src/adapters/system/home.ts'
 import { lockHome } from '../../../../src/adapters/system/lock.ts'
@@ -74,6 +74,10 @@ describe('lock of the home', () => {
     await using second = await lockHome(home)
     assert.ok(second)
     assert.equal((await stat(join(home, 'lock'))).mode & 0o777, 0o600)
+    assert.deepEqual(
+      (await readdir(home)).filter(name => name.startsWith('lock')),
+      ['lock']
+    )
   })
 
   it("says so when the file is not Kith's", async () => {

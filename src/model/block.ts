@@ -1,7 +1,7 @@
 /**
  * The one door: bytes become a block only by being hashed against their address.
  */
-import { CID } from 'multiformats/cid'
+import type { CID } from 'multiformats/cid'
 import { equals } from 'uint8arrays'
 import { BlockMismatchError, KithError } from '../errors.ts'
 import { IDENTITY_BYTES_MAX, IDENTITY_CODE, SHA2_256_CODE } from './content-id.ts'

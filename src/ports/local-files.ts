@@ -1,5 +1,4 @@
 /** Files of this machine, as put and get touch them. Symbolic links are never followed. */
-import type { Bytes } from '../model/units.ts'
 import type { AbortOptions } from './options.ts'
 
 export type LocalKind = 'file' | 'directory' | 'other'

@@ -6,11 +6,11 @@ interface Embedded {
   unavailable(): string | undefined
 }
 
-interface Gateway {
+export interface GatewayEndpoint {
   health(): { readonly url: string, readonly healthy: boolean, readonly lastCheck: Ms | null, readonly responseTime: Ms | null, readonly error?: string }
 }
 
-export function endpointsOf (embedded: Embedded | undefined, gateways: readonly Gateway[]): EndpointHealth[] {
+export function endpointsOf (embedded: Embedded | undefined, gateways: readonly GatewayEndpoint[]): EndpointHealth[] {
   const inside: EndpointHealth[] = embedded === undefined
     ? []
     : [{ url: 'embedded', type: 'helia', healthy: embedded.unavailable() === undefined, lastCheck: null, responseTime: null }]

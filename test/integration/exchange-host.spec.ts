@@ -191,6 +191,7 @@ describe('main host', () => {
     const [first] = leaves
     assert.ok(first !== undefined)
     await subscribed(first, [hub])
+    await heartbeats(hub, 2)
     await first.publish(TOPIC, new Uint8Array([7]))
     await all.promise
   })
@@ -225,7 +226,7 @@ describe('main host', () => {
   })
 })
 
-interface Topics {
+interface Topics extends EventTarget {
   getSubscribers(topic: string): unknown[]
   getMeshPeers(topic: string): string[]
 }
@@ -242,6 +243,11 @@ async function subscribed(host: Host, others: readonly Host[]): Promise<void> {
 /** Waits until `host` passes messages of the topic straight on to the others. */
 async function meshed(host: Host, others: readonly Host[]): Promise<void> {
   await until(() => topicsOf(host).getMeshPeers(TOPIC), others)
+}
+
+/** Until the grafting and pruning that follows many arrivals is over. */
+async function heartbeats(host: Host, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise<void>(resolve => { topicsOf(host).addEventListener('gossipsub:heartbeat', () => { resolve() }, { once: true }) })
 }
 
 async function until(read: () => readonly string[], others: readonly Host[]): Promise<void> {

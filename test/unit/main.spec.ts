@@ -24,7 +24,7 @@ describe('ready line', () => {
     assert.deepEqual(JSON.parse(line), {
       ready: true,
       socket: '/h/api.sock',
-      peer: '12D3',
+      peerId: '12D3',
       did: 'did:key:z6Mk',
       addresses: ready.addresses,
       http: null

@@ -27,6 +27,11 @@ const RPC_LIMITS = {
   maxControlMessages: 64,
   maxPeerInfos: 0
 }
+/**
+ * Share of the peers outside the mesh that are told which messages exist, at each heartbeat. The usual quarter loses
+ * messages for good where many hang on one node: three draws of six out of eleven leave one out every other time.
+ */
+const ANNOUNCED_SHARE = 1
 /** Two rejected messages within a minute or so and the sender is graylisted (below −80). */
 const INVALID_MESSAGE_WEIGHT = -20
 
@@ -72,6 +77,7 @@ export function gossipService (): (components: GossipSubComponents) => GossipSub
     fallbackToFloodsub: false,
     floodPublish: false,
     doPX: false,
+    gossipFactor: ANNOUNCED_SHARE,
     canRelayMessage: false,
     allowPublishToZeroTopicPeers: true,
     allowedTopics: [...GOSSIP_TOPICS],

@@ -2,6 +2,7 @@
  * Noise's cipher on Node's native ChaCha20-Poly1305 with one key object a key. The stock one imports the raw key
  * for every message and hands out each message in three pieces, which become three writes to the socket.
  */
+import { Uint8ArrayList } from 'uint8arraylist'
 import { createCipheriv, createDecipheriv, createHash, createPrivateKey, createPublicKey, createSecretKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { pureJsCrypto, type ICryptoInterface, type KeyPair } from '@chainsafe/libp2p-noise'
 
@@ -41,7 +42,7 @@ function encrypt (plaintext: Pieces, nonce: Uint8Array, ad: Uint8Array, key: Key
   const parts: Uint8Array[] = []
   for (const piece of pieces(plaintext)) parts.push(cipher.update(piece))
   parts.push(cipher.final(), cipher.getAuthTag())
-  return Buffer.concat(parts, plaintext.byteLength + TAG_BYTES)
+  return new Uint8ArrayList(...parts) as never
 }
 
 /**

@@ -1,0 +1,86 @@
+/** The facade behind the socket, put together from the parts of a running node. */
+import type { CID } from 'multiformats/cid'
+import type { AdvertDirectory } from '../adverts/directory.ts'
+import type { AdvertPublisher } from '../adverts/publisher.ts'
+import type { Config } from '../config/schema.ts'
+import type { Library } from '../content/library.ts'
+import { Putter } from '../content/put.ts'
+import { Semaphore } from '../lib/semaphore.ts'
+import type { EventBus } from '../observe/events.ts'
+import { Meter } from '../observe/meter.ts'
+import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
+import type { BlockSource } from '../ports/block-source.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { ExchangeClient } from '../ports/exchange.ts'
+import type { Identity } from '../ports/identity.ts'
+import type { LocalFiles } from '../ports/local-files.ts'
+import type { Network } from '../ports/network.ts'
+import type { Random } from '../ports/random.ts'
+import { ClaimsFirst } from '../ranking/claims-first.ts'
+import { Classifier } from '../retrieval/classify.ts'
+import { PeerFinder } from '../retrieval/peer-finder.ts'
+import { Retriever } from '../retrieval/retriever.ts'
+import type { Services } from '../rpc/services.ts'
+import { ContentAccess } from './content-access.ts'
+import { contentServices } from './content-services.ts'
+import { endpointsOf, type GatewayEndpoint } from './endpoints.ts'
+import { nodeServices } from './node-services.ts'
+import { peerServices } from './peer-services.ts'
+
+/** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
+const RETRIEVALS_WAITING_MAX = 10_000
+
+export interface BuildComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly files: LocalFiles
+  readonly library: Library
+  readonly host: Network
+  readonly identity: Identity
+  readonly events: EventBus
+  readonly exchange: ExchangeClient
+  readonly directory: AdvertDirectory
+  readonly publisher: AdvertPublisher
+  readonly ipfs: (BlockSource & { connectedBitswapPeers(): number, notifyStored(cid: CID): void }) | undefined
+  readonly gateways: readonly (BlockSource & GatewayEndpoint)[]
+}
+
+export interface BuildInit {
+  readonly version: string
+  readonly config: Config
+  /** The configuration as written, secrets masked. */
+  readonly shown: Readonly<Record<string, unknown>>
+  readonly stop: () => void
+}
+
+export function buildServices (parts: BuildComponents, { version, config, shown, stop }: BuildInit): Services {
+  const { clock, random, files, library, host, identity, events, directory, publisher, ipfs, gateways } = parts
+  const meter = new Meter({ clock })
+  const classifier = new Classifier({ library }, config.privacy)
+  const peers = new PeerFinder({ ...parts, network: host, ranking: new ClaimsFirst(), didOf: didFromPeerId })
+  const slots = new Semaphore({ limit: config.limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
+  const retriever = new Retriever({ library, peers, ipfs, gateways, clock, random, slots }, config.routing)
+  const publicChanged = (stored?: CID): void => {
+    publisher.changed()
+    if (stored !== undefined) ipfs?.notifyStored(stored)
+  }
+  return {
+    content: contentServices({
+      library, classifier, clock, events, meter, publicChanged, files,
+      access: new ContentAccess({ library, retriever, classifier, clock }, config.limits),
+      putter: new Putter({ library, files, clock, events }, { defaultPrivacy: config.privacy.default, maxFileSize: config.limits.maxFileSize })
+    }),
+    peers: peerServices({
+      network: host, didOf: didFromPeerId, peerOf: peerIdFromDid,
+      advertOf: peer => directory.summary(peer), hasIpfs: peer => directory.ipfsOf(peer)?.enabled
+    }),
+    adverts: { list: async () => ({ items: directory.list() }) },
+    node: nodeServices({
+      version, apiVersion: version, runtime: { node: process.version, rssBytes: () => process.memoryUsage.rss() },
+      identity, network: host, library, clock, meter, ipfsType: config.ipfs.type,
+      endpoints: () => endpointsOf(ipfs, gateways), ipfsPeers: () => ipfs?.connectedBitswapPeers() ?? 0,
+      config: () => shown, stop
+    }),
+    events
+  }
+}

@@ -8,11 +8,11 @@ import type { FrameStream } from './frame-stream.ts'
 import { ProtocolOffence, type Frame } from './frames.ts'
 
 /** Longest wait for a whole frame. Time the receiver needs for the one before does not count. */
-export const STALL: Ms = 30_000
+const STALL: Ms = 30_000
 
 /** The stream ended before the answer did. */
 export class StreamEndedError extends SourceError {
-  constructor (options?: ErrorOptions) {
+  constructor(options?: ErrorOptions) {
     super('fault', 'the stream ended before the answer did', options)
   }
 }
@@ -24,21 +24,21 @@ export class AnswerReader {
   /** Frames received so far. */
   count = 0
 
-  constructor (frames: FrameStream, clock: Clock, options: AbortOptions) {
+  constructor(frames: FrameStream, clock: Clock, options: AbortOptions) {
     this.#frames = frames
     this.#clock = clock
     this.#options = options
   }
 
   /** @throws SourceError (timeout, fault) · ProtocolOffence · the signal's reason */
-  async next (): Promise<Frame> {
+  async next(): Promise<Frame> {
     this.#options.signal?.throwIfAborted()
-    const frame = this.#frames.take() ?? await this.#wait()
+    const frame = this.#frames.take() ?? (await this.#wait())
     this.count++
     return frame
   }
 
-  async #wait (): Promise<Frame> {
+  async #wait(): Promise<Frame> {
     using deadline = startDeadline(this.#clock, STALL, this.#options)
     let frame: Frame | null
     try {
@@ -54,7 +54,7 @@ export class AnswerReader {
   }
 
   /** To be called with END: nothing may follow it. */
-  assertFinished (): void {
+  assertFinished(): void {
     if (!this.#frames.isEmpty) throw new ProtocolOffence('unexpected-frame', 'bytes follow the end of the answer')
   }
 }

@@ -11,13 +11,13 @@ const WRITE_STALL: Ms = 30_000
 
 /** The peer vanished, reset the stream or stopped reading. Nobody here is at fault. */
 export class PeerGoneError extends Error {
-  constructor (message: string, options?: ErrorOptions) {
+  constructor(message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'PeerGoneError'
   }
 }
 
-export interface AnswerWriterComponents {
+interface AnswerWriterComponents {
   readonly stream: PeerStream
   readonly clock: Clock
   /** Aborted when the answer is no longer wanted. */
@@ -29,16 +29,20 @@ export class AnswerWriter {
   #parts: Uint8Array[] = []
   #bytes: Bytes = 0
 
-  constructor (to: AnswerWriterComponents) {
+  constructor(to: AnswerWriterComponents) {
     this.#to = to
   }
 
-  get signal (): AbortSignal { return this.#to.signal }
+  get signal(): AbortSignal {
+    return this.#to.signal
+  }
 
   /** True when enough has gathered and {@link flush} should be awaited. */
-  get isFull (): boolean { return this.#bytes >= BATCH_BYTES }
+  get isFull(): boolean {
+    return this.#bytes >= BATCH_BYTES
+  }
 
-  add (parts: readonly Uint8Array[]): void {
+  add(parts: readonly Uint8Array[]): void {
     for (const part of parts) {
       this.#parts.push(part)
       this.#bytes += part.byteLength
@@ -46,7 +50,7 @@ export class AnswerWriter {
   }
 
   /** Resolves when more may be added. @throws PeerGoneError */
-  async flush (): Promise<void> {
+  async flush(): Promise<void> {
     if (this.#bytes === 0) return
     const parts = this.#parts
     this.#parts = []

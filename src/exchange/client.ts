@@ -42,17 +42,17 @@ export class ExchangeClient implements ExchangeClientPort {
   readonly #pool: StreamPool
   readonly #advertBytesMax: Bytes
 
-  constructor (components: ExchangeClientComponents, init: ExchangeClientInit = {}) {
+  constructor(components: ExchangeClientComponents, init: ExchangeClientInit = {}) {
     this.#parts = components
     this.#pool = new StreamPool(components)
     this.#advertBytesMax = init.advertBytesMax ?? FRAME_BYTES_MAX
   }
 
-  speaks (peer: string): boolean {
+  speaks(peer: string): boolean {
     return this.#parts.network.peers().some(connected => connected.peer === peer && connected.protocols.includes(EXCHANGE_PROTOCOL))
   }
 
-  async have (peer: string, multihashes: readonly Uint8Array[], options: AbortOptions): Promise<HaveAnswer[]> {
+  async have(peer: string, multihashes: readonly Uint8Array[], options: AbortOptions): Promise<HaveAnswer[]> {
     if (multihashes.length === 0) return []
     if (multihashes.length > HASHES_MAX) throw new RangeError(`at most ${HASHES_MAX} questions at once`)
     const ask: Ask = { ...this.#question(), kind: 'have', multihashes }
@@ -66,10 +66,21 @@ export class ExchangeClient implements ExchangeClientPort {
     })
   }
 
-  async dag (peer: string, request: DagRequest, sink: DagSink, options: AbortOptions): Promise<AnswerEnd> {
+  async dag(peer: string, request: DagRequest, sink: DagSink, options: AbortOptions): Promise<AnswerEnd> {
     if (request.leaves !== 'all' && request.leaves.length > RANGES_MAX) throw new RangeError(`at most ${RANGES_MAX} ranges at once`)
     const { cid, sha256, requestId, hops, skipNodes, leaves, preferredSources } = request
-    const ask: Ask = { kind: 'dag', requesterId: this.#parts.identity.did, requestId, ttl: wholeSeconds(request.ttl), hops, cid, sha256, skipNodes, leaves, ...(preferredSources === undefined ? {} : { preferredSources }) }
+    const ask: Ask = {
+      kind: 'dag',
+      requesterId: this.#parts.identity.did,
+      requestId,
+      ttl: wholeSeconds(request.ttl),
+      hops,
+      cid,
+      sha256,
+      skipNodes,
+      leaves,
+      ...(preferredSources === undefined ? {} : { preferredSources })
+    }
     return await this.#ask(peer, 'content', ask, options, async answer => {
       const rules = new DagAnswer(request, sink)
       for (;;) {
@@ -80,7 +91,12 @@ export class ExchangeClient implements ExchangeClientPort {
     })
   }
 
-  async blocks (peer: string, request: { readonly root: CID, readonly cids: readonly CID[], readonly ttl: number }, sink: (index: number, bytes: Uint8Array) => Promise<void> | void, options: AbortOptions): Promise<AnswerEnd> {
+  async blocks(
+    peer: string,
+    request: { readonly root: CID; readonly cids: readonly CID[]; readonly ttl: number },
+    sink: (index: number, bytes: Uint8Array) => Promise<void> | void,
+    options: AbortOptions
+  ): Promise<AnswerEnd> {
     if (request.cids.length > CIDS_MAX) throw new RangeError(`at most ${CIDS_MAX} blocks at once`)
     const ask: Ask = { ...this.#question(), kind: 'blocks', ttl: wholeSeconds(request.ttl), root: request.root, cids: request.cids }
     return await this.#ask(peer, 'content', ask, options, async answer => {
@@ -90,7 +106,8 @@ export class ExchangeClient implements ExchangeClientPort {
         if (frame.type === FRAME.END) return this.#ended(peer, answer, decodeEnd(frame.payload))
         expectType(frame, FRAME.BLOCK)
         const { index, bytes } = readIndexed(frame.payload)
-        if (index < next || index >= request.cids.length) throw new ProtocolOffence('unexpected-frame', `block ${index} was not asked for, or comes out of order`)
+        if (index < next || index >= request.cids.length)
+          throw new ProtocolOffence('unexpected-frame', `block ${index} was not asked for, or comes out of order`)
         if (bytes.byteLength > BLOCK_BYTES_MAX) throw new ProtocolOffence('oversized-frame', `a block of ${bytes.byteLength} bytes`)
         next = index + 1
         await sink(index, bytes)
@@ -98,7 +115,7 @@ export class ExchangeClient implements ExchangeClientPort {
     })
   }
 
-  async advert (peer: string, options: AbortOptions): Promise<Uint8Array | null> {
+  async advert(peer: string, options: AbortOptions): Promise<Uint8Array | null> {
     return await this.#ask(peer, 'question', { ...this.#question(), kind: 'advert' }, options, async answer => {
       const parts: Uint8Array[] = []
       let size = 0
@@ -107,18 +124,19 @@ export class ExchangeClient implements ExchangeClientPort {
         if (frame.type === FRAME.END) return endOfAdvert(this.#finish(answer, decodeEnd(frame.payload)), parts)
         expectType(frame, FRAME.ADVERT)
         size += frame.payload.byteLength
-        if (size > this.#advertBytesMax) throw new ProtocolOffence('oversized-frame', `an advert of more than ${this.#advertBytesMax} bytes`)
+        if (size > this.#advertBytesMax)
+          throw new ProtocolOffence('oversized-frame', `an advert of more than ${this.#advertBytesMax} bytes`)
         parts.push(frame.payload)
       }
     })
   }
 
-  #question (): { requesterId: string, requestId: Uint8Array, ttl: number, hops: 0 } {
+  #question(): { requesterId: string; requestId: Uint8Array; ttl: number; hops: 0 } {
     return { requesterId: this.#parts.identity.did, requestId: this.#parts.random.bytes(REQUEST_ID_BYTES), ttl: QUESTION_TTL, hops: 0 }
   }
 
   /** One request and its answer. A kept stream that turns out dead before its first frame is replaced once. */
-  async #ask<T> (peer: string, weight: Weight, ask: Ask, options: AbortOptions, read: (answer: AnswerReader) => Promise<T>): Promise<T> {
+  async #ask<T>(peer: string, weight: Weight, ask: Ask, options: AbortOptions, read: (answer: AnswerReader) => Promise<T>): Promise<T> {
     for (;;) {
       const lease = await this.#acquire(peer, weight, options)
       const answer = new AnswerReader(lease.frames, this.#parts.clock, options)
@@ -135,7 +153,7 @@ export class ExchangeClient implements ExchangeClientPort {
     }
   }
 
-  async #acquire (peer: string, weight: Weight, options: AbortOptions): Promise<Lease> {
+  async #acquire(peer: string, weight: Weight, options: AbortOptions): Promise<Lease> {
     try {
       return await this.#pool.acquire(peer, weight, options)
     } catch (error) {
@@ -144,19 +162,19 @@ export class ExchangeClient implements ExchangeClientPort {
     }
   }
 
-  #finish (answer: AnswerReader, end: End): End {
+  #finish(answer: AnswerReader, end: End): End {
     answer.assertFinished()
     return end
   }
 
-  #ended (peer: string, answer: AnswerReader, end: End): AnswerEnd {
+  #ended(peer: string, answer: AnswerReader, end: End): AnswerEnd {
     this.#finish(answer, end)
     if (end.status === 'refused') this.#parts.log.debug({ peer, reason: end.reason }, 'a peer refused a request')
     return end.status
   }
 }
 
-async function send (lease: Lease, ask: Ask, options: AbortOptions): Promise<void> {
+async function send(lease: Lease, ask: Ask, options: AbortOptions): Promise<void> {
   try {
     await lease.frames.stream.write(frameParts(FRAME.REQUEST, encodeRequest(ask)), options)
   } catch (error) {
@@ -165,41 +183,43 @@ async function send (lease: Lease, ask: Ask, options: AbortOptions): Promise<voi
   }
 }
 
-async function readEnd (answer: AnswerReader): Promise<End> {
+async function readEnd(answer: AnswerReader): Promise<End> {
   const frame = await answer.next()
   expectType(frame, FRAME.END)
   answer.assertFinished()
   return decodeEnd(frame.payload)
 }
 
-function endOfAdvert (end: End, parts: readonly Uint8Array[]): Uint8Array | null {
+function endOfAdvert(end: End, parts: readonly Uint8Array[]): Uint8Array | null {
   if (end.status === 'not-found' && parts.length === 0) return null
   expectOk(end)
   return concat([...parts])
 }
 
-function expectType (frame: Frame, type: number): void {
+function expectType(frame: Frame, type: number): void {
   if (frame.type !== type) throw new ProtocolOffence('unexpected-frame', `a frame of type ${frame.type} where ${type} is expected`)
 }
 
-function expectOk (end: End): void {
+function expectOk(end: End): void {
   if (end.status !== 'ok') throw refusal(end)
 }
 
-function refusal (end: End): Error {
+function refusal(end: End): Error {
   if (end.status === 'refused') return new SourceError('refused', `the peer refused: ${end.reason ?? 'no reason given'}`)
   return new ProtocolOffence('unexpected-frame', `the answer ends as ${end.status}`)
 }
 
 /** The peer's offences are its faults; a sink's own errors and the caller's abort pass as they are. */
-function asSourceError (error: unknown): unknown {
-  return error instanceof ProtocolOffence ? new SourceError('fault', `the peer broke the protocol: ${error.message}`, { cause: error }) : error
+function asSourceError(error: unknown): unknown {
+  return error instanceof ProtocolOffence
+    ? new SourceError('fault', `the peer broke the protocol: ${error.message}`, { cause: error })
+    : error
 }
 
-function wholeSeconds (ttl: number): number {
+function wholeSeconds(ttl: number): number {
   return Math.min(TTL_SECONDS_MAX, Math.max(1, Math.ceil(ttl)))
 }
 
-function asError (error: unknown): Error {
+function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }

@@ -12,7 +12,7 @@ import type { AnswerEnd, DagHead, HaveAnswer, LeafRange } from '../ports/exchang
 import { ProtocolOffence } from './frames.ts'
 import { CID_BYTES_MAX, CIDS_MAX, HASHES_MAX, MULTIHASH_BYTES_MAX, RANGES_MAX, TEXT_CHARACTERS_MAX, TTL_SECONDS_MAX } from './protocol.ts'
 
-export interface RequestBase {
+interface RequestBase {
   /** DID of the asker, as it says; rights come from the authenticated peer id. */
   readonly requesterId: string
   /** 16 bytes. */
@@ -29,11 +29,22 @@ export interface DagAsk extends RequestBase {
   readonly skipNodes: number
   readonly leaves: 'all' | readonly LeafRange[]
 }
-export interface BlocksAsk extends RequestBase { readonly kind: 'blocks', readonly root: CID, readonly cids: readonly CID[] }
-export interface HaveAsk extends RequestBase { readonly kind: 'have', readonly multihashes: readonly Uint8Array[] }
-export interface PlainAsk extends RequestBase { readonly kind: 'advert' | 'capabilities' }
+export interface BlocksAsk extends RequestBase {
+  readonly kind: 'blocks'
+  readonly root: CID
+  readonly cids: readonly CID[]
+}
+interface HaveAsk extends RequestBase {
+  readonly kind: 'have'
+  readonly multihashes: readonly Uint8Array[]
+}
+interface PlainAsk extends RequestBase {
+  readonly kind: 'advert' | 'capabilities'
+}
 /** A kind of a later version. Answered with `refused`, not punished. */
-export interface UnknownAsk { readonly kind: 'unknown' }
+interface UnknownAsk {
+  readonly kind: 'unknown'
+}
 export type Ask = DagAsk | BlocksAsk | HaveAsk | PlainAsk
 export type ReceivedAsk = Ask | UnknownAsk
 
@@ -49,39 +60,54 @@ const SHA256_BYTES = 32
 /** Longest reason of an END; a word, for logs. */
 const REASON_CHARACTERS_MAX = 64
 
-export function encodeRequest (ask: Ask): Uint8Array {
-  const base = { k: ask.kind, requesterId: ask.requesterId, requestId: ask.requestId, ttl: ask.ttl, hops: ask.hops, ...(ask.preferredSources === undefined ? {} : { preferredSources: [...ask.preferredSources] }) }
+export function encodeRequest(ask: Ask): Uint8Array {
+  const base = {
+    k: ask.kind,
+    requesterId: ask.requesterId,
+    requestId: ask.requestId,
+    ttl: ask.ttl,
+    hops: ask.hops,
+    ...(ask.preferredSources === undefined ? {} : { preferredSources: [...ask.preferredSources] })
+  }
   switch (ask.kind) {
-    case 'dag': return encode({
-      ...base,
-      ...(ask.cid === null ? {} : { cid: ask.cid.bytes }),
-      ...(ask.sha256 === null ? {} : { contentHash: ask.sha256 }),
-      skip: ask.skipNodes,
-      leaves: ask.leaves === 'all' ? 'all' : ask.leaves.map(range => [...range])
-    })
-    case 'blocks': return encode({ ...base, cid: ask.root.bytes, cids: ask.cids.map(cid => cid.bytes) })
-    case 'have': return encode({ ...base, hashes: [...ask.multihashes] })
-    default: return encode(base)
+    case 'dag':
+      return encode({
+        ...base,
+        ...(ask.cid === null ? {} : { cid: ask.cid.bytes }),
+        ...(ask.sha256 === null ? {} : { contentHash: ask.sha256 }),
+        skip: ask.skipNodes,
+        leaves: ask.leaves === 'all' ? 'all' : ask.leaves.map(range => [...range])
+      })
+    case 'blocks':
+      return encode({ ...base, cid: ask.root.bytes, cids: ask.cids.map(cid => cid.bytes) })
+    case 'have':
+      return encode({ ...base, hashes: [...ask.multihashes] })
+    default:
+      return encode(base)
   }
 }
 
 /** @throws ProtocolOffence (malformed-request) */
-export function decodeRequest (payload: Uint8Array): ReceivedAsk {
+export function decodeRequest(payload: Uint8Array): ReceivedAsk {
   return guarded('malformed-request', () => {
     const fields = decodeMap(payload)
     const kind = fields.get('k')
     if (kind !== 'dag' && kind !== 'blocks' && kind !== 'have' && kind !== 'advert' && kind !== 'capabilities') return { kind: 'unknown' }
     const base = readBase(fields)
     switch (kind) {
-      case 'dag': return { ...base, kind, ...readDag(fields) }
-      case 'blocks': return { ...base, kind, root: readCid(fields.get('cid')), cids: list(fields.get('cids'), CIDS_MAX).map(readCid) }
-      case 'have': return { ...base, kind, multihashes: list(fields.get('hashes'), HASHES_MAX).map(hash => bytes(hash, MULTIHASH_BYTES_MAX)) }
-      default: return { ...base, kind }
+      case 'dag':
+        return { ...base, kind, ...readDag(fields) }
+      case 'blocks':
+        return { ...base, kind, root: readCid(fields.get('cid')), cids: list(fields.get('cids'), CIDS_MAX).map(readCid) }
+      case 'have':
+        return { ...base, kind, multihashes: list(fields.get('hashes'), HASHES_MAX).map(hash => bytes(hash, MULTIHASH_BYTES_MAX)) }
+      default:
+        return { ...base, kind }
     }
   })
 }
 
-export function encodeHead (head: DagHead): Uint8Array {
+export function encodeHead(head: DagHead): Uint8Array {
   return encode({
     cid: head.cid.bytes,
     ...(head.size === undefined ? {} : { size: head.size }),
@@ -91,28 +117,35 @@ export function encodeHead (head: DagHead): Uint8Array {
 }
 
 /** @throws ProtocolOffence (malformed-frame) */
-export function decodeHead (payload: Uint8Array): DagHead {
+export function decodeHead(payload: Uint8Array): DagHead {
   return guarded('malformed-frame', () => {
     const fields = decodeMap(payload)
     const cid = readCid(fields.get('cid'))
     if (!isSupportedCid(cid)) throw new Error('the root is of an unsupported kind')
     const name = optional(fields.get('name'), text)
     if (name !== undefined && !isSafeName(name)) throw new Error('the name is not one a file may have')
-    return { cid, ...given('size', optional(fields.get('size'), uint)), ...given('contentType', optional(fields.get('contentType'), text)), ...given('name', name) }
+    return {
+      cid,
+      ...given('size', optional(fields.get('size'), uint)),
+      ...given('contentType', optional(fields.get('contentType'), text)),
+      ...given('name', name)
+    }
   })
 }
 
-export function encodeHave (answers: readonly HaveAnswer[]): Uint8Array {
-  return encode(answers.map(({ have, cid, size, class: privacy }) => ({
-    have,
-    ...(cid === undefined ? {} : { cid: cid.bytes }),
-    ...(size === undefined ? {} : { size }),
-    ...(privacy === undefined ? {} : { class: privacy })
-  })))
+export function encodeHave(answers: readonly HaveAnswer[]): Uint8Array {
+  return encode(
+    answers.map(({ have, cid, size, class: privacy }) => ({
+      have,
+      ...(cid === undefined ? {} : { cid: cid.bytes }),
+      ...(size === undefined ? {} : { size }),
+      ...(privacy === undefined ? {} : { class: privacy })
+    }))
+  )
 }
 
 /** @throws ProtocolOffence (malformed-frame) unless there are exactly `count` answers */
-export function decodeHave (payload: Uint8Array, count: number): HaveAnswer[] {
+export function decodeHave(payload: Uint8Array, count: number): HaveAnswer[] {
   return guarded('malformed-frame', () => {
     const answers = list(decodeStrict(payload), HASHES_MAX)
     if (answers.length !== count) throw new Error(`${answers.length} answers to ${count} questions`)
@@ -120,21 +153,27 @@ export function decodeHave (payload: Uint8Array, count: number): HaveAnswer[] {
   })
 }
 
-export function encodeEnd (end: End): Uint8Array {
+export function encodeEnd(end: End): Uint8Array {
   return encode({ status: end.status, ...given('reason', end.reason) })
 }
 
 /** @throws ProtocolOffence (malformed-frame) */
-export function decodeEnd (payload: Uint8Array): End {
+export function decodeEnd(payload: Uint8Array): End {
   return guarded('malformed-frame', () => {
     const fields = decodeMap(payload)
     const status = fields.get('status')
     if (status !== 'ok' && status !== 'partial' && status !== 'not-found' && status !== 'refused') throw new Error('an unknown status')
-    return { status, ...given('reason', optional(fields.get('reason'), value => text(value).slice(0, REASON_CHARACTERS_MAX))) }
+    return {
+      status,
+      ...given(
+        'reason',
+        optional(fields.get('reason'), value => text(value).slice(0, REASON_CHARACTERS_MAX))
+      )
+    }
   })
 }
 
-function readBase (fields: Fields): RequestBase {
+function readBase(fields: Fields): RequestBase {
   const requestId = bytes(fields.get('requestId'), REQUEST_ID_BYTES)
   if (requestId.byteLength !== REQUEST_ID_BYTES) throw new Error('requestId has 16 bytes')
   const ttl = uint(fields.get('ttl'))
@@ -142,10 +181,16 @@ function readBase (fields: Fields): RequestBase {
   const hops = fields.get('hops') ?? 0
   if (hops !== 0 && hops !== 1) throw new Error('hops is 0 or 1')
   const preferredSources = optional(fields.get('preferredSources'), value => list(value, PREFERRED_SOURCES.length).map(preferredSource))
-  return { requesterId: text(fields.get('requesterId') ?? fields.get('did')), requestId, ttl, hops, ...given('preferredSources', preferredSources) }
+  return {
+    requesterId: text(fields.get('requesterId') ?? fields.get('did')),
+    requestId,
+    ttl,
+    hops,
+    ...given('preferredSources', preferredSources)
+  }
 }
 
-function readDag (fields: Fields): Omit<DagAsk, 'kind' | keyof RequestBase> {
+function readDag(fields: Fields): Omit<DagAsk, 'kind' | keyof RequestBase> {
   const cid = optional(fields.get('cid'), readCid) ?? null
   const sha256 = optional(fields.get('contentHash') ?? fields.get('hash'), value => bytes(value, SHA256_BYTES)) ?? null
   if (sha256 !== null && sha256.byteLength !== SHA256_BYTES) throw new Error('contentHash has 32 bytes')
@@ -153,37 +198,52 @@ function readDag (fields: Fields): Omit<DagAsk, 'kind' | keyof RequestBase> {
   return { cid, sha256, skipNodes: uint(fields.get('skip') ?? 0), leaves: readRanges(fields.get('leaves') ?? 'all') }
 }
 
-function readRanges (value: unknown): 'all' | LeafRange[] {
+function readRanges(value: unknown): 'all' | LeafRange[] {
   if (value === 'all') return value
   let end = 0
   return list(value, RANGES_MAX).map(pair => {
     const [start, count] = list(pair, 2).map(uint)
-    if (start === undefined || count === undefined || count === 0 || start < end) throw new Error('ranges are [start, count], ascending and disjoint')
+    if (start === undefined || count === undefined || count === 0 || start < end)
+      throw new Error('ranges are [start, count], ascending and disjoint')
     end = start + count
     return [start, count]
   })
 }
 
-function readHave (value: unknown): HaveAnswer {
+function readHave(value: unknown): HaveAnswer {
   if (!(value instanceof Map)) throw new Error('an answer is a map')
   const have: unknown = value.get('have')
   if (typeof have !== 'boolean') throw new Error('have is true or false')
-  return { have, ...given('cid', optional(value.get('cid'), readCid)), ...given('size', optional(value.get('size'), uint)), ...given('class', optional(value.get('class'), privacyClass)) }
+  return {
+    have,
+    ...given('cid', optional(value.get('cid'), readCid)),
+    ...given('size', optional(value.get('size'), uint)),
+    ...given('class', optional(value.get('class'), privacyClass))
+  }
 }
 
-function decodeMap (payload: Uint8Array): Fields {
+function decodeMap(payload: Uint8Array): Fields {
   const value = decodeStrict(payload)
   if (!(value instanceof Map)) throw new Error('not a map')
   return value
 }
 
 /** Maps as Map: a key named `__proto__` is then only a key. */
-function decodeStrict (payload: Uint8Array): unknown {
-  return decode(payload, { strict: true, useMaps: true, rejectDuplicateMapKeys: true, allowIndefinite: false, allowUndefined: false, allowNaN: false, allowInfinity: false, allowBigInt: false })
+function decodeStrict(payload: Uint8Array): unknown {
+  return decode(payload, {
+    strict: true,
+    useMaps: true,
+    rejectDuplicateMapKeys: true,
+    allowIndefinite: false,
+    allowUndefined: false,
+    allowNaN: false,
+    allowInfinity: false,
+    allowBigInt: false
+  })
 }
 
 /** Deep nesting ends in a RangeError, bad lengths in plain errors: all of them are the peer's doing. */
-function guarded<T> (offence: 'malformed-request' | 'malformed-frame', run: () => T): T {
+function guarded<T>(offence: 'malformed-request' | 'malformed-frame', run: () => T): T {
   try {
     return run()
   } catch (error) {
@@ -191,48 +251,49 @@ function guarded<T> (offence: 'malformed-request' | 'malformed-frame', run: () =
   }
 }
 
-function given<K extends string, V> (key: K, value: V | undefined): Partial<Record<K, V>> {
-  return value === undefined ? {} : { [key]: value } as Record<K, V>
+function given<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, V>)
 }
 
-function optional<T> (value: unknown, read: (value: unknown) => T): T | undefined {
+function optional<T>(value: unknown, read: (value: unknown) => T): T | undefined {
   return value === undefined || value === null ? undefined : read(value)
 }
 
-function list (value: unknown, max: number): unknown[] {
+function list(value: unknown, max: number): unknown[] {
   if (!Array.isArray(value) || value.length > max) throw new Error(`a list of at most ${max} is expected`)
   return value
 }
 
-function uint (value: unknown): number {
+function uint(value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new Error('a whole number is expected')
   return value
 }
 
-function text (value: unknown): string {
-  if (typeof value !== 'string' || value.length > TEXT_CHARACTERS_MAX) throw new Error(`a text of at most ${TEXT_CHARACTERS_MAX} characters is expected`)
+function text(value: unknown): string {
+  if (typeof value !== 'string' || value.length > TEXT_CHARACTERS_MAX)
+    throw new Error(`a text of at most ${TEXT_CHARACTERS_MAX} characters is expected`)
   return value
 }
 
-function isShort (value: string | undefined): value is string {
+function isShort(value: string | undefined): value is string {
   return value !== undefined && value.length <= TEXT_CHARACTERS_MAX
 }
 
-function bytes (value: unknown, max: Bytes): Uint8Array {
+function bytes(value: unknown, max: Bytes): Uint8Array {
   if (!(value instanceof Uint8Array) || value.byteLength > max) throw new Error(`at most ${max} bytes are expected`)
   return value
 }
 
-function readCid (value: unknown): CID {
+function readCid(value: unknown): CID {
   return CID.decode(bytes(value, CID_BYTES_MAX))
 }
 
-function privacyClass (value: unknown): PrivacyClass {
+function privacyClass(value: unknown): PrivacyClass {
   if (value !== 'public' && value !== 'private') throw new Error('an unknown class')
   return value
 }
 
-function preferredSource (value: unknown): PreferredSource {
+function preferredSource(value: unknown): PreferredSource {
   const found = PREFERRED_SOURCES.find(source => source === value)
   if (found === undefined) throw new Error('an unknown source')
   return found

@@ -17,7 +17,7 @@ export class DagAnswer {
   #leafSeen = false
   #range = 0
 
-  constructor (request: DagRequest, sink: DagSink) {
+  constructor(request: DagRequest, sink: DagSink) {
     this.#request = request
     this.#sink = sink
     this.#nextNode = request.skipNodes
@@ -25,7 +25,7 @@ export class DagAnswer {
   }
 
   /** @returns how the answer ended, with its reason; undefined while it goes on. @throws ProtocolOffence · what the sink throws */
-  take (frame: Frame): { status: AnswerEnd, reason?: string } | Promise<void> | void {
+  take(frame: Frame): { status: AnswerEnd; reason?: string } | Promise<void> | void {
     if (frame.type === FRAME.END) return this.#end(frame)
     if (frame.type === FRAME.HEAD) return this.#head(frame)
     if (!this.#hasHead) throw new ProtocolOffence('unexpected-frame', 'the answer does not begin with its head')
@@ -36,30 +36,33 @@ export class DagAnswer {
     throw new ProtocolOffence('unexpected-frame', `a frame of type ${frame.type} inside a dag answer`)
   }
 
-  #head (frame: Frame): Promise<void> | void {
+  #head(frame: Frame): Promise<void> | void {
     if (this.#hasHead) throw new ProtocolOffence('unexpected-frame', 'a second head')
     const head = decodeHead(frame.payload)
     const { cid } = this.#request
-    if (cid !== null && (cid.code !== head.cid.code || blockKey(cid) !== blockKey(head.cid))) throw new ProtocolOffence('malformed-frame', 'the head names another root than was asked for')
+    if (cid !== null && (cid.code !== head.cid.code || blockKey(cid) !== blockKey(head.cid)))
+      throw new ProtocolOffence('malformed-frame', 'the head names another root than was asked for')
     this.#hasHead = true
     return this.#sink.head(head)
   }
 
-  #node (index: number, bytes: Uint8Array): Promise<void> | void {
-    if (this.#leafSeen || index !== this.#nextNode || index >= DAG_NODES_MAX) throw new ProtocolOffence('unexpected-frame', `node ${index} is not the next, ${this.#nextNode} is`)
+  #node(index: number, bytes: Uint8Array): Promise<void> | void {
+    if (this.#leafSeen || index !== this.#nextNode || index >= DAG_NODES_MAX)
+      throw new ProtocolOffence('unexpected-frame', `node ${index} is not the next, ${this.#nextNode} is`)
     this.#nextNode++
     return this.#sink.node(index, bytes)
   }
 
-  #leaf (index: number, bytes: Uint8Array): Promise<void> | void {
-    if (index < this.#nextLeaf || !this.#wasAsked(index)) throw new ProtocolOffence('unexpected-frame', `leaf ${index} was not asked for, or comes out of order`)
+  #leaf(index: number, bytes: Uint8Array): Promise<void> | void {
+    if (index < this.#nextLeaf || !this.#wasAsked(index))
+      throw new ProtocolOffence('unexpected-frame', `leaf ${index} was not asked for, or comes out of order`)
     this.#leafSeen = true
     this.#nextLeaf = index + 1
     return this.#sink.leaf(index, bytes)
   }
 
   /** Leaves ascend, so the ranges are walked once. */
-  #wasAsked (index: number): boolean {
+  #wasAsked(index: number): boolean {
     for (let range = this.#ranges[this.#range]; range !== undefined; range = this.#ranges[++this.#range]) {
       const [start, count] = range
       if (index < start) return false
@@ -68,10 +71,11 @@ export class DagAnswer {
     return false
   }
 
-  #end (frame: Frame): { status: AnswerEnd, reason?: string } {
+  #end(frame: Frame): { status: AnswerEnd; reason?: string } {
     const end = decodeEnd(frame.payload)
     const isContent = end.status === 'ok' || end.status === 'partial'
-    if (isContent !== this.#hasHead) throw new ProtocolOffence('unexpected-frame', `an answer ${isContent ? 'without' : 'with'} a head ends as ${end.status}`)
+    if (isContent !== this.#hasHead)
+      throw new ProtocolOffence('unexpected-frame', `an answer ${isContent ? 'without' : 'with'} a head ends as ${end.status}`)
     return end
   }
 }

@@ -7,30 +7,32 @@ import { FrameReader, ProtocolOffence, type Frame } from './frames.ts'
 import { SKIPPABLE_FROM } from './protocol.ts'
 
 /** Why a quiet stream is no longer quiet. */
-export type Arrival = 'bytes' | 'closed'
+type Arrival = 'bytes' | 'closed'
 
 export class FrameStream {
   readonly stream: PeerStream
   readonly #reader: FrameReader
   #reading: Promise<Uint8Array | null> | undefined
 
-  constructor (stream: PeerStream, limitOf: (type: number) => Bytes) {
+  constructor(stream: PeerStream, limitOf: (type: number) => Bytes) {
     this.stream = stream
     this.#reader = new FrameReader(limitOf)
   }
 
   /** True while nothing after the last frame has been looked at. */
-  get isEmpty (): boolean { return this.#reader.isEmpty }
+  get isEmpty(): boolean {
+    return this.#reader.isEmpty
+  }
 
   /** The next frame if it has already arrived. Frames that may be skipped are. @throws ProtocolOffence */
-  take (): Frame | undefined {
+  take(): Frame | undefined {
     let frame = this.#reader.next()
     while (frame !== undefined && frame.type >= SKIPPABLE_FROM) frame = this.#reader.next()
     return frame
   }
 
   /** The next frame; null when the peer closed its end between two. @throws ProtocolOffence, or what broke the stream */
-  async next (options: AbortOptions): Promise<Frame | null> {
+  async next(options: AbortOptions): Promise<Frame | null> {
     for (;;) {
       const frame = this.take()
       if (frame !== undefined) return frame
@@ -45,15 +47,15 @@ export class FrameStream {
   }
 
   /** Resolves when something arrives or the stream ends; takes nothing away from {@link next}. Never rejects. */
-  async arrival (): Promise<Arrival> {
+  async arrival(): Promise<Arrival> {
     try {
-      return await this.#read() === null ? 'closed' : 'bytes'
+      return (await this.#read()) === null ? 'closed' : 'bytes'
     } catch {
       return 'closed'
     }
   }
 
-  #read (): Promise<Uint8Array | null> {
+  #read(): Promise<Uint8Array | null> {
     if (this.#reading === undefined) {
       this.#reading = this.stream.read()
       this.#reading.catch(() => {}) // reported to whoever waits next

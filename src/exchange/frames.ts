@@ -19,7 +19,7 @@ export interface Frame {
 /** The peer broke the rules of the protocol. `name` is what it is reported as. */
 export class ProtocolOffence extends Error {
   readonly offence: OffenceName
-  constructor (offence: OffenceName, message: string) {
+  constructor(offence: OffenceName, message: string) {
     super(message)
     this.name = 'ProtocolOffence'
     this.offence = offence
@@ -29,19 +29,19 @@ export class ProtocolOffence extends Error {
 export type OffenceName = 'oversized-frame' | 'unexpected-frame' | 'malformed-frame' | 'malformed-request' | 'truncated-frame'
 
 /** A frame as parts to be written back to back; the payload is not copied. */
-export function frameParts (type: number, payload: Uint8Array): Uint8Array[] {
+export function frameParts(type: number, payload: Uint8Array): Uint8Array[] {
   return [header(type, payload.byteLength, FRAME_HEADER_BYTES), payload]
 }
 
 /** A frame whose payload is u32 `index` and `bytes`. */
-export function indexedParts (type: number, index: number, bytes: Uint8Array): Uint8Array[] {
+export function indexedParts(type: number, index: number, bytes: Uint8Array): Uint8Array[] {
   const head = header(type, INDEX_BYTES + bytes.byteLength, FRAME_HEADER_BYTES + INDEX_BYTES)
   writeU32(head, FRAME_HEADER_BYTES, index)
   return [head, bytes]
 }
 
 /** @throws ProtocolOffence when there is no room for an index */
-export function readIndexed (payload: Uint8Array): { index: number, bytes: Uint8Array } {
+export function readIndexed(payload: Uint8Array): { index: number; bytes: Uint8Array } {
   if (payload.byteLength < INDEX_BYTES) throw new ProtocolOffence('malformed-frame', 'a block frame without an index')
   return { index: readU32(payload, 0), bytes: payload.subarray(INDEX_BYTES) }
 }
@@ -57,39 +57,45 @@ export class FrameReader {
   #payload: Uint8Array | undefined
   #payloadBytes = 0
 
-  constructor (limitOf: (type: number) => Bytes) {
+  constructor(limitOf: (type: number) => Bytes) {
     this.#limitOf = limitOf
   }
 
   /** True between frames: nothing of a next one has arrived. */
-  get isEmpty (): boolean { return this.#at === this.#chunk.byteLength && this.#headerBytes === 0 }
+  get isEmpty(): boolean {
+    return this.#at === this.#chunk.byteLength && this.#headerBytes === 0
+  }
 
   /** Adds what arrived. Only after {@link next} has returned undefined. */
-  push (chunk: Uint8Array): void {
+  push(chunk: Uint8Array): void {
     this.#chunk = chunk
     this.#at = 0
   }
 
   /** The next whole frame, or undefined when more bytes are needed. @throws ProtocolOffence for a length above the limit */
-  next (): Frame | undefined {
+  next(): Frame | undefined {
     if (!this.#readHeader()) return undefined
     const type = this.#header[4] ?? 0
     const length = readU32(this.#header, 0)
-    if (length > this.#limitOf(type)) throw new ProtocolOffence('oversized-frame', `a frame of type ${type} claims ${length} bytes, at most ${this.#limitOf(type)} are read`)
+    if (length > this.#limitOf(type))
+      throw new ProtocolOffence(
+        'oversized-frame',
+        `a frame of type ${type} claims ${length} bytes, at most ${this.#limitOf(type)} are read`
+      )
     const payload = this.#readPayload(length)
     if (payload === undefined) return undefined
     this.#headerBytes = 0
     return { type, payload }
   }
 
-  #readHeader (): boolean {
+  #readHeader(): boolean {
     while (this.#headerBytes < FRAME_HEADER_BYTES && this.#at < this.#chunk.byteLength) {
       this.#header[this.#headerBytes++] = this.#chunk[this.#at++] ?? 0
     }
     return this.#headerBytes === FRAME_HEADER_BYTES
   }
 
-  #readPayload (length: Bytes): Uint8Array | undefined {
+  #readPayload(length: Bytes): Uint8Array | undefined {
     const left = this.#chunk.byteLength - this.#at
     if (this.#payload === undefined && left >= length) {
       this.#at += length
@@ -110,20 +116,20 @@ export class FrameReader {
 
 const EMPTY = new Uint8Array(0)
 
-function header (type: number, length: Bytes, bytes: Bytes): Uint8Array {
+function header(type: number, length: Bytes, bytes: Bytes): Uint8Array {
   const head = new Uint8Array(bytes)
   writeU32(head, 0, length)
   head[4] = type
   return head
 }
 
-function writeU32 (target: Uint8Array, at: number, value: number): void {
+function writeU32(target: Uint8Array, at: number, value: number): void {
   target[at] = value >>> 24
   target[at + 1] = value >>> 16
   target[at + 2] = value >>> 8
   target[at + 3] = value
 }
 
-function readU32 (source: Uint8Array, at: number): number {
-  return ((source[at] ?? 0) * 0x1000000) + (((source[at + 1] ?? 0) << 16) | ((source[at + 2] ?? 0) << 8) | (source[at + 3] ?? 0))
+function readU32(source: Uint8Array, at: number): number {
+  return (source[at] ?? 0) * 0x1000000 + (((source[at + 1] ?? 0) << 16) | ((source[at + 2] ?? 0) << 8) | (source[at + 3] ?? 0))
 }

@@ -26,10 +26,16 @@ interface Ahead {
 }
 
 /** Leaves are skipped when missing; without one node nothing can be said about the next. */
-export type WhenMissing = 'skip' | 'stop'
+type WhenMissing = 'skip' | 'stop'
 
 /** @returns true when no wanted block was missing. Stops reading as soon as the writer's signal fires */
-export async function sendBlocks (out: AnswerWriter, view: BlockReader, type: number, wanted: Iterable<WantedBlock>, whenMissing: WhenMissing): Promise<boolean> {
+export async function sendBlocks(
+  out: AnswerWriter,
+  view: BlockReader,
+  type: number,
+  wanted: Iterable<WantedBlock>,
+  whenMissing: WhenMissing
+): Promise<boolean> {
   const ahead = new ReadAhead(view, wanted, out.signal)
   let complete = true
   for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) {
@@ -50,21 +56,21 @@ class ReadAhead {
   readonly #queue: Ahead[] = []
   #weight: Bytes = 0
 
-  constructor (view: BlockReader, wanted: Iterable<WantedBlock>, signal: AbortSignal) {
+  constructor(view: BlockReader, wanted: Iterable<WantedBlock>, signal: AbortSignal) {
     this.#view = view
     this.#wanted = wanted[Symbol.iterator]()
     this.#signal = signal
   }
 
   /** The oldest read; starts as many new ones as there is room for. */
-  shift (): Ahead | undefined {
+  shift(): Ahead | undefined {
     this.#fill()
     const next = this.#queue.shift()
     if (next !== undefined) this.#weight -= next.weight
     return next
   }
 
-  #fill (): void {
+  #fill(): void {
     while (this.#queue.length < AHEAD_BLOCKS_MAX && this.#weight < AHEAD_BYTES_MAX) {
       const { done, value } = this.#wanted.next()
       if (done === true) return

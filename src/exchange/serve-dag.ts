@@ -21,7 +21,7 @@ interface Known {
   readonly complete: boolean
 }
 
-export async function serveDag (ask: DagAsk, view: ServedContent, out: AnswerWriter, cache: SkeletonCache): Promise<End> {
+export async function serveDag(ask: DagAsk, view: ServedContent, out: AnswerWriter, cache: SkeletonCache): Promise<End> {
   const root = await findRoot(ask, view)
   if (root === undefined) return { status: 'not-found' }
   const known = await sendSkeleton(root, ask.skipNodes, view, out, cache)
@@ -31,19 +31,25 @@ export async function serveDag (ask: DagAsk, view: ServedContent, out: AnswerWri
 }
 
 /** What the asker may not see and what does not exist take this same path. */
-async function findRoot (ask: DagAsk, view: ServedContent): Promise<CID | undefined> {
+async function findRoot(ask: DagAsk, view: ServedContent): Promise<CID | undefined> {
   const root = ask.cid === null ? await rootOfHash(ask.sha256, view) : toV1(ask.cid)
   if (root === undefined || !isSupportedCid(root) || root.multihash.code === IDENTITY_CODE) return undefined
-  return await view.has(root) ? root : undefined
+  return (await view.has(root)) ? root : undefined
 }
 
 /** Up to one chunk the hash of a content is the digest of its only block. */
-async function rootOfHash (sha256: Uint8Array | null, view: ServedContent): Promise<CID | undefined> {
+async function rootOfHash(sha256: Uint8Array | null, view: ServedContent): Promise<CID | undefined> {
   if (sha256 === null) return undefined
   return view.findByHash(sha256)?.root ?? rawCid(sha256)
 }
 
-async function sendSkeleton (root: CID, skip: number, view: ServedContent, out: AnswerWriter, cache: SkeletonCache): Promise<Known | undefined> {
+async function sendSkeleton(
+  root: CID,
+  skip: number,
+  view: ServedContent,
+  out: AnswerWriter,
+  cache: SkeletonCache
+): Promise<Known | undefined> {
   const cached = cache.get(root)
   if (cached === undefined) return await walkAndSend(root, skip, view, out, cache)
   sendHead(root, cached.size, view, out)
@@ -52,7 +58,13 @@ async function sendSkeleton (root: CID, skip: number, view: ServedContent, out: 
   return { leaves: complete ? cached.leaves : [], complete }
 }
 
-async function walkAndSend (root: CID, skip: number, view: ServedContent, out: AnswerWriter, cache: SkeletonCache): Promise<Known | undefined> {
+async function walkAndSend(
+  root: CID,
+  skip: number,
+  view: ServedContent,
+  out: AnswerWriter,
+  cache: SkeletonCache
+): Promise<Known | undefined> {
   const walk = new SkeletonWalk(root)
   let size: Bytes | undefined
   if (!isNodeCid(root)) sendHead(root, size, view, out)
@@ -74,7 +86,7 @@ async function walkAndSend (root: CID, skip: number, view: ServedContent, out: A
 }
 
 /** What no importer makes is as good as missing: the asker would refuse it too. */
-function accept (walk: SkeletonWalk, block: VerifiedBlock): DagNode | undefined {
+function accept(walk: SkeletonWalk, block: VerifiedBlock): DagNode | undefined {
   try {
     return walk.accept(block)
   } catch (error) {
@@ -83,18 +95,23 @@ function accept (walk: SkeletonWalk, block: VerifiedBlock): DagNode | undefined 
   }
 }
 
-function sendHead (root: CID, walked: Bytes | undefined, view: ServedContent, out: AnswerWriter): void {
+function sendHead(root: CID, walked: Bytes | undefined, view: ServedContent, out: AnswerWriter): void {
   const record = view.record(root)
   const size = record?.size ?? walked
-  out.add(frameParts(FRAME.HEAD, encodeHead({
-    cid: root,
-    ...(size === undefined ? {} : { size }),
-    ...(record?.contentType === undefined ? {} : { contentType: record.contentType }),
-    ...(record?.name === undefined ? {} : { name: record.name })
-  })))
+  out.add(
+    frameParts(
+      FRAME.HEAD,
+      encodeHead({
+        cid: root,
+        ...(size === undefined ? {} : { size }),
+        ...(record?.contentType === undefined ? {} : { contentType: record.contentType }),
+        ...(record?.name === undefined ? {} : { name: record.name })
+      })
+    )
+  )
 }
 
-function * wantedLeaves (leaves: readonly LeafRef[], wanted: 'all' | readonly LeafRange[]): Generator<WantedBlock> {
+function* wantedLeaves(leaves: readonly LeafRef[], wanted: 'all' | readonly LeafRange[]): Generator<WantedBlock> {
   const ranges: readonly LeafRange[] = wanted === 'all' ? [[0, leaves.length]] : wanted
   for (const [start, count] of ranges) {
     const end = Math.min(leaves.length, start + count)

@@ -16,21 +16,21 @@ import { sendBlocks, type WantedBlock } from './send-blocks.ts'
 const ADVERT_FRAME_BYTES: Bytes = MIB
 
 /** `root` must be there to be seen: a stranger cannot fish for single blocks by guessing their digests. */
-export async function serveBlocks (ask: BlocksAsk, view: ServedContent, out: AnswerWriter): Promise<End> {
-  if (!isSupportedCid(ask.root) || !await view.has(ask.root)) return { status: 'not-found' }
+export async function serveBlocks(ask: BlocksAsk, view: ServedContent, out: AnswerWriter): Promise<End> {
+  if (!isSupportedCid(ask.root) || !(await view.has(ask.root))) return { status: 'not-found' }
   const wanted = ask.cids.map((cid, index): WantedBlock => ({ index, cid, size: undefined })).filter(({ cid }) => isSupportedCid(cid))
   const complete = await sendBlocks(out, view, FRAME.BLOCK, wanted, 'skip')
   return { status: complete && wanted.length === ask.cids.length ? 'ok' : 'partial' }
 }
 
-export async function serveHave (multihashes: readonly Uint8Array[], view: ServedContent, out: AnswerWriter): Promise<End> {
+export async function serveHave(multihashes: readonly Uint8Array[], view: ServedContent, out: AnswerWriter): Promise<End> {
   const answers: HaveAnswer[] = []
   for (const multihash of multihashes) answers.push(await lookUp(multihash, view))
   out.add(frameParts(FRAME.HAVE, encodeHave(answers)))
   return { status: 'ok' }
 }
 
-export async function serveAdvert (advert: Uint8Array | null, out: AnswerWriter): Promise<End> {
+export async function serveAdvert(advert: Uint8Array | null, out: AnswerWriter): Promise<End> {
   if (advert === null) return { status: 'not-found' }
   for (let at = 0; at < advert.byteLength; at += ADVERT_FRAME_BYTES) {
     out.add(frameParts(FRAME.ADVERT, advert.subarray(at, at + ADVERT_FRAME_BYTES)))
@@ -40,26 +40,30 @@ export async function serveAdvert (advert: Uint8Array | null, out: AnswerWriter)
 }
 
 /** A record whose root block is gone promises nothing. A bare block counts: it may be the root of a content up to one chunk. */
-async function lookUp (bytes: Uint8Array, view: ServedContent): Promise<HaveAnswer> {
+async function lookUp(bytes: Uint8Array, view: ServedContent): Promise<HaveAnswer> {
   const cid = readMultihash(bytes)
   if (!isSupportedCid(cid)) return { have: false }
   const record = findRecord(cid, view)
-  if (record !== undefined && await view.has(record.root)) return { have: true, cid: record.root, size: record.size, class: classOf(record.root, view) }
+  if (record !== undefined && (await view.has(record.root)))
+    return { have: true, cid: record.root, size: record.size, class: classOf(record.root, view) }
   if (await view.has(cid)) return { have: true, class: classOf(cid, view) }
   return { have: false }
 }
 
-function findRecord (raw: CID, view: ServedContent): ContentRecord | undefined {
+function findRecord(raw: CID, view: ServedContent): ContentRecord | undefined {
   const { multihash } = raw
-  return view.record(CID.createV1(DAG_PB_CODEC, multihash)) ?? view.record(raw) ??
+  return (
+    view.record(CID.createV1(DAG_PB_CODEC, multihash)) ??
+    view.record(raw) ??
     (multihash.code === SHA2_256_CODE ? view.findByHash(multihash.digest) : undefined)
+  )
 }
 
-function classOf (root: CID, view: ServedContent): 'public' | 'private' {
+function classOf(root: CID, view: ServedContent): 'public' | 'private' {
   return view.classOf?.(root) ?? 'public'
 }
 
-function readMultihash (bytes: Uint8Array): CID {
+function readMultihash(bytes: Uint8Array): CID {
   try {
     return CID.createV1(RAW_CODEC, decodeDigest(bytes))
   } catch {

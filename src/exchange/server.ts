@@ -51,29 +51,36 @@ export class ExchangeServer {
   #answersInAll = 0
   #stopped = false
 
-  constructor (components: ExchangeServerComponents, init: ExchangeServerInit = {}) {
+  constructor(components: ExchangeServerComponents, init: ExchangeServerInit = {}) {
     this.#parts = components
     this.#answersMax = init.answersMax ?? ANSWERS_MAX
     this.#answersPerPeerMax = init.answersPerPeerMax ?? ANSWERS_PER_PEER_MAX
     this.#onOffence = init.onOffence ?? (() => {})
   }
 
-  async start (): Promise<void> {
-    await this.#parts.network.handle(EXCHANGE_PROTOCOL, async stream => { await this.#serve(stream) })
+  async start(): Promise<void> {
+    await this.#parts.network.handle(EXCHANGE_PROTOCOL, async stream => {
+      await this.#serve(stream)
+    })
   }
 
   /** Resets every stream: askers go on elsewhere. */
-  stop (): void {
+  stop(): void {
     this.#stopped = true
     for (const stream of this.#streams) stream.abort(new Error('this node stops'))
   }
 
-  async #serve (stream: PeerStream): Promise<void> {
-    if (this.#stopped) { stream.abort(new Error('this node stops')); return }
+  async #serve(stream: PeerStream): Promise<void> {
+    if (this.#stopped) {
+      stream.abort(new Error('this node stops'))
+      return
+    }
     this.#streams.add(stream)
     const frames = new FrameStream(stream, requestLimit)
     try {
-      while (await this.#serveOne(frames)) { /* one request at a time */ }
+      while (await this.#serveOne(frames)) {
+        /* one request at a time */
+      }
       await stream.close()
     } catch (error) {
       this.#fail(stream, error)
@@ -83,7 +90,7 @@ export class ExchangeServer {
   }
 
   /** False when no further request comes. */
-  async #serveOne (frames: FrameStream): Promise<boolean> {
+  async #serveOne(frames: FrameStream): Promise<boolean> {
     const frame = await this.#nextRequest(frames)
     if (frame === null) return false
     const ask = decodeRequest(frame.payload)
@@ -92,7 +99,7 @@ export class ExchangeServer {
     return true
   }
 
-  async #nextRequest (frames: FrameStream): Promise<Frame | null> {
+  async #nextRequest(frames: FrameStream): Promise<Frame | null> {
     using deadline = startDeadline(this.#parts.clock, IDLE_MAX)
     try {
       return await frames.next({ signal: deadline.signal })
@@ -103,7 +110,7 @@ export class ExchangeServer {
     }
   }
 
-  async #answer (frames: FrameStream, ask: ReceivedAsk): Promise<void> {
+  async #answer(frames: FrameStream, ask: ReceivedAsk): Promise<void> {
     const { stream } = frames
     using watch = watchAsker(frames)
     const out = new AnswerWriter({ stream, clock: this.#parts.clock, signal: watch.signal })
@@ -113,7 +120,7 @@ export class ExchangeServer {
     await out.flush()
   }
 
-  async #admitted (peer: string, ask: ReceivedAsk, out: AnswerWriter, signal: AbortSignal): Promise<End> {
+  async #admitted(peer: string, ask: ReceivedAsk, out: AnswerWriter, signal: AbortSignal): Promise<End> {
     if (ask.kind === 'unknown') return { status: 'refused', reason: 'unknown-kind' }
     const own = this.#answers.get(peer) ?? 0
     if (this.#answersInAll >= this.#answersMax || own >= this.#answersPerPeerMax) return { status: 'refused', reason: 'busy' }
@@ -129,25 +136,30 @@ export class ExchangeServer {
     }
   }
 
-  #leave (peer: string): void {
+  #leave(peer: string): void {
     const left = (this.#answers.get(peer) ?? 1) - 1
     if (left === 0) this.#answers.delete(peer)
     else this.#answers.set(peer, left)
   }
 
-  async #look (peer: string, ask: Ask, out: AnswerWriter): Promise<End> {
+  async #look(peer: string, ask: Ask, out: AnswerWriter): Promise<End> {
     const { policy } = this.#parts
     switch (ask.kind) {
-      case 'dag': return await serveDag(ask, policy.viewFor(peer), out, this.#skeletons)
-      case 'blocks': return await serveBlocks(ask, policy.viewFor(peer), out)
-      case 'have': return await serveHave(ask.multihashes, policy.viewFor(peer), out)
-      case 'advert': return await serveAdvert(policy.advert(), out)
-      case 'capabilities': return { status: 'refused', reason: 'not-built' }
+      case 'dag':
+        return await serveDag(ask, policy.viewFor(peer), out, this.#skeletons)
+      case 'blocks':
+        return await serveBlocks(ask, policy.viewFor(peer), out)
+      case 'have':
+        return await serveHave(ask.multihashes, policy.viewFor(peer), out)
+      case 'advert':
+        return await serveAdvert(policy.advert(), out)
+      case 'capabilities':
+        return { status: 'refused', reason: 'not-built' }
     }
   }
 
   /** Peers come and go and break rules: `debug`. What is left is a store that cannot read: the operator's. */
-  #fail (stream: PeerStream, error: unknown): void {
+  #fail(stream: PeerStream, error: unknown): void {
     const { peer } = stream
     const reason = error instanceof Error ? error : new Error(String(error))
     stream.abort(reason)
@@ -169,13 +181,19 @@ interface Watch extends Disposable {
   finish(): void
 }
 
-function watchAsker (frames: FrameStream): Watch {
+function watchAsker(frames: FrameStream): Watch {
   const controller = new AbortController()
   let answering = true
   void frames.arrival().then(what => {
     if (!answering) return
-    controller.abort(what === 'closed' ? new PeerGoneError('the peer left before the answer was complete') : new ProtocolOffence('unexpected-frame', 'bytes follow a request before its answer'))
+    controller.abort(
+      what === 'closed'
+        ? new PeerGoneError('the peer left before the answer was complete')
+        : new ProtocolOffence('unexpected-frame', 'bytes follow a request before its answer')
+    )
   })
-  const finish = (): void => { answering = false }
+  const finish = (): void => {
+    answering = false
+  }
   return { signal: controller.signal, finish, [Symbol.dispose]: finish }
 }

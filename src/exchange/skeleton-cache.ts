@@ -24,7 +24,7 @@ export class SkeletonCache {
   readonly #entries = new Map<string, Skeleton>()
   #cids = 0
 
-  get (root: CID): Skeleton | undefined {
+  get(root: CID): Skeleton | undefined {
     const key = keyOf(root)
     const found = this.#entries.get(key)
     if (found !== undefined) {
@@ -34,7 +34,7 @@ export class SkeletonCache {
     return found
   }
 
-  put (root: CID, skeleton: Skeleton): void {
+  put(root: CID, skeleton: Skeleton): void {
     const key = keyOf(root)
     if (this.#entries.has(key) || weightOf(skeleton) > CIDS_KEPT_MAX) return
     this.#entries.set(key, skeleton)
@@ -47,6 +47,10 @@ export class SkeletonCache {
   }
 }
 
-function keyOf (root: CID): string { return `${root.code}${blockKey(root)}` }
+function keyOf(root: CID): string {
+  return `${root.code}${blockKey(root)}`
+}
 
-function weightOf (skeleton: Skeleton): number { return skeleton.nodes.length + skeleton.leaves.length }
+function weightOf(skeleton: Skeleton): number {
+  return skeleton.nodes.length + skeleton.leaves.length
+}

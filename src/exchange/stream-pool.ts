@@ -12,9 +12,9 @@ import { answerLimit } from './limits.ts'
 import { EXCHANGE_PROTOCOL } from './protocol.ts'
 
 /** Streams to one peer; it serves no more than four of ours at once. */
-export const STREAMS_PER_PEER_MAX = 4
+const STREAMS_PER_PEER_MAX = 4
 /** How many of them may carry content: a `have` must not wait behind gigabytes. */
-export const CONTENT_STREAMS_MAX = 3
+const CONTENT_STREAMS_MAX = 3
 /** Requests that wait for a stream to one peer; more fail at once. */
 const WAITING_MAX = 1024
 /** An unused stream is closed after this, well before the server's two minutes. */
@@ -32,9 +32,15 @@ export interface Lease {
   drop(reason: Error): void
 }
 
-interface Waiter { readonly weight: Weight, readonly enter: () => void }
+interface Waiter {
+  readonly weight: Weight
+  readonly enter: () => void
+}
 
-interface Idle { readonly frames: FrameStream, readonly cancel: () => void }
+interface Idle {
+  readonly frames: FrameStream
+  readonly cancel: () => void
+}
 
 interface PeerStreams {
   readonly idle: Set<Idle>
@@ -43,7 +49,7 @@ interface PeerStreams {
   content: number
 }
 
-export interface StreamPoolComponents {
+interface StreamPoolComponents {
   readonly network: Network
   readonly clock: Clock
   readonly log: Log
@@ -53,12 +59,12 @@ export class StreamPool {
   readonly #parts: StreamPoolComponents
   readonly #peers = new Map<string, PeerStreams>()
 
-  constructor (components: StreamPoolComponents) {
+  constructor(components: StreamPoolComponents) {
     this.#parts = components
   }
 
   /** Waits for a place and gives an idle stream, or opens one. @throws UNAVAILABLE · the signal's reason */
-  async acquire (peer: string, weight: Weight, options: AbortOptions): Promise<Lease> {
+  async acquire(peer: string, weight: Weight, options: AbortOptions): Promise<Lease> {
     const streams = this.#streamsOf(peer)
     await enter(streams, weight, options)
     const [idle] = streams.idle
@@ -77,11 +83,11 @@ export class StreamPool {
   }
 
   /** Drops every unused stream to the peer: one of them turned out to be dead. */
-  discardIdle (peer: string): void {
+  discardIdle(peer: string): void {
     for (const idle of this.#peers.get(peer)?.idle ?? []) this.#discard(peer, idle, new Error('the stream may be dead'))
   }
 
-  #lease (peer: string, streams: PeerStreams, weight: Weight, frames: FrameStream, reused: boolean): Lease {
+  #lease(peer: string, streams: PeerStreams, weight: Weight, frames: FrameStream, reused: boolean): Lease {
     return {
       frames,
       reused,
@@ -96,8 +102,13 @@ export class StreamPool {
     }
   }
 
-  #keep (peer: string, streams: PeerStreams, frames: FrameStream): void {
-    const idle: Idle = { frames, cancel: this.#parts.clock.after(IDLE_MAX, () => { this.#discard(peer, idle, new Error('the stream was not used')) }) }
+  #keep(peer: string, streams: PeerStreams, frames: FrameStream): void {
+    const idle: Idle = {
+      frames,
+      cancel: this.#parts.clock.after(IDLE_MAX, () => {
+        this.#discard(peer, idle, new Error('the stream was not used'))
+      })
+    }
     streams.idle.add(idle)
     void frames.arrival().then(what => {
       if (!streams.idle.has(idle)) return
@@ -106,7 +117,7 @@ export class StreamPool {
     })
   }
 
-  #discard (peer: string, idle: Idle, reason: Error): void {
+  #discard(peer: string, idle: Idle, reason: Error): void {
     const streams = this.#peers.get(peer)
     idle.cancel()
     streams?.idle.delete(idle)
@@ -114,7 +125,7 @@ export class StreamPool {
     if (streams !== undefined) this.#forgetWhenUnused(peer, streams)
   }
 
-  #streamsOf (peer: string): PeerStreams {
+  #streamsOf(peer: string): PeerStreams {
     let streams = this.#peers.get(peer)
     if (streams === undefined) {
       streams = { idle: new Set(), waiting: new Set(), leased: 0, content: 0 }
@@ -123,7 +134,7 @@ export class StreamPool {
     return streams
   }
 
-  #leave (peer: string, streams: PeerStreams, weight: Weight): void {
+  #leave(peer: string, streams: PeerStreams, weight: Weight): void {
     streams.leased--
     if (weight === 'content') streams.content--
     for (const waiter of streams.waiting) {
@@ -135,29 +146,35 @@ export class StreamPool {
     this.#forgetWhenUnused(peer, streams)
   }
 
-  #forgetWhenUnused (peer: string, streams: PeerStreams): void {
+  #forgetWhenUnused(peer: string, streams: PeerStreams): void {
     if (streams.leased === 0 && streams.idle.size === 0 && streams.waiting.size === 0) this.#peers.delete(peer)
   }
 }
 
-function hasRoom (streams: PeerStreams, weight: Weight): boolean {
+function hasRoom(streams: PeerStreams, weight: Weight): boolean {
   return streams.leased < STREAMS_PER_PEER_MAX && (weight === 'question' || streams.content < CONTENT_STREAMS_MAX)
 }
 
-function take (streams: PeerStreams, weight: Weight): void {
+function take(streams: PeerStreams, weight: Weight): void {
   streams.leased++
   if (weight === 'content') streams.content++
 }
 
-async function enter (streams: PeerStreams, weight: Weight, { signal }: AbortOptions): Promise<void> {
+async function enter(streams: PeerStreams, weight: Weight, { signal }: AbortOptions): Promise<void> {
   signal?.throwIfAborted()
-  if (hasRoom(streams, weight)) { take(streams, weight); return }
+  if (hasRoom(streams, weight)) {
+    take(streams, weight)
+    return
+  }
   if (streams.waiting.size >= WAITING_MAX) throw new Error(`${WAITING_MAX} requests already wait for a stream to this peer`)
   await new Promise<void>((resolve, reject) => {
-    const waiter: Waiter = { weight, enter: () => {
-      signal?.removeEventListener('abort', onAbort)
-      resolve()
-    } }
+    const waiter: Waiter = {
+      weight,
+      enter: () => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      }
+    }
     const onAbort = (): void => {
       streams.waiting.delete(waiter)
       reject(signal?.reason)

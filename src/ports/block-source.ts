@@ -26,6 +26,8 @@ export interface BlockSource {
   unavailable(): SkipReason | undefined
   /** `root` is the content the blocks belong to; implementations may look for providers of it once. */
   open(root: CID): BlockSession
+  /** What it delivered did not hash to its address: the source stays away from being asked for a while. */
+  report?(outcome: 'corrupt'): void
 }
 
 /** Why a source did not deliver. Only `fault`, `timeout` and `corrupt` count against it. */

@@ -160,6 +160,7 @@ export class DagSession {
       if (stored !== undefined) return stored
     } while (before !== this.progress) // it may have come in while the store was asked
     if (this.#error !== undefined) throw this.#error
+    if (this.#isDone) throw new KithError('UNAVAILABLE', `block ${cid.toString()} was here and is gone, or was never part of what was asked for; ask for the content again`)
     const key = blockKey(cid)
     const waiter = this.#waiting.get(key) ?? deferred<VerifiedBlock>()
     this.#waiting.set(key, waiter)

@@ -6,6 +6,7 @@ import type { CID } from 'multiformats/cid'
 import { SourceError, type BlockSource } from '../ports/block-source.ts'
 import type { AnswerEnd, ExchangeClient } from '../ports/exchange.ts'
 import type { PreferredSource } from '../model/source.ts'
+import { KithError } from '../errors.ts'
 import { abortable } from '../lib/deadline.ts'
 import type { Candidate, Run } from './ladder.ts'
 import type { DagSession } from './session.ts'
@@ -92,7 +93,10 @@ async function fillFromBlocks (source: BlockSource, session: DagSession, context
     try {
       const bytes = await opened.get(cid, { signal })
       signal.throwIfAborted()
-      await take(session, run, cid, bytes)
+      await take(session, run, cid, bytes).catch((error: unknown) => {
+        if (error instanceof KithError && error.code === 'INTEGRITY') source.report?.('corrupt')
+        throw error
+      })
     } finally {
       session.release(cid)
     }

@@ -159,7 +159,10 @@ class UnixRpcServer implements RpcServer {
   #speakLines(socket: Socket): void {
     const line = new LineConnection(this.#components, { socket })
     this.#lines.add(line)
-    socket.on('close', () => this.#lines.delete(line))
+    socket.on('close', () => {
+      this.#lines.delete(line)
+      this.#settled()
+    })
     line.start()
     if (this.#isStopping) line.stop()
   }

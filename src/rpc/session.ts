@@ -163,7 +163,8 @@ export class RpcSession {
     const { request } = call
     this.#calls.add(call)
     try {
-      if (this.#closing !== undefined) throw this.#closing
+      // What still runs may be cancelled to the last.
+      if (this.#closing !== undefined && request.method !== 'call.cancel') throw this.#closing
       const method = findMethod(request.method)
       authorize({ name: request.method, access: method.access }, this.#init.caller)
       const invoke = (): unknown => method.invoke(this.#components.services, request.params, this.#context(call, afters))

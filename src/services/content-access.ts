@@ -84,6 +84,7 @@ export class ContentAccess {
     return async (cid, options) => {
       const local = await reader.get(cid, options)
       if (local !== undefined) return local
+      if (!target.decision.public && this.#parts.library.findRoot(target.context) !== undefined) throw damaged(cid)
       const { retrieval, report } = await this.#parts.retriever.start(requestFor({ ...target, root: cid }, { kind: 'root' }), options)
       await report
       return await retrieval.session.get(cid, options)
@@ -187,6 +188,11 @@ async function tellProgress (retrieval: Retrieval, { onProgress }: ProgressOptio
     const total = session.rootNode?.size
     onProgress({ bytes: session.localBytes + session.receivedBytes, ...(total === undefined || total === 0 ? {} : { total }), ...(source === undefined ? {} : { source }) })
   }
+}
+
+/** Nobody else may be asked for private content, so this node's copy is all there is. */
+function damaged (cid: CID): KithError {
+  return new KithError('INTEGRITY', `block ${cid.toString()} of this private content is missing or damaged on this disk, and no other copy may be asked for. Put the content again from where it came.`, { cid: cid.toString() })
 }
 
 function notFoundPrivate (decision: PrivacyDecision): KithError {

@@ -50,7 +50,7 @@ export function contentServices (parts: ContentServicesComponents): ContentServi
       if (result.privacy === 'public') parts.publicChanged(CID.parse(result.cid))
       return result
     },
-    get: async (params, options) => await measured(parts, async () => await get(parts, params, options)),
+    get: async (params, options) => await get(parts, params, options),
     open: async (params, options) => await open(parts, params, options),
     stat: async content => {
       const found = findOrThrow(library, content)
@@ -71,13 +71,14 @@ export function contentServices (parts: ContentServicesComponents): ContentServi
 }
 
 async function get (parts: ContentServicesComponents, params: GetParams & { readonly path?: string }, options: ProgressOptions): ReturnType<ContentServices['get']> {
+  if (params.path !== undefined && (params.offset !== undefined || params.length !== undefined)) throw new KithError('INVALID_PARAMS', 'offset and length give a part as data; a path takes the whole content')
   using budget = budgetFor(parts.clock, params, options)
   const within = { ...options, signal: budget.signal }
   if (params.path !== undefined && await parts.files.exists(params.path)) throw new KithError('CONFLICT', `"${params.path}" exists already; nothing was overwritten`, { path: params.path })
   const opened = await parts.access.open(params, wantOf(params), within)
   if (isDirectory(opened.node) && params.path === undefined) throw notAFile(opened.node)
+  watch(parts, opened)
   const report = await opened.report
-  parts.events.emit('content.retrieved', { cid: opened.root.toString(), source: report.source, bytes: report.bytes, ms: report.ms })
   const summary = summaryOf(opened, report)
   if (params.path !== undefined) {
     await writeOut(parts.files, opened.get, opened.node, params.path, within)
@@ -98,6 +99,7 @@ async function open (parts: ContentServicesComponents, params: GetParams, option
   const isPart = params.offset !== undefined || params.length !== undefined
   const opened = await parts.access.open(params, isPart ? { kind: 'root' } : { kind: 'all' }, { ...options, signal })
   const { record, node } = opened
+  if (!isPart || record !== undefined) watch(parts, opened)
   return {
     cid: opened.root.toString(),
     kind: isDirectory(node) ? 'directory' : 'file',
@@ -117,6 +119,7 @@ async function * readPart (parts: ContentServicesComponents, params: GetParams, 
     return
   }
   const part = await parts.access.open(params, { kind: 'range', range: span }, options)
+  watch(parts, part)
   yield * readFile(part.get, part.node, span, options)
 }
 
@@ -160,11 +163,12 @@ function findOrThrow (library: Library, content: ContentParam): Found {
   return found
 }
 
-async function measured<T extends GetReport> (parts: ContentServicesComponents, run: () => Promise<T>): Promise<T> {
-  const startedAt = parts.clock.monotonic()
-  const result = await run()
-  parts.meter.retrieved({ ms: parts.clock.monotonic() - startedAt, isHit: result.source.stage === 'local' })
-  return result
+/** Counts and tells of a retrieval once it is complete. */
+function watch (parts: ContentServicesComponents, { root, report }: Opened): void {
+  report.then(({ source, bytes, ms }) => {
+    parts.meter.retrieved({ ms, isHit: source.stage === 'local' })
+    parts.events.emit('content.retrieved', { cid: root.toString(), source, bytes, ms })
+  }, () => {}) // the caller hears of the failure
 }
 
 function summaryOf (opened: Opened, report: RetrievalReport): GetReport {

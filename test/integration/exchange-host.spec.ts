@@ -3,17 +3,21 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { startHost, type Host, type HostInit } from '../../src/adapters/libp2p/host.ts'
-import type { GossipMessage, PeerStream } from '../../src/ports/network.ts'
+import type { PeerStream } from '../../src/ports/network.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 import { systemClock } from '../../src/adapters/system/clock.ts'
 import { addressOf, LOOPBACK, patterned, startTestHost } from './exchange-support.ts'
 
-const TOPIC = 'kith/updates/1'
-
 describe('main host', () => {
   const hosts: Host[] = []
-  afterEach(async () => { await Promise.all(hosts.splice(0).map(async host => { await host.stop() })) })
+  afterEach(async () => {
+    await Promise.all(
+      hosts.splice(0).map(async host => {
+        await host.stop()
+      })
+    )
+  })
   const start = async (...init: Parameters<typeof startTestHost>): Promise<Host> => {
     const host = await startTestHost(...init)
     hosts.push(host)
@@ -38,8 +42,22 @@ describe('main host', () => {
     const [a, b] = [await start(), await start()]
     const seen: string[] = []
     const gone = Promise.withResolvers<void>()
-    const off = b.on({ connected: peer => { seen.push(`+${peer}`) }, disconnected: peer => { seen.push(`-${peer}`); gone.resolve() } })
-    const identified = new Promise<void>(resolve => { b.on({ connected: () => { resolve() } }) })
+    const off = b.on({
+      connected: peer => {
+        seen.push(`+${peer}`)
+      },
+      disconnected: peer => {
+        seen.push(`-${peer}`)
+        gone.resolve()
+      }
+    })
+    const identified = new Promise<void>(resolve => {
+      b.on({
+        connected: () => {
+          resolve()
+        }
+      })
+    })
     await a.connect(addressOf(b))
     await identified
     await a.disconnect(b.self)
@@ -62,18 +80,26 @@ describe('main host', () => {
     await assert.rejects(a.connect(`/ip4/127.0.0.1/tcp/${closed}`), { code: 'UNAVAILABLE', message: /refused: nothing listens/ })
     await assert.rejects(a.connect('/ip4/127.0.0.1/udp/9/quic-v1'), { code: 'UNAVAILABLE', message: /not a TCP address/ })
     await assert.rejects(a.connect(addressOf(a)), { code: 'INVALID_PARAMS', message: /own address/ })
-    for (const bad of ['', 'nonsense', '/ip4/999.1.1.1/tcp/1', '/ip4/127.0.0.1/tcp/1/p2p/nobody', `/p2p/${wrong}`]) await assert.rejects(a.connect(bad), { code: 'INVALID_PARAMS' })
+    for (const bad of ['', 'nonsense', '/ip4/999.1.1.1/tcp/1', '/ip4/127.0.0.1/tcp/1/p2p/nobody', `/p2p/${wrong}`])
+      await assert.rejects(a.connect(bad), { code: 'INVALID_PARAMS' })
   })
 
   it('gives up on a peer that answers nothing, in time and in words', async () => {
     const silent = createServer(() => {}).listen(0, '127.0.0.1')
-    await new Promise(resolve => { silent.once('listening', resolve) })
+    await new Promise(resolve => {
+      silent.once('listening', resolve)
+    })
     const address = silent.address()
     assert.ok(address !== null && typeof address === 'object')
     const clock = new VirtualClock()
     const a = await start({}, clock)
-    const arrived = new Promise(resolve => { silent.once('connection', resolve) })
-    const failed = assert.rejects(a.connect(`/ip4/127.0.0.1/tcp/${address.port}`), { code: 'UNAVAILABLE', message: /did not answer in time/ })
+    const arrived = new Promise(resolve => {
+      silent.once('connection', resolve)
+    })
+    const failed = assert.rejects(a.connect(`/ip4/127.0.0.1/tcp/${address.port}`), {
+      code: 'UNAVAILABLE',
+      message: /did not answer in time/
+    })
     await arrived
     await clock.advance(16_000)
     await failed
@@ -88,7 +114,11 @@ describe('main host', () => {
   it('says which address it cannot listen on', async () => {
     const a = await start()
     const listen = [`/ip4/127.0.0.1/tcp/${port(a)}`]
-    await assert.rejects(startTestHost({ listen }), (error: { code?: string, message?: string, data?: { reason?: string } }) => error.code === 'START_FAILED' && error.data?.reason === 'address-in-use' && /already listens/.test(error.message ?? ''))
+    await assert.rejects(
+      startTestHost({ listen }),
+      (error: { code?: string; message?: string; data?: { reason?: string } }) =>
+        error.code === 'START_FAILED' && error.data?.reason === 'address-in-use' && /already listens/.test(error.message ?? '')
+    )
     await assert.rejects(startTestHost({ listen: ['nonsense'] }), { code: 'START_FAILED', message: /not a multiaddr/ })
     await assert.rejects(startTestHost({ listen: ['/ip4/203.0.113.9/tcp/0'] }), { code: 'START_FAILED', message: /no network interface/ })
   })
@@ -123,7 +153,9 @@ describe('main host', () => {
     for (let quiet = 0, last = -1; quiet < 100; quiet++) {
       if (done !== last) quiet = 0
       last = done
-      await new Promise(resolve => { setImmediate(resolve) })
+      await new Promise(resolve => {
+        setImmediate(resolve)
+      })
     }
     assert.ok(done < 12, `${done} MiB were taken though nobody reads`)
     go.resolve()
@@ -155,61 +187,36 @@ describe('main host', () => {
     await assert.rejects(a.open(b.self, '/nobody/1'), { code: 'UNAVAILABLE' })
   })
 
-  it('delivers gossip that the validator accepts, and nothing else', async () => {
-    const [a, b, c] = [await start(), await start(), await start()]
-    const got: [string, GossipMessage][] = []
-    const arrived = Promise.withResolvers<void>()
-    const end = new TextEncoder().encode('end')
-    for (const host of [a, b, c]) {
-      host.subscribe(TOPIC, async message => (message.data[0] === 0 ? 'ignore' : 'accept'), message => {
-        got.push([host.self, message])
-        if (host === c && Buffer.from(end).equals(message.data)) arrived.resolve()
-      })
-    }
-    await a.connect(addressOf(b))
-    await b.connect(addressOf(c))
-    await meshed(b, [a, c])
-    await meshed(a, [b])
-    await a.publish(TOPIC, new Uint8Array([0, 1]))
-    await a.publish(TOPIC, end)
-    await arrived.promise
-    assert.ok(got.every(([, { data, from }]) => Buffer.from(end).equals(data) && from === a.self))
-    assert.deepEqual(got.map(([to]) => to).toSorted(), [b.self, c.self].toSorted())
-    assert.equal(got.find(([to]) => to === c.self)?.[1].via, b.self)
-    await assert.rejects(a.publish(TOPIC, new Uint8Array(300 * 1024)), { code: 'TOO_LARGE' })
-    await assert.rejects(a.publish('other/topic', end), { code: 'INTERNAL' })
-  })
-
-  it('delivers gossip in a star of eighteen nodes on one address', async () => {
-    const hub = await start()
-    const leaves = await Promise.all(Array.from({ length: 17 }, async () => await start({ listen: [] })))
-    let count = 0
-    const all = Promise.withResolvers<void>()
-    for (const host of [hub, ...leaves]) host.subscribe(TOPIC, async () => 'accept', () => { if (++count === 17) all.resolve() })
-    await Promise.all(leaves.map(async leaf => { await leaf.connect(addressOf(hub)) }))
-    await subscribed(hub, leaves)
-    const [first] = leaves
-    assert.ok(first !== undefined)
-    await subscribed(first, [hub])
-    await heartbeats(hub, 2)
-    await first.publish(TOPIC, new Uint8Array([7]))
-    await all.promise
-  })
-
   it('keeps configured peers connected, with growing pauses while they are away', async () => {
     const b = await start()
     const clock = new VirtualClock()
     const init: HostInit = { ...LOOPBACK, listen: [], peering: [addressOf(b)] }
     const met: (() => void)[] = []
-    b.on({ connected: () => { met.shift()?.() } })
-    const meeting = (): Promise<void> => new Promise(resolve => { met.push(resolve) })
+    b.on({
+      connected: () => {
+        met.shift()?.()
+      }
+    })
+    const meeting = (): Promise<void> =>
+      new Promise(resolve => {
+        met.push(resolve)
+      })
     const first = meeting()
     const a = await startHost({ log: silentLog, clock, privateKey: await generateKeyPair('Ed25519') }, init)
     hosts.push(a)
     await first
-    const gone = new Promise<void>(resolve => { a.on({ disconnected: () => { resolve() } }) })
+    const gone = new Promise<void>(resolve => {
+      a.on({
+        disconnected: () => {
+          resolve()
+        }
+      })
+    })
     const again = meeting()
-    while (!a.isConnected(b.self)) await new Promise(resolve => { setImmediate(resolve) })
+    while (!a.isConnected(b.self))
+      await new Promise(resolve => {
+        setImmediate(resolve)
+      })
     await b.disconnect(a.self)
     await gone
     await clock.advance(1_100)
@@ -218,38 +225,16 @@ describe('main host', () => {
 
   it('dials bootstrap addresses only while nobody is connected', async () => {
     const [b, c] = [await start(), await start()]
-    const met = new Promise<void>(resolve => { b.on({ connected: () => { resolve() } }) })
+    const met = new Promise<void>(resolve => {
+      b.on({
+        connected: () => {
+          resolve()
+        }
+      })
+    })
     const a = await start({ listen: [], bootstrap: [addressOf(b)] }, systemClock)
     await met
     assert.equal(c.peers().length, 0)
     await a.stop()
   })
 })
-
-interface Topics extends EventTarget {
-  getSubscribers(topic: string): unknown[]
-  getMeshPeers(topic: string): string[]
-}
-
-function topicsOf(host: Host): Topics {
-  return (host.libp2p.services as { pubsub: Topics }).pubsub
-}
-
-/** Waits until `host` knows that the others listen to the topic. */
-async function subscribed(host: Host, others: readonly Host[]): Promise<void> {
-  await until(() => topicsOf(host).getSubscribers(TOPIC).map(String), others)
-}
-
-/** Waits until `host` passes messages of the topic straight on to the others. */
-async function meshed(host: Host, others: readonly Host[]): Promise<void> {
-  await until(() => topicsOf(host).getMeshPeers(TOPIC), others)
-}
-
-/** Until the grafting and pruning that follows many arrivals is over. */
-async function heartbeats(host: Host, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await new Promise<void>(resolve => { topicsOf(host).addEventListener('gossipsub:heartbeat', () => { resolve() }, { once: true }) })
-}
-
-async function until(read: () => readonly string[], others: readonly Host[]): Promise<void> {
-  while (!others.every(other => read().includes(other.self))) await new Promise(resolve => { setImmediate(resolve) })
-}

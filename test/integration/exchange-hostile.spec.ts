@@ -15,7 +15,11 @@ const cid = rawCid(new Uint8Array(32))
 const head = frameParts(FRAME.HEAD, encodeHead({ cid }))
 const ok = frameParts(FRAME.END, encodeEnd({ status: 'ok' }))
 const small = new Uint8Array(10)
-const request = (more: Record<string, unknown> = {}): Uint8Array[] => frameParts(FRAME.REQUEST, encode({ k: 'dag', requesterId: 'did:key:z', requestId: new Uint8Array(16), ttl: 30, hops: 0, cid: cid.bytes, ...more }))
+const request = (more: Record<string, unknown> = {}): Uint8Array[] =>
+  frameParts(
+    FRAME.REQUEST,
+    encode({ k: 'dag', requesterId: 'did:key:z', requestId: new Uint8Array(16), ttl: 30, hops: 0, cid: cid.bytes, ...more })
+  )
 const headerOf = (length: number, type: number): Uint8Array => {
   const bytes = new Uint8Array(5)
   new DataView(bytes.buffer).setUint32(0, length)
@@ -40,15 +44,19 @@ describe('exchange client against hostile servers', () => {
   let behave: (stream: PeerStream) => Promise<void>
   let signal: AbortSignal
   before(async () => {
-    [client, server] = await Promise.all([startTestHost(), startTestHost()])
+    ;[client, server] = await Promise.all([startTestHost(), startTestHost()])
     await server.handle(EXCHANGE_PROTOCOL, async stream => {
       await readFrame(stream, new FrameReader(() => 100_000))
       await behave(stream)
     })
     await client.connect(addressOf(server))
   })
-  after(async () => { await Promise.all([client.stop(), server.stop()]) })
-  beforeEach(() => { signal = AbortSignal.timeout(20_000) })
+  after(async () => {
+    await Promise.all([client.stop(), server.stop()])
+  })
+  beforeEach(() => {
+    signal = AbortSignal.timeout(20_000)
+  })
 
   /** The server answers with these bytes and keeps the stream open. */
   function answerWith(parts: readonly Uint8Array[]): void {
@@ -86,7 +94,10 @@ describe('exchange client against hostile servers', () => {
   for (const [name, parts] of faults) {
     it(`calls ${name} a fault`, async () => {
       answerWith(parts)
-      await assert.rejects(clientOf(client).dag(server.self, dagRequest({ cid, leaves: [[0, 5]] }), new Collector(), { signal }), { name: 'SourceError', outcome: 'fault' })
+      await assert.rejects(clientOf(client).dag(server.self, dagRequest({ cid, leaves: [[0, 5]] }), new Collector(), { signal }), {
+        name: 'SourceError',
+        outcome: 'fault'
+      })
     })
   }
 
@@ -98,12 +109,22 @@ describe('exchange client against hostile servers', () => {
   })
 
   it('calls a stream that ends or resets inside an answer a fault, not an end', async () => {
-    for (const end of [async (stream: PeerStream) => { await stream.close() }, async (stream: PeerStream) => { stream.abort(new Error('bye')) }]) {
+    for (const end of [
+      async (stream: PeerStream) => {
+        await stream.close()
+      },
+      async (stream: PeerStream) => {
+        stream.abort(new Error('bye'))
+      }
+    ]) {
       behave = async stream => {
         await stream.write([...head, ...leaf(0)])
         await end(stream)
       }
-      await assert.rejects(clientOf(client).dag(server.self, dagRequest({ cid }), new Collector(), { signal }), { name: 'SourceError', outcome: 'fault' })
+      await assert.rejects(clientOf(client).dag(server.self, dagRequest({ cid }), new Collector(), { signal }), {
+        name: 'SourceError',
+        outcome: 'fault'
+      })
     }
   })
 
@@ -116,7 +137,11 @@ describe('exchange client against hostile servers', () => {
       await stream.read().catch(() => null)
     }
     const got = Promise.withResolvers<void>()
-    const sink = Object.assign(new Collector(), { head: () => { got.resolve() } })
+    const sink = Object.assign(new Collector(), {
+      head: () => {
+        got.resolve()
+      }
+    })
     const asking = clientOf(client, clock).dag(server.self, dagRequest({ cid }), sink, { signal })
     const failed = assert.rejects(asking, { name: 'SourceError', outcome: 'timeout' })
     await Promise.all([begun.promise, got.promise])
@@ -133,7 +158,10 @@ describe('exchange client against hostile servers', () => {
 
   it('takes no block that was not asked for, and no endless advert', async () => {
     answerWith([...indexedParts(FRAME.BLOCK, 1, small), ...ok])
-    await assert.rejects(clientOf(client).blocks(server.self, { root: cid, cids: [cid], ttl: 5 }, () => {}, { signal }), { outcome: 'fault' })
+    await assert.rejects(
+      clientOf(client).blocks(server.self, { root: cid, cids: [cid], ttl: 5 }, () => {}, { signal }),
+      { outcome: 'fault' }
+    )
     const mebibyte = frameParts(FRAME.ADVERT, patterned(1024 * 1024))
     answerWith([...mebibyte, ...mebibyte, ...mebibyte, ...ok])
     await assert.rejects(clientOf(client).advert(server.self, { signal }), { outcome: 'fault' })
@@ -155,7 +183,11 @@ describe('exchange server against hostile clients', () => {
   for (const [name, offence, parts] of offences) {
     it(`resets the stream and reports ${offence} for ${name}`, async () => {
       const seen = Promise.withResolvers<[string, OffenceName]>()
-      const exchange = await startExchange({ onOffence: (peer, what) => { seen.resolve([peer, what]) } })
+      const exchange = await startExchange({
+        onOffence: (peer, what) => {
+          seen.resolve([peer, what])
+        }
+      })
       try {
         const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
         await stream.write(parts)
@@ -174,13 +206,21 @@ describe('exchange server against hostile clients', () => {
     try {
       const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
       const reader = new FrameReader(() => 100_000)
-      for (const [kind, reason] of [['sing', 'unknown-kind'], ['capabilities', 'not-built']] as const) {
+      for (const [kind, reason] of [
+        ['sing', 'unknown-kind'],
+        ['capabilities', 'not-built']
+      ] as const) {
         await stream.write(request({ k: kind }))
         const frame = await readFrame(stream, reader)
         assert.equal(frame?.type, FRAME.END)
         assert.deepEqual(frame.payload, encodeEnd({ status: 'refused', reason }))
       }
-      await stream.write(frameParts(FRAME.REQUEST, encodeRequest({ kind: 'have', requesterId: '', requestId: new Uint8Array(16), ttl: 1, hops: 0, multihashes: [] })))
+      await stream.write(
+        frameParts(
+          FRAME.REQUEST,
+          encodeRequest({ kind: 'have', requesterId: '', requestId: new Uint8Array(16), ttl: 1, hops: 0, multihashes: [] })
+        )
+      )
       assert.equal((await readFrame(stream, reader))?.type, FRAME.HAVE)
       stream.abort(new Error('done'))
     } finally {
@@ -196,7 +236,10 @@ describe('exchange server against hostile clients', () => {
       const reader = new FrameReader(() => 100_000)
       await stream.write(request())
       assert.equal((await readFrame(stream, reader))?.type, FRAME.END)
-      while (clock.pending === 0) await new Promise(resolve => { setImmediate(resolve) })
+      while (clock.pending === 0)
+        await new Promise(resolve => {
+          setImmediate(resolve)
+        })
       await clock.advance(121_000)
       assert.equal(await readFrame(stream, reader), null)
     } finally {
@@ -215,7 +258,9 @@ describe('exchange server against hostile clients', () => {
       for (let quiet = 0; quiet < 200; quiet++) {
         if (exchange.content.reads !== reads) quiet = 0
         reads = exchange.content.reads
-        await new Promise(resolve => { setImmediate(resolve) })
+        await new Promise(resolve => {
+          setImmediate(resolve)
+        })
       }
       assert.ok(reads > 0 && reads < 30, `${reads} reads`)
       await clock.advance(31_000)

@@ -39,11 +39,21 @@ export class MemoryContent implements ServedContent, ServingPolicy {
   /** Awaited before each read. */
   gate: (options: AbortOptions) => Promise<void> = async () => {}
 
-  viewFor(): ServedContent { return this }
-  advert(): Uint8Array | null { return this.currentAdvert }
-  findByHash(hash: Uint8Array): ContentRecord | undefined { return this.#hashes.get(bytesKey(hash)) }
-  record(root: CID): ContentRecord | undefined { return this.#records.get(blockKey(root)) }
-  async has(cid: CID): Promise<boolean> { return this.#blocks.has(blockKey(cid)) }
+  viewFor(): ServedContent {
+    return this
+  }
+  advert(): Uint8Array | null {
+    return this.currentAdvert
+  }
+  findByHash(hash: Uint8Array): ContentRecord | undefined {
+    return this.#hashes.get(bytesKey(hash))
+  }
+  record(root: CID): ContentRecord | undefined {
+    return this.#records.get(blockKey(root))
+  }
+  async has(cid: CID): Promise<boolean> {
+    return this.#blocks.has(blockKey(cid))
+  }
 
   async get(cid: CID, options: AbortOptions = {}): Promise<VerifiedBlock | undefined> {
     this.reads++
@@ -51,8 +61,12 @@ export class MemoryContent implements ServedContent, ServingPolicy {
     return this.#blocks.get(blockKey(cid))
   }
 
-  put(block: VerifiedBlock): void { this.#blocks.set(blockKey(block.cid), block) }
-  delete(cid: CID): void { this.#blocks.delete(blockKey(cid)) }
+  put(block: VerifiedBlock): void {
+    this.#blocks.set(blockKey(block.cid), block)
+  }
+  delete(cid: CID): void {
+    this.#blocks.delete(blockKey(cid))
+  }
 
   addRecord(record: ContentRecord): void {
     this.#records.set(blockKey(record.root), record)
@@ -62,25 +76,39 @@ export class MemoryContent implements ServedContent, ServingPolicy {
   /** Imports a file with a record. */
   async addFile(bytes: Uint8Array, name = 'file.bin'): Promise<CID> {
     const root = await this.import([{ content: bytes }])
-    this.addRecord({ root, kind: 'file', sha256: sha256(bytes), size: bytes.byteLength, blocks: 0, name, contentType: 'application/octet-stream', createdAt: 0, lastAccess: 0, pinned: true })
+    this.addRecord({
+      root,
+      kind: 'file',
+      sha256: sha256(bytes),
+      size: bytes.byteLength,
+      blocks: 0,
+      name,
+      contentType: 'application/octet-stream',
+      createdAt: 0,
+      lastAccess: 0,
+      pinned: true
+    })
     return root
   }
 
   async import(files: ImportCandidate[], rawLeafSize?: number): Promise<CID> {
-    const store = { put: async (cid: CID, bytes: Uint8Array): Promise<CID> => {
-      this.put(verifyBlock(cid, bytes))
-      return cid
-    } }
+    const store = {
+      put: async (cid: CID, bytes: Uint8Array): Promise<CID> => {
+        this.put(verifyBlock(cid, bytes))
+        return cid
+      }
+    }
     let root: CID | undefined
     const chunker = rawLeafSize === undefined ? {} : { chunker: fixedChunks(rawLeafSize) }
-    for await (const entry of importer(files, store, { profile: 'unixfs-v1-2025', wrapWithDirectory: files.length > 1, ...chunker })) root = entry.cid
+    for await (const entry of importer(files, store, { profile: 'unixfs-v1-2025', wrapWithDirectory: files.length > 1, ...chunker }))
+      root = entry.cid
     if (root === undefined) throw new Error('nothing was imported')
     return root
   }
 }
 
 function fixedChunks(size: number) {
-  return async function * (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const bytes of source) {
       for (let at = 0; at < bytes.byteLength; at += size) yield bytes.subarray(at, at + size)
     }
@@ -141,10 +169,22 @@ export class Collector implements DagSink {
   heads: DagHead[] = []
   readonly nodes: [number, Uint8Array][] = []
   readonly leaves: [number, Uint8Array][] = []
-  head(head: DagHead): void { this.heads.push(head) }
-  node(index: number, bytes: Uint8Array): void { this.nodes.push([index, bytes]) }
-  leaf(index: number, bytes: Uint8Array): void { this.leaves.push([index, bytes]) }
-  get content(): Uint8Array { return Buffer.concat(this.leaves.map(([, bytes]) => bytes)) }
-  get leafIndexes(): number[] { return this.leaves.map(([index]) => index) }
-  get nodeIndexes(): number[] { return this.nodes.map(([index]) => index) }
+  head(head: DagHead): void {
+    this.heads.push(head)
+  }
+  node(index: number, bytes: Uint8Array): void {
+    this.nodes.push([index, bytes])
+  }
+  leaf(index: number, bytes: Uint8Array): void {
+    this.leaves.push([index, bytes])
+  }
+  get content(): Uint8Array {
+    return Buffer.concat(this.leaves.map(([, bytes]) => bytes))
+  }
+  get leafIndexes(): number[] {
+    return this.leaves.map(([index]) => index)
+  }
+  get nodeIndexes(): number[] {
+    return this.nodes.map(([index]) => index)
+  }
 }

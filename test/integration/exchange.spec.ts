@@ -3,27 +3,27 @@ import assert from 'node:assert/strict'
 import { encode as encodeNode, prepare } from '@ipld/dag-pb'
 import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
-import { ExchangeServer } from '../../src/exchange/server.ts'
 import { EXCHANGE_PROTOCOL } from '../../src/exchange/protocol.ts'
 import { verifyBlock } from '../../src/model/block.ts'
 import { DAG_PB_CODEC, rawCid } from '../../src/model/content-id.ts'
 import { sha256 } from '../../src/model/sha256.ts'
 import { KIB, MIB } from '../../src/model/units.ts'
-import { silentLog } from '../support/silent-log.ts'
-import { addressOf, clientOf, Collector, dagRequest, MemoryContent, patterned, startExchange, startTestHost, type Exchange } from './exchange-support.ts'
-
-/** Made anew before each test. */
-let signal: AbortSignal
-beforeEach(() => { signal = AbortSignal.timeout(20_000) })
+import { Collector, dagRequest, patterned, startExchange, type Exchange } from './exchange-support.ts'
 
 describe('exchange between two hosts', () => {
+  let signal: AbortSignal
+  beforeEach(() => {
+    signal = AbortSignal.timeout(20_000)
+  })
   let exchange: Exchange
   let peer: string
   before(async () => {
     exchange = await startExchange()
     peer = exchange.server.self
   })
-  after(async () => { await exchange.stop() })
+  after(async () => {
+    await exchange.stop()
+  })
 
   it('knows who speaks it', () => {
     assert.equal(exchange.ask.speaks(peer), true)
@@ -35,7 +35,10 @@ describe('exchange between two hosts', () => {
     const cid = await exchange.content.addFile(bytes, 'three.bin')
     const sink = new Collector()
     assert.equal(await exchange.ask.dag(peer, dagRequest({ cid }), sink, { signal }), 'ok')
-    assert.deepEqual(sink.heads.map(head => ({ ...head, cid: head.cid.toString() })), [{ cid: cid.toString(), size: bytes.byteLength, contentType: 'application/octet-stream', name: 'three.bin' }])
+    assert.deepEqual(
+      sink.heads.map(head => ({ ...head, cid: head.cid.toString() })),
+      [{ cid: cid.toString(), size: bytes.byteLength, contentType: 'application/octet-stream', name: 'three.bin' }]
+    )
     assert.deepEqual(sink.nodeIndexes, [0])
     assert.deepEqual(sink.leafIndexes, [0, 1, 2, 3])
     assert.ok(sink.nodes.every(([, node]) => verifyBlock(cid, node)))
@@ -56,7 +59,10 @@ describe('exchange between two hosts', () => {
     const root = await exchange.content.addFile(large)
     const small = patterned(500)
     exchange.content.put(verifyBlock(rawCid(sha256(small)), small))
-    for (const [bytes, cid] of [[large, root], [small, rawCid(sha256(small))]] as const) {
+    for (const [bytes, cid] of [
+      [large, root],
+      [small, rawCid(sha256(small))]
+    ] as const) {
       const sink = new Collector()
       assert.equal(await exchange.ask.dag(peer, dagRequest({ sha256: sha256(bytes) }), sink, { signal }), 'ok')
       assert.equal(sink.heads[0]?.cid.toString(), cid.toString())
@@ -72,7 +78,15 @@ describe('exchange between two hosts', () => {
     assert.equal(whole.nodes.length, 3)
     for (let round = 0; round < 2; round++) {
       const sink = new Collector()
-      const request = dagRequest({ cid, skipNodes: 1, leaves: [[3, 2], [1000, 3], [1599, 50]] })
+      const request = dagRequest({
+        cid,
+        skipNodes: 1,
+        leaves: [
+          [3, 2],
+          [1000, 3],
+          [1599, 50]
+        ]
+      })
       assert.equal(await exchange.ask.dag(peer, request, sink, { signal }), 'ok')
       assert.deepEqual(sink.nodeIndexes, [1, 2])
       assert.deepEqual(sink.leafIndexes, [3, 4, 1000, 1001, 1002, 1599])
@@ -88,7 +102,11 @@ describe('exchange between two hosts', () => {
   })
 
   it('sends directories with all that is below', async () => {
-    const cid = await exchange.content.import([{ path: 'a.txt', content: patterned(10) }, { path: 'd/b.bin', content: patterned(3000) }, { path: 'd/e/c.txt', content: patterned(11) }])
+    const cid = await exchange.content.import([
+      { path: 'a.txt', content: patterned(10) },
+      { path: 'd/b.bin', content: patterned(3000) },
+      { path: 'd/e/c.txt', content: patterned(11) }
+    ])
     const sink = new Collector()
     assert.equal(await exchange.ask.dag(peer, dagRequest({ cid }), sink, { signal }), 'ok')
     assert.deepEqual([sink.nodes.length, sink.leaves.length], [3, 3])
@@ -131,7 +149,10 @@ describe('exchange between two hosts', () => {
       assert.equal(await exchange.ask.dag(peer, dagRequest({ cid }), new Collector(), { signal }), 'not-found')
       assert.equal(await exchange.ask.dag(peer, dagRequest({ sha256: new Uint8Array(32) }), new Collector(), { signal }), 'not-found')
     }
-    const streams = exchange.client.libp2p.getConnections().flatMap(connection => connection.streams).filter(stream => stream.protocol === EXCHANGE_PROTOCOL)
+    const streams = exchange.client.libp2p
+      .getConnections()
+      .flatMap(connection => connection.streams)
+      .filter(stream => stream.protocol === EXCHANGE_PROTOCOL)
     assert.equal(streams.length, 1)
   })
 
@@ -141,10 +162,15 @@ describe('exchange between two hosts', () => {
     for (const [i, bytes] of contents.entries()) exchange.content.put(verifyBlock(cids[i] ?? rawCid(bytes), bytes))
     const absent = rawCid(new Uint8Array(32).fill(9))
     const got = new Map<number, Uint8Array>()
-    const sink = (index: number, bytes: Uint8Array): void => { got.set(index, bytes) }
+    const sink = (index: number, bytes: Uint8Array): void => {
+      got.set(index, bytes)
+    }
     const root = cids[0] ?? absent
     assert.equal(await exchange.ask.blocks(peer, { root, cids, ttl: 30 }, sink, { signal }), 'ok')
-    assert.deepEqual([...got.values()].map(bytes => bytes.byteLength), [100, 200, 300])
+    assert.deepEqual(
+      [...got.values()].map(bytes => bytes.byteLength),
+      [100, 200, 300]
+    )
     got.clear()
     assert.equal(await exchange.ask.blocks(peer, { root, cids: [absent, ...cids], ttl: 30 }, sink, { signal }), 'partial')
     assert.deepEqual([...got.keys()], [1, 2, 3])
@@ -157,14 +183,27 @@ describe('exchange between two hosts', () => {
     const gone = await exchange.content.addFile(patterned(333))
     exchange.content.delete(gone)
     const block = rawCid(sha256(patterned(100)))
-    const answers = await exchange.ask.have(peer, [root.multihash.bytes, createDigest(0x12, sha256(bytes)).bytes, gone.multihash.bytes, block.multihash.bytes, rawCid(new Uint8Array(32)).multihash.bytes], { signal })
-    assert.deepEqual(answers.map(({ have, cid, size }) => [have, cid?.toString(), size]), [
-      [true, root.toString(), bytes.byteLength],
-      [true, root.toString(), bytes.byteLength],
-      [false, undefined, undefined],
-      [true, undefined, undefined],
-      [false, undefined, undefined]
-    ])
+    const answers = await exchange.ask.have(
+      peer,
+      [
+        root.multihash.bytes,
+        createDigest(0x12, sha256(bytes)).bytes,
+        gone.multihash.bytes,
+        block.multihash.bytes,
+        rawCid(new Uint8Array(32)).multihash.bytes
+      ],
+      { signal }
+    )
+    assert.deepEqual(
+      answers.map(({ have, cid, size }) => [have, cid?.toString(), size]),
+      [
+        [true, root.toString(), bytes.byteLength],
+        [true, root.toString(), bytes.byteLength],
+        [false, undefined, undefined],
+        [true, undefined, undefined],
+        [false, undefined, undefined]
+      ]
+    )
     assert.equal(answers[0]?.class, 'public')
     assert.deepEqual(await exchange.ask.have(peer, [], { signal }), [])
   })
@@ -173,7 +212,7 @@ describe('exchange between two hosts', () => {
     assert.equal(await exchange.ask.advert(peer, { signal }), null)
     for (const length of [10, 2 * MIB + 100]) {
       exchange.content.currentAdvert = patterned(length)
-      assert.ok(Buffer.from(patterned(length)).equals(await exchange.ask.advert(peer, { signal }) ?? new Uint8Array(0)))
+      assert.ok(Buffer.from(patterned(length)).equals((await exchange.ask.advert(peer, { signal })) ?? new Uint8Array(0)))
     }
   })
 
@@ -181,146 +220,10 @@ describe('exchange between two hosts', () => {
     const files = [1, 2, 3, 4, 5, 6].map(n => patterned(n * 100 * KIB))
     const cids = await Promise.all(files.map(async bytes => await exchange.content.addFile(bytes)))
     const sinks = cids.map(() => new Collector())
-    const ends = await Promise.all(cids.map(async (cid, i) => await exchange.ask.dag(peer, dagRequest({ cid }), sinks[i] ?? new Collector(), { signal })))
+    const ends = await Promise.all(
+      cids.map(async (cid, i) => await exchange.ask.dag(peer, dagRequest({ cid }), sinks[i] ?? new Collector(), { signal }))
+    )
     assert.ok(ends.every(end => end === 'ok'))
     for (const [i, bytes] of files.entries()) assert.ok(Buffer.from(bytes).equals(sinks[i]?.content ?? new Uint8Array(0)))
   })
 })
-
-describe('exchange under strain', () => {
-  let exchange: Exchange
-  const open: (() => Promise<void>)[] = []
-  const cleanup = (stop: () => Promise<void>): void => { open.push(stop) }
-  afterEach(async () => { await Promise.all(open.splice(0).map(async stop => { await stop() })) })
-
-  async function start(...init: Parameters<typeof startExchange>): Promise<string> {
-    exchange = await startExchange(...init)
-    cleanup(exchange.stop)
-    return exchange.server.self
-  }
-
-  it('refuses what is too much at once as busy, and serves again afterwards', async () => {
-    const peer = await start({ answersMax: 1 })
-    const cid = await exchange.content.addFile(patterned(10))
-    const held = Promise.withResolvers<void>()
-    const asked = Promise.withResolvers<void>()
-    exchange.content.gate = async () => {
-      asked.resolve()
-      await held.promise
-    }
-    const first = exchange.ask.dag(peer, dagRequest({ cid }), new Collector(), { signal })
-    await asked.promise
-    assert.equal(await exchange.ask.dag(peer, dagRequest({ cid }), new Collector(), { signal }), 'refused')
-    await assert.rejects(exchange.ask.have(peer, [cid.multihash.bytes], { signal }), { name: 'SourceError', outcome: 'refused' })
-    held.resolve()
-    assert.equal(await first, 'ok')
-    assert.equal(await exchange.ask.dag(peer, dagRequest({ cid }), new Collector(), { signal }), 'ok')
-  })
-
-  it('stops reading when the asker cancels in the middle, and serves it again', async () => {
-    const peer = await start()
-    const cid = await exchange.content.addFile(patterned(64 * MIB))
-    const controller = new AbortController()
-    const sink = new Collector()
-    const reason = new Error('enough')
-    const cancelling = Object.assign(sink, { leaf: (index: number) => { if (index === 3) controller.abort(reason) } })
-    await assert.rejects(exchange.ask.dag(peer, dagRequest({ cid }), cancelling, { signal: controller.signal }), reason)
-    assert.ok(exchange.content.reads < 40, `${exchange.content.reads} blocks were read`)
-    const again = new Collector()
-    assert.equal(await exchange.ask.dag(peer, dagRequest({ cid, leaves: [[4, 1]] }), again, { signal }), 'ok')
-    assert.deepEqual(again.leafIndexes, [4])
-  })
-
-  it('aborts a read that is under way when the asker vanishes', async () => {
-    const peer = await start()
-    const cid = await exchange.content.addFile(patterned(10))
-    const asked = Promise.withResolvers<void>()
-    const stopped = Promise.withResolvers<void>()
-    exchange.content.gate = async ({ signal: given }) => {
-      asked.resolve()
-      await new Promise((_resolve, reject) => { given?.addEventListener('abort', () => { stopped.resolve(); reject(given.reason) }) })
-    }
-    const failed = assert.rejects(exchange.ask.dag(peer, dagRequest({ cid }), new Collector(), { signal }), { name: 'SourceError', outcome: 'fault' })
-    await asked.promise
-    await exchange.client.disconnect(peer)
-    await stopped.promise
-    await failed
-  })
-
-  it('slows the sender down to the pace of the sink', async () => {
-    const peer = await start()
-    const cid = await exchange.content.addFile(patterned(48 * MIB))
-    const held = Promise.withResolvers<void>()
-    const reached = Promise.withResolvers<void>()
-    const sink = Object.assign(new Collector(), { leaf: async (index: number) => {
-      if (index !== 2) return
-      reached.resolve()
-      await held.promise
-    } })
-    const asking = exchange.ask.dag(peer, dagRequest({ cid }), sink, { signal })
-    await reached.promise
-    await settled(() => exchange.content.reads)
-    const read = exchange.content.reads
-    assert.ok(read < 30, `${read} blocks were read while the sink stood still`)
-    held.resolve()
-    assert.equal(await asking, 'ok')
-  })
-
-  it('passes on what a sink throws and gives the stream up', async () => {
-    const peer = await start()
-    const cid = await exchange.content.addFile(patterned(3 * MIB))
-    const failing = Object.assign(new Collector(), { leaf: () => { throw new Error('disk full') } })
-    await assert.rejects(exchange.ask.dag(peer, dagRequest({ cid }), failing, { signal }), { message: 'disk full' })
-    assert.equal(await exchange.ask.dag(peer, dagRequest({ cid }), new Collector(), { signal }), 'ok')
-  })
-
-  it('replaces a kept stream that died, once and unseen', async () => {
-    const peer = await start()
-    const cid = await exchange.content.addFile(patterned(10))
-    assert.equal(await exchange.ask.dag(peer, dagRequest({ cid }), new Collector(), { signal }), 'ok')
-    for (const connection of exchange.server.libp2p.getConnections()) {
-      for (const stream of connection.streams) if (stream.protocol === EXCHANGE_PROTOCOL) stream.abort(new Error('gone'))
-    }
-    assert.equal(await exchange.ask.dag(peer, dagRequest({ cid }), new Collector(), { signal }), 'ok')
-  })
-
-  it('says fault when nobody speaks it, the peer is not connected, or the server stops', async () => {
-    const peer = await start()
-    const other = await startTestHost()
-    cleanup(async () => { await other.stop() })
-    const cid = await exchange.content.addFile(patterned(10))
-    await assert.rejects(clientOf(other).dag(peer, dagRequest({ cid }), new Collector(), { signal }), { name: 'SourceError', outcome: 'fault' })
-    await exchange.server.connect(addressOf(other))
-    await assert.rejects(clientOf(exchange.server).dag(other.self, dagRequest({ cid }), new Collector(), { signal }), { name: 'SourceError', outcome: 'fault' })
-    exchange.service.stop()
-    await assert.rejects(exchange.ask.dag(peer, dagRequest({ cid }), new Collector(), { signal }), { name: 'SourceError', outcome: 'fault' })
-  })
-
-  it('answers what a policy hides as if it did not exist', async () => {
-    const host = await startTestHost()
-    cleanup(async () => { await host.stop() })
-    const content = new MemoryContent()
-    const hidden = new MemoryContent()
-    const cid = await hidden.addFile(patterned(10))
-    const asker = await startTestHost()
-    cleanup(async () => { await asker.stop() })
-    const friend = '12D3KooWFriend'
-    const server = new ExchangeServer({ network: host, clock: { now: () => 0, monotonic: () => 0, after: () => () => {} }, log: silentLog, policy: { viewFor: who => (who === friend ? hidden : content), advert: () => null } })
-    await server.start()
-    await asker.connect(addressOf(host))
-    const ask = clientOf(asker)
-    assert.equal(await ask.dag(host.self, dagRequest({ cid }), new Collector(), { signal }), 'not-found')
-    assert.deepEqual(await ask.have(host.self, [cid.multihash.bytes], { signal }), [{ have: false }])
-    assert.equal(hidden.reads, 0)
-  })
-})
-
-/** Waits until a number has stopped growing for a hundred turns of the event loop. */
-async function settled(read: () => number): Promise<void> {
-  let last = -1
-  for (let quiet = 0; quiet < 100; quiet++) {
-    if (read() !== last) quiet = 0
-    last = read()
-    await new Promise(resolve => { setImmediate(resolve) })
-  }
-}

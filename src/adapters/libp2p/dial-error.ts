@@ -29,20 +29,21 @@ const BY_NAME: Record<string, string> = {
 }
 
 /** @returns UNAVAILABLE naming the cause, INVALID_PARAMS for the own address */
-export function dialError (address: string, error: unknown): KithError {
+export function dialError(address: string, error: unknown): KithError {
   const cause = rootCause(error)
-  if (cause.message.includes('dial self')) return new KithError('INVALID_PARAMS', `${address} is this node's own address; give another node's`, {}, { cause: error })
+  if (cause.message.includes('dial self'))
+    return new KithError('INVALID_PARAMS', `${address} is this node's own address; give another node's`, {}, { cause: error })
   return new KithError('UNAVAILABLE', `${address} could not be reached: ${explain(cause)}`, {}, { cause: error })
 }
 
-function explain (error: Error): string {
+function explain(error: Error): string {
   if (/remote identity key|remote peer id|unexpected peer/i.test(error.message)) return `${BY_NAME['UnexpectedPeerError']}`
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   return BY_CODE[code] ?? BY_NAME[error.name] ?? error.message
 }
 
 /** libp2p wraps: an AggregateError per address list, a cause per layer. The innermost says most. */
-function rootCause (error: unknown): Error {
+function rootCause(error: unknown): Error {
   if (error instanceof AggregateError && error.errors.length > 0) return rootCause(error.errors[0])
   if (!(error instanceof Error)) return new Error(String(error))
   return error.cause instanceof Error ? rootCause(error.cause) : error

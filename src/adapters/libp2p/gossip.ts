@@ -1,13 +1,20 @@
 /**
  * Gossip on the main host: gossipsub with its loose defaults closed, and one validator a topic.
  */
-import { gossipsub, TopicValidatorResult, type GossipSub, type GossipSubComponents, type GossipsubMessage, type Message } from '@libp2p/gossipsub'
+import {
+  gossipsub,
+  TopicValidatorResult,
+  type GossipSub,
+  type GossipSubComponents,
+  type GossipsubMessage,
+  type Message
+} from '@libp2p/gossipsub'
 import { KithError } from '../../errors.ts'
 import { KIB, MIB, type Bytes } from '../../model/units.ts'
 import type { GossipMessage, Network, Validity } from '../../ports/network.ts'
 
 /** The topics of the contract. No other topic is tracked, relayed or delivered. */
-export const GOSSIP_TOPICS: readonly string[] = ['kith/adverts/1', 'kith/updates/1', 'kith/pins/1']
+const GOSSIP_TOPICS: readonly string[] = ['kith/adverts/1', 'kith/updates/1', 'kith/pins/1']
 
 /** Largest message a peer may send us: an advert with its 16 KiB filter leaves ample room. */
 const MESSAGE_BYTES_MAX: Bytes = 256 * KIB
@@ -40,8 +47,12 @@ const INVALID_MESSAGE_WEIGHT = -20
  * peers of one machine and of one household: loopback and private networks are exempt.
  */
 class OwnNetworks extends Set<string> {
-  override has (ip: string): boolean {
-    return /^(::ffff:)?(127\.|10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.)/.test(ip) || ip === '::1' || /^f[cd][0-9a-f]{2}:|^fe80:/i.test(ip)
+  override has(ip: string): boolean {
+    return (
+      /^(::ffff:)?(127\.|10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.)/.test(ip) ||
+      ip === '::1' ||
+      /^f[cd][0-9a-f]{2}:|^fe80:/i.test(ip)
+    )
   }
 }
 
@@ -70,7 +81,7 @@ const TOPIC_SCORE = {
  * `floodPublish` stays off: own messages go to the mesh and, while that is small, to D peers in all, which in a
  * small net is everybody and in a large one spares sending each advert three hundred times.
  */
-export function gossipService (): (components: GossipSubComponents) => GossipSub {
+export function gossipService(): (components: GossipSubComponents) => GossipSub {
   return gossipsub({
     globalSignaturePolicy: 'StrictSign',
     emitSelf: false,
@@ -106,20 +117,26 @@ export class Gossip {
   readonly #self: string
   readonly #receivers = new Map<string, (message: GossipMessage) => void>()
 
-  constructor (pubsub: GossipSub, self: string) {
+  constructor(pubsub: GossipSub, self: string) {
     this.#pubsub = pubsub
     this.#self = self
-    pubsub.addEventListener('gossipsub:message', ({ detail }) => { this.#deliver(detail) })
+    pubsub.addEventListener('gossipsub:message', ({ detail }) => {
+      this.#deliver(detail)
+    })
   }
 
-  async publish (topic: string, data: Uint8Array): Promise<void> {
-    if (data.byteLength > PAYLOAD_BYTES_MAX) throw new KithError('TOO_LARGE', `a gossip message has at most ${PAYLOAD_BYTES_MAX} bytes, this one has ${data.byteLength}; peers would drop it unseen`)
+  async publish(topic: string, data: Uint8Array): Promise<void> {
+    if (data.byteLength > PAYLOAD_BYTES_MAX)
+      throw new KithError(
+        'TOO_LARGE',
+        `a gossip message has at most ${PAYLOAD_BYTES_MAX} bytes, this one has ${data.byteLength}; peers would drop it unseen`
+      )
     assertKnown(topic)
     await this.#pubsub.publish(topic, data)
   }
 
   /** A validator that throws counts as `ignore`: a bug here must not cost an honest relay its score. */
-  subscribe (topic: string, validate: Parameters<Network['subscribe']>[1], receive: (message: GossipMessage) => void): void {
+  subscribe(topic: string, validate: Parameters<Network['subscribe']>[1], receive: (message: GossipMessage) => void): void {
     assertKnown(topic)
     this.#receivers.set(topic, receive)
     this.#pubsub.topicValidators.set(topic, async (via, message) => {
@@ -131,16 +148,16 @@ export class Gossip {
     this.#pubsub.subscribe(topic)
   }
 
-  #deliver ({ msg, propagationSource }: GossipsubMessage): void {
+  #deliver({ msg, propagationSource }: GossipsubMessage): void {
     const read = asGossip(msg, propagationSource.toString())
     if (read !== undefined && read.from !== this.#self) this.#receivers.get(msg.topic)?.(read)
   }
 }
 
-function asGossip (message: Message, via: string): GossipMessage | undefined {
+function asGossip(message: Message, via: string): GossipMessage | undefined {
   return message.type === 'signed' ? { from: message.from.toString(), via, data: message.data } : undefined
 }
 
-function assertKnown (topic: string): void {
+function assertKnown(topic: string): void {
   if (!GOSSIP_TOPICS.includes(topic)) throw new KithError('INTERNAL', `the gossip topic ${topic} is not one this host carries`)
 }

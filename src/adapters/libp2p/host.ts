@@ -4,7 +4,6 @@
  */
 import type { Connection, Libp2p, PeerInfo, PrivateKey } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { equals } from 'uint8arrays'
 import { KithError } from '../../errors.ts'
 import { abortable, startDeadline } from '../../lib/deadline.ts'
@@ -13,6 +12,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { ConnectedPeer, GossipMessage, Network, NetworkEvents, PeerStream, StreamHandler } from '../../ports/network.ts'
 import type { AbortOptions } from '../../ports/options.ts'
+import { assertMultiaddr, P2P_CODE, parseAddress, startError } from './address.ts'
 import { dialError } from './dial-error.ts'
 import { Gossip } from './gossip.ts'
 import { Keeper } from './keeper.ts'
@@ -59,13 +59,19 @@ export interface Host extends Network {
 }
 
 /** @throws KithError START_FAILED naming the address that cannot be listened on, or the one that cannot be read */
-export async function startHost (components: HostComponents, init: HostInit): Promise<Host> {
+export async function startHost(components: HostComponents, init: HostInit): Promise<Host> {
   for (const address of [...init.listen, ...init.bootstrap, ...init.peering]) assertMultiaddr(address)
   let found: (info: PeerInfo) => void = () => {}
-  const onFound = init.mdns ? (info: PeerInfo) => { found(info) } : undefined
+  const onFound = init.mdns
+    ? (info: PeerInfo) => {
+        found(info)
+      }
+    : undefined
   const libp2p = await makeLibp2p({ privateKey: components.privateKey, listen: init.listen, maxConnections: init.maxConnections, onFound })
   const host = new Libp2pHost(components, libp2p, init)
-  found = info => { host.found(info) }
+  found = info => {
+    host.found(info)
+  }
   try {
     await libp2p.start()
   } catch (error) {
@@ -85,41 +91,52 @@ class Libp2pHost implements Host {
   readonly #mdnsConnectionsMax: number
   readonly #stopping = new AbortController()
 
-  constructor (components: HostComponents, libp2p: Libp2p<HostServices>, init: HostInit) {
+  constructor(components: HostComponents, libp2p: Libp2p<HostServices>, init: HostInit) {
     this.#parts = components
     this.libp2p = libp2p
     this.self = libp2p.peerId.toString()
     this.#peers = new PeerTable({ libp2p, clock: components.clock, log: components.log })
     this.#gossip = new Gossip(libp2p.services.pubsub, this.self)
     this.#mdnsConnectionsMax = init.maxConnections * MDNS_SHARE
-    this.#keepers = [
-      this.#keeper(init.peering, () => true),
-      this.#keeper(init.bootstrap, () => this.#peers.list().length === 0)
-    ]
-    this.#peers.on({ disconnected: peer => { for (const keeper of this.#keepers) keeper.disconnected(peer) } })
+    this.#keepers = [this.#keeper(init.peering, () => true), this.#keeper(init.bootstrap, () => this.#peers.list().length === 0)]
+    this.#peers.on({
+      disconnected: peer => {
+        for (const keeper of this.#keepers) keeper.disconnected(peer)
+      }
+    })
   }
 
-  start (): void {
+  start(): void {
     for (const keeper of this.#keepers) keeper.start()
   }
 
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopping.abort(new DOMException('the host stops', 'AbortError'))
     for (const keeper of this.#keepers) keeper.stop()
     await this.libp2p.stop()
   }
 
-  addresses (): string[] { return this.libp2p.getMultiaddrs().map(String) }
-  peers (): ConnectedPeer[] { return this.#peers.list() }
-  isConnected (peer: string): boolean { return this.#peers.isConnected(peer) }
-  on (events: Partial<NetworkEvents>): () => void { return this.#peers.on(events) }
-  async publish (topic: string, data: Uint8Array): Promise<void> { await this.#gossip.publish(topic, data) }
+  addresses(): string[] {
+    return this.libp2p.getMultiaddrs().map(String)
+  }
+  peers(): ConnectedPeer[] {
+    return this.#peers.list()
+  }
+  isConnected(peer: string): boolean {
+    return this.#peers.isConnected(peer)
+  }
+  on(events: Partial<NetworkEvents>): () => void {
+    return this.#peers.on(events)
+  }
+  async publish(topic: string, data: Uint8Array): Promise<void> {
+    await this.#gossip.publish(topic, data)
+  }
 
-  subscribe (topic: string, validate: Parameters<Network['subscribe']>[1], receive: (message: GossipMessage) => void): void {
+  subscribe(topic: string, validate: Parameters<Network['subscribe']>[1], receive: (message: GossipMessage) => void): void {
     this.#gossip.subscribe(topic, validate, receive)
   }
 
-  async connect (address: string, options: AbortOptions = {}): Promise<string> {
+  async connect(address: string, options: AbortOptions = {}): Promise<string> {
     const target = parseAddress(address)
     using budget = startDeadline(this.#parts.clock, CONNECT_BUDGET, options)
     try {
@@ -133,12 +150,12 @@ class Libp2pHost implements Host {
     }
   }
 
-  async disconnect (peer: string): Promise<void> {
+  async disconnect(peer: string): Promise<void> {
     await this.libp2p.hangUp(peerIdFromString(peer))
   }
 
   /** Timed here: the stock ping counts whole milliseconds. */
-  async ping (peer: string, options: AbortOptions = {}): Promise<Ms> {
+  async ping(peer: string, options: AbortOptions = {}): Promise<Ms> {
     const { clock } = this.#parts
     using budget = startDeadline(clock, PING_BUDGET, options)
     const stream = await this.open(peer, PING_PROTOCOL, { signal: budget.signal })
@@ -157,7 +174,7 @@ class Libp2pHost implements Host {
     }
   }
 
-  async open (peer: string, protocol: string, options: AbortOptions = {}): Promise<PeerStream> {
+  async open(peer: string, protocol: string, options: AbortOptions = {}): Promise<PeerStream> {
     const connection = this.#connectionTo(peer)
     if (connection === undefined) throw new KithError('UNAVAILABLE', `peer ${peer} is not connected`)
     using budget = startDeadline(this.#parts.clock, OPEN_BUDGET, options)
@@ -166,40 +183,56 @@ class Libp2pHost implements Host {
       return new Libp2pPeerStream(peer, stream)
     } catch (error) {
       options.signal?.throwIfAborted()
-      throw new KithError('UNAVAILABLE', `no ${protocol} stream to peer ${peer} could be opened: ${asError(error).message}`, {}, { cause: error })
+      throw new KithError(
+        'UNAVAILABLE',
+        `no ${protocol} stream to peer ${peer} could be opened: ${asError(error).message}`,
+        {},
+        { cause: error }
+      )
     }
   }
 
-  async handle (protocol: string, handler: StreamHandler): Promise<void> {
-    await this.libp2p.handle(protocol, async (raw, connection) => {
-      const stream = new Libp2pPeerStream(connection.remotePeer.toString(), raw)
-      try {
-        await handler(stream)
-      } catch (error) {
-        this.#parts.log.debug({ err: error, protocol }, 'a stream handler failed')
-        stream.abort(asError(error))
-      }
-    }, { maxInboundStreams: PROTOCOL_STREAMS_MAX, maxOutboundStreams: PROTOCOL_STREAMS_MAX })
+  async handle(protocol: string, handler: StreamHandler): Promise<void> {
+    await this.libp2p.handle(
+      protocol,
+      async (raw, connection) => {
+        const stream = new Libp2pPeerStream(connection.remotePeer.toString(), raw)
+        try {
+          await handler(stream)
+        } catch (error) {
+          this.#parts.log.debug({ err: error, protocol }, 'a stream handler failed')
+          stream.abort(asError(error))
+        }
+      },
+      { maxInboundStreams: PROTOCOL_STREAMS_MAX, maxOutboundStreams: PROTOCOL_STREAMS_MAX }
+    )
   }
 
   /** What mDNS found. Failures are ordinary: half of what answers on a LAN has left it. */
-  found (info: PeerInfo): void {
+  found(info: PeerInfo): void {
     const peer = info.id.toString()
     if (peer === this.self || this.isConnected(peer) || this.#peers.list().length >= this.#mdnsConnectionsMax) return
     const addresses = info.multiaddrs.map(address => address.decapsulateCode(P2P_CODE).encapsulate(`/p2p/${peer}`))
     if (addresses.length === 0) return
-    this.libp2p.dial(addresses, { signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(CONNECT_BUDGET)]) })
-      .catch((error: unknown) => { this.#parts.log.debug({ err: error }, 'a peer found by mDNS could not be reached') })
+    this.libp2p
+      .dial(addresses, { signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(CONNECT_BUDGET)]) })
+      .catch((error: unknown) => {
+        this.#parts.log.debug({ err: error }, 'a peer found by mDNS could not be reached')
+      })
   }
 
-  #connectionTo (peer: string): Connection | undefined {
+  #connectionTo(peer: string): Connection | undefined {
     const open = this.libp2p.getConnections(peerIdFromString(peer)).filter(connection => connection.status === 'open')
     return open.find(connection => connection.limits === undefined) ?? open[0]
   }
 
-  async #identified (peer: string, signal: AbortSignal): Promise<void> {
+  async #identified(peer: string, signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const off = this.on({ connected: id => { if (id === peer) resolve() } })
+    const off = this.on({
+      connected: id => {
+        if (id === peer) resolve()
+      }
+    })
     const onGone = ({ detail }: CustomEvent<{ toString(): string }>): void => {
       if (detail.toString() === peer) reject(new Error('it closed the connection before saying what it speaks'))
     }
@@ -212,22 +245,24 @@ class Libp2pHost implements Host {
     }
   }
 
-  #keeper (addresses: readonly string[], wanted: () => boolean): Keeper {
-    return new Keeper({
-      clock: this.#parts.clock,
-      log: this.#parts.log,
-      isConnected: peer => this.isConnected(peer),
-      dial: async (address, options) => await this.connect(address, options),
-      protect: async peer => { await this.libp2p.peerStore.merge(peerIdFromString(peer), { tags: { 'kith-kept': { value: KEPT_PEER_VALUE } } }) },
-      wanted
-    }, addresses)
+  #keeper(addresses: readonly string[], wanted: () => boolean): Keeper {
+    return new Keeper(
+      {
+        clock: this.#parts.clock,
+        log: this.#parts.log,
+        isConnected: peer => this.isConnected(peer),
+        dial: async (address, options) => await this.connect(address, options),
+        protect: async peer => {
+          await this.libp2p.peerStore.merge(peerIdFromString(peer), { tags: { 'kith-kept': { value: KEPT_PEER_VALUE } } })
+        },
+        wanted
+      },
+      addresses
+    )
   }
 }
 
-/** Code of the /p2p component. */
-const P2P_CODE = 421
-
-async function readEcho (stream: PeerStream, sent: Uint8Array, signal: AbortSignal): Promise<void> {
+async function readEcho(stream: PeerStream, sent: Uint8Array, signal: AbortSignal): Promise<void> {
   let at = 0
   while (at < sent.byteLength) {
     const chunk = await stream.read({ signal })
@@ -237,37 +272,6 @@ async function readEcho (stream: PeerStream, sent: Uint8Array, signal: AbortSign
   }
 }
 
-function parseAddress (address: string): Multiaddr {
-  try {
-    const parsed = multiaddr(address)
-    const id = parsed.getComponents().findLast(component => component.code === P2P_CODE)?.value
-    if (id !== undefined) peerIdFromString(id)
-    if (parsed.getComponents().length === 0 || parsed.getComponents()[0]?.code === P2P_CODE) throw new Error('it names no host and port')
-    return parsed
-  } catch (error) {
-    throw new KithError('INVALID_PARAMS', `"${address}" is not an address to dial: ${asError(error).message}. Give one like /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…`, {}, { cause: error })
-  }
-}
-
-function assertMultiaddr (address: string): void {
-  try {
-    multiaddr(address)
-  } catch (error) {
-    throw new KithError('START_FAILED', `the configured address "${address}" is not a multiaddr: ${asError(error).message}`, {}, { cause: error })
-  }
-}
-
-/** `data.reason` is `address-in-use` when another program has the port: the caller may try another. */
-function startError (listen: readonly string[], error: unknown): KithError {
-  const text = asError(error).message
-  const [reason, why] = /EADDRINUSE/.test(text)
-    ? ['address-in-use', 'another program already listens there']
-    : /EACCES/.test(text)
-      ? ['not-permitted', 'this user may not listen there; choose a port above 1023']
-      : /EADDRNOTAVAIL/.test(text) ? ['not-ours', 'no network interface here has that address'] : ['other', text.split('\n')[0] ?? text]
-  return new KithError('START_FAILED', `cannot listen on ${listen.join(', ')}: ${why}`, { reason, listen: [...listen] }, { cause: error })
-}
-
-function asError (error: unknown): Error {
+function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }

@@ -10,7 +10,7 @@ import type { Log } from '../../ports/log.ts'
 const PAUSE_MIN: Ms = 1_000
 const PAUSE_MAX: Ms = 60_000
 
-export interface KeeperComponents {
+interface KeeperComponents {
   readonly clock: Clock
   readonly log: Log
   readonly isConnected: (peer: string) => boolean
@@ -35,37 +35,42 @@ export class Keeper {
   readonly #kept: readonly Kept[]
   readonly #stop = new AbortController()
 
-  constructor (components: KeeperComponents, addresses: readonly string[]) {
+  constructor(components: KeeperComponents, addresses: readonly string[]) {
     this.#parts = components
     this.#kept = addresses.map(address => ({ address, peer: undefined, failures: 0, cancel: undefined, dialling: false }))
   }
 
-  start (): void {
+  start(): void {
     for (const kept of this.#kept) void this.#dial(kept)
   }
 
   /** To be called when a peer has gone. */
-  disconnected (peer: string): void {
+  disconnected(peer: string): void {
     for (const kept of this.#kept) {
       if (kept.peer === peer) this.#later(kept, PAUSE_MIN)
     }
   }
 
-  stop (): void {
+  stop(): void {
     this.#stop.abort(new DOMException('the host stops', 'AbortError'))
     for (const kept of this.#kept) kept.cancel?.()
   }
 
-  #later (kept: Kept, pause: Ms): void {
+  #later(kept: Kept, pause: Ms): void {
     if (this.#stop.signal.aborted) return
     kept.cancel?.()
-    kept.cancel = this.#parts.clock.after(pause, () => { void this.#dial(kept) })
+    kept.cancel = this.#parts.clock.after(pause, () => {
+      void this.#dial(kept)
+    })
   }
 
-  async #dial (kept: Kept): Promise<void> {
+  async #dial(kept: Kept): Promise<void> {
     kept.cancel = undefined
     if (kept.dialling || (kept.peer !== undefined && this.#parts.isConnected(kept.peer))) return
-    if (!this.#parts.wanted()) { this.#later(kept, PAUSE_MAX); return }
+    if (!this.#parts.wanted()) {
+      this.#later(kept, PAUSE_MAX)
+      return
+    }
     kept.dialling = true
     try {
       kept.peer = await this.#parts.dial(kept.address, { signal: this.#stop.signal })

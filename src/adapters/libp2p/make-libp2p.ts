@@ -37,7 +37,7 @@ export interface HostServices extends Record<string, unknown> {
   readonly pubsub: GossipSub
 }
 
-export interface Libp2pInit {
+interface Libp2pInit {
   readonly privateKey: PrivateKey
   readonly listen: readonly string[]
   readonly maxConnections: number
@@ -46,7 +46,7 @@ export interface Libp2pInit {
 }
 
 /** Made, not started. */
-export async function makeLibp2p (init: Libp2pInit): Promise<Libp2p<HostServices>> {
+export async function makeLibp2p(init: Libp2pInit): Promise<Libp2p<HostServices>> {
   const { onFound } = init
   return await createLibp2p<HostServices>({
     start: false,
@@ -54,15 +54,17 @@ export async function makeLibp2p (init: Libp2pInit): Promise<Libp2p<HostServices
     addresses: { listen: [...init.listen] },
     transports: [tcp()],
     connectionEncrypters: [noise({ crypto: nativeNoiseCrypto() })],
-    streamMuxers: [yamux({
-      maxInboundStreams: INBOUND_STREAMS_MAX,
-      maxOutboundStreams: OUTBOUND_STREAMS_MAX,
-      streamOptions: {
-        maxStreamWindowSize: STREAM_WINDOW_MAX,
-        maxReadBufferLength: STREAM_WINDOW_MAX,
-        maxWriteBufferLength: STREAM_UNSENT_MAX
-      }
-    })],
+    streamMuxers: [
+      yamux({
+        maxInboundStreams: INBOUND_STREAMS_MAX,
+        maxOutboundStreams: OUTBOUND_STREAMS_MAX,
+        streamOptions: {
+          maxStreamWindowSize: STREAM_WINDOW_MAX,
+          maxReadBufferLength: STREAM_WINDOW_MAX,
+          maxWriteBufferLength: STREAM_UNSENT_MAX
+        }
+      })
+    ],
     connectionManager: {
       maxConnections: init.maxConnections,
       inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
@@ -75,8 +77,10 @@ export async function makeLibp2p (init: Libp2pInit): Promise<Libp2p<HostServices
 }
 
 /** libp2p only remembers what discovery finds. The host dials it, and nothing else that enters the peer store. */
-function discoverLan (components: MulticastDNSComponents, onFound: (found: PeerInfo) => void): PeerDiscovery {
+function discoverLan(components: MulticastDNSComponents, onFound: (found: PeerInfo) => void): PeerDiscovery {
   const discovery = mdns()(components)
-  discovery.addEventListener('peer', ({ detail }) => { onFound(detail) })
+  discovery.addEventListener('peer', ({ detail }) => {
+    onFound(detail)
+  })
   return discovery
 }

@@ -31,7 +31,7 @@ interface Waiter {
 
 /** A stream that ended while it was needed. */
 export class StreamBrokenError extends Error {
-  constructor (message: string, options?: ErrorOptions) {
+  constructor(message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'StreamBrokenError'
   }
@@ -49,18 +49,29 @@ export class Libp2pPeerStream implements PeerStream {
   readonly #readers = new Set<Waiter>()
   readonly #writers = new Set<Waiter>()
 
-  constructor (peer: string, stream: Stream) {
+  constructor(peer: string, stream: Stream) {
     this.peer = peer
     this.#stream = stream
-    stream.addEventListener('message', event => { this.#onMessage(event) })
-    stream.addEventListener('end', () => { this.#onEnd() })
-    stream.addEventListener('close', event => { this.#onClose(event) })
-    stream.addEventListener('drain', () => { queueMicrotask(() => { this.#onDrain() }) })
+    stream.addEventListener('message', event => {
+      this.#onMessage(event)
+    })
+    stream.addEventListener('end', () => {
+      this.#onEnd()
+    })
+    stream.addEventListener('close', event => {
+      this.#onClose(event)
+    })
+    stream.addEventListener('drain', () => {
+      queueMicrotask(() => {
+        this.#onDrain()
+      })
+    })
     this.#ended = stream.readableEnded
-    if (stream.status === 'aborted' || stream.status === 'reset') this.#error = new StreamBrokenError(`the stream was ${stream.status} before it was used`)
+    if (stream.status === 'aborted' || stream.status === 'reset')
+      this.#error = new StreamBrokenError(`the stream was ${stream.status} before it was used`)
   }
 
-  async read (options: AbortOptions = {}): Promise<Uint8Array | null> {
+  async read(options: AbortOptions = {}): Promise<Uint8Array | null> {
     for (;;) {
       if (this.#error !== undefined) throw this.#error
       const chunk = this.#chunks.shift()
@@ -74,7 +85,7 @@ export class Libp2pPeerStream implements PeerStream {
     }
   }
 
-  async write (parts: readonly Uint8Array[], options: AbortOptions = {}): Promise<void> {
+  async write(parts: readonly Uint8Array[], options: AbortOptions = {}): Promise<void> {
     for (const part of mergeSmall(parts)) {
       options.signal?.throwIfAborted()
       this.#assertWritable()
@@ -86,7 +97,7 @@ export class Libp2pPeerStream implements PeerStream {
     }
   }
 
-  async close (options: AbortOptions = {}): Promise<void> {
+  async close(options: AbortOptions = {}): Promise<void> {
     try {
       await this.#stream.close({ signal: options.signal ?? AbortSignal.timeout(CLOSE_BUDGET) })
     } catch (error) {
@@ -95,13 +106,13 @@ export class Libp2pPeerStream implements PeerStream {
     }
   }
 
-  abort (reason: Error): void {
+  abort(reason: Error): void {
     this.#error ??= reason
     this.#stream.abort(reason)
     this.#wakeAll()
   }
 
-  #onMessage (event: StreamMessageEvent): void {
+  #onMessage(event: StreamMessageEvent): void {
     const { data } = event
     if (data instanceof Uint8Array) this.#push(data)
     else for (const chunk of data) this.#push(chunk)
@@ -110,37 +121,40 @@ export class Libp2pPeerStream implements PeerStream {
   }
 
   /** Without Node's Buffer, whose `slice` shares where that of the type it claims to be copies. */
-  #push (chunk: Uint8Array): void {
+  #push(chunk: Uint8Array): void {
     this.#chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
     this.#queued += chunk.byteLength + CHUNK_OVERHEAD
   }
 
-  #onEnd (): void {
+  #onEnd(): void {
     this.#ended = true
     wake(this.#readers)
   }
 
-  #onClose (event: StreamCloseEvent): void {
+  #onClose(event: StreamCloseEvent): void {
     this.#closed = true
-    if (event.error !== undefined) this.#error ??= new StreamBrokenError(event.local === true ? 'the stream was aborted here' : 'the peer reset the stream', { cause: event.error })
+    if (event.error !== undefined)
+      this.#error ??= new StreamBrokenError(event.local === true ? 'the stream was aborted here' : 'the peer reset the stream', {
+        cause: event.error
+      })
     this.#wakeAll()
   }
 
-  #onDrain (): void {
+  #onDrain(): void {
     if (this.#stream.writeBufferLength <= UNSENT_BYTES_MAX) wake(this.#writers)
   }
 
-  #wakeAll (): void {
+  #wakeAll(): void {
     wake(this.#readers)
     wake(this.#writers)
   }
 
-  #assertWritable (): void {
+  #assertWritable(): void {
     if (this.#error !== undefined) throw this.#error
     if (this.#closed) throw new StreamBrokenError('the connection was closed')
   }
 
-  #pauseWhenFull (): void {
+  #pauseWhenFull(): void {
     if (this.#queued >= QUEUE_BYTES_MAX && this.#stream.readStatus === 'readable') this.#stream.pause()
   }
 
@@ -148,7 +162,7 @@ export class Libp2pPeerStream implements PeerStream {
    * Pausing inside `resume()` would leave the window open while the stream counts as paused, until its read buffer
    * overflows and aborts it; so what `resume()` delivers is taken first and the state looked at afterwards.
    */
-  #resumeWhenLow (): void {
+  #resumeWhenLow(): void {
     if (this.#queued > QUEUE_BYTES_LOW || this.#stream.readStatus !== 'paused') return
     this.#resuming = true
     try {
@@ -162,13 +176,13 @@ export class Libp2pPeerStream implements PeerStream {
   }
 }
 
-function wake (waiters: Set<Waiter>): void {
+function wake(waiters: Set<Waiter>): void {
   const all = [...waiters]
   waiters.clear()
   for (const waiter of all) waiter.resolve()
 }
 
-async function wait (waiters: Set<Waiter>, signal: AbortSignal | undefined): Promise<void> {
+async function wait(waiters: Set<Waiter>, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted()
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const waiter = { resolve, reject }
@@ -186,7 +200,7 @@ async function wait (waiters: Set<Waiter>, signal: AbortSignal | undefined): Pro
 }
 
 /** Runs of small parts as one buffer each; large parts as they are, uncopied. */
-function * mergeSmall (parts: readonly Uint8Array[]): Generator<Uint8Array> {
+function* mergeSmall(parts: readonly Uint8Array[]): Generator<Uint8Array> {
   let small: Uint8Array[] = []
   let bytes = 0
   for (const part of parts) {
@@ -206,7 +220,7 @@ function * mergeSmall (parts: readonly Uint8Array[]): Generator<Uint8Array> {
   if (small.length > 0) yield merge(small, bytes)
 }
 
-function merge (parts: readonly Uint8Array[], bytes: Bytes): Uint8Array {
+function merge(parts: readonly Uint8Array[], bytes: Bytes): Uint8Array {
   const [only] = parts
   return parts.length === 1 && only !== undefined ? only : concat([...parts], bytes)
 }

@@ -11,7 +11,7 @@ interface Entry {
   identified: boolean
 }
 
-export interface PeerTableComponents {
+interface PeerTableComponents {
   readonly libp2p: Libp2p
   readonly clock: Clock
   readonly log: Log
@@ -22,26 +22,40 @@ export class PeerTable {
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Set<Partial<NetworkEvents>>()
 
-  constructor (components: PeerTableComponents) {
+  constructor(components: PeerTableComponents) {
     this.#parts = components
     const { libp2p } = components
-    libp2p.addEventListener('peer:connect', ({ detail }) => { this.#entry(detail.toString()) })
-    libp2p.addEventListener('peer:identify', ({ detail }) => { this.#onIdentify(detail) })
-    libp2p.addEventListener('peer:update', ({ detail }) => { this.#onUpdate(detail.peer) })
-    libp2p.addEventListener('peer:disconnect', ({ detail }) => { this.#onDisconnect(detail.toString()) })
+    libp2p.addEventListener('peer:connect', ({ detail }) => {
+      this.#entry(detail.toString())
+    })
+    libp2p.addEventListener('peer:identify', ({ detail }) => {
+      this.#onIdentify(detail)
+    })
+    libp2p.addEventListener('peer:update', ({ detail }) => {
+      this.#onUpdate(detail.peer)
+    })
+    libp2p.addEventListener('peer:disconnect', ({ detail }) => {
+      this.#onDisconnect(detail.toString())
+    })
   }
 
-  on (events: Partial<NetworkEvents>): () => void {
+  on(events: Partial<NetworkEvents>): () => void {
     const own = { ...events }
     this.#listeners.add(own)
-    return () => { this.#listeners.delete(own) }
+    return () => {
+      this.#listeners.delete(own)
+    }
   }
 
-  isConnected (peer: string): boolean { return this.#entries.has(peer) }
+  isConnected(peer: string): boolean {
+    return this.#entries.has(peer)
+  }
 
-  isIdentified (peer: string): boolean { return this.#entries.get(peer)?.identified ?? false }
+  isIdentified(peer: string): boolean {
+    return this.#entries.get(peer)?.identified ?? false
+  }
 
-  list (): ConnectedPeer[] {
+  list(): ConnectedPeer[] {
     const connections = Map.groupBy(this.#parts.libp2p.getConnections(), connection => connection.remotePeer.toString())
     return [...this.#entries].map(([peer, entry]) => {
       const open = connections.get(peer) ?? []
@@ -55,7 +69,7 @@ export class PeerTable {
     })
   }
 
-  #entry (peer: string): Entry {
+  #entry(peer: string): Entry {
     let entry = this.#entries.get(peer)
     if (entry === undefined) {
       entry = { since: this.#parts.clock.monotonic(), protocols: [], identified: false }
@@ -65,7 +79,7 @@ export class PeerTable {
   }
 
   /** Identify may finish after the connection is gone; such a peer is not reported. */
-  #onIdentify ({ peerId, protocols }: IdentifyResult): void {
+  #onIdentify({ peerId, protocols }: IdentifyResult): void {
     if (this.#parts.libp2p.getConnections(peerId).length === 0) return
     const peer = peerId.toString()
     const entry = this.#entry(peer)
@@ -75,18 +89,18 @@ export class PeerTable {
     this.#emit(listener => listener.connected?.(peer))
   }
 
-  #onUpdate ({ id, protocols }: Peer): void {
+  #onUpdate({ id, protocols }: Peer): void {
     const entry = this.#entries.get(id.toString())
     if (entry?.identified === true) entry.protocols = protocols
   }
 
-  #onDisconnect (peer: string): void {
+  #onDisconnect(peer: string): void {
     const entry = this.#entries.get(peer)
     this.#entries.delete(peer)
     if (entry?.identified === true) this.#emit(listener => listener.disconnected?.(peer))
   }
 
-  #emit (call: (listener: Partial<NetworkEvents>) => void): void {
+  #emit(call: (listener: Partial<NetworkEvents>) => void): void {
     for (const listener of [...this.#listeners]) {
       try {
         call(listener)

@@ -1,7 +1,15 @@
 /** The cutting of chunks into frames: whatever the borders, whatever the peer claims. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { FRAME_HEADER_BYTES, frameParts, FrameReader, indexedParts, ProtocolOffence, readIndexed, type Frame } from '../../../src/exchange/frames.ts'
+import {
+  FRAME_HEADER_BYTES,
+  frameParts,
+  FrameReader,
+  indexedParts,
+  ProtocolOffence,
+  readIndexed,
+  type Frame
+} from '../../../src/exchange/frames.ts'
 import { answerLimit, requestLimit } from '../../../src/exchange/limits.ts'
 import { FRAME, FRAME_BYTES_MAX, REQUEST_BYTES_MAX } from '../../../src/exchange/protocol.ts'
 import { concat } from 'uint8arrays'
@@ -26,25 +34,32 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
 describe('exchange/frames', () => {
   it('reads back what it wrote, wherever the chunks are cut', () => {
     const frame = fc.record({ type: fc.integer({ min: 0, max: 255 }), payload: fc.uint8Array({ maxLength: 300 }) })
-    fc.assert(fc.property(fc.array(frame, { maxLength: 20 }), fc.array(fc.nat(), { maxLength: 40 }), (frames, places) => {
-      const wire = concat(frames.flatMap(({ type, payload }) => frameParts(type, payload)))
-      const reader = new FrameReader(() => LIMIT)
-      const read = readAll(reader, cut(wire, places))
-      assert.deepEqual(read.map(({ type, payload }) => ({ type, payload: [...payload] })), frames.map(({ type, payload }) => ({ type, payload: [...payload] })))
-      assert.ok(reader.isEmpty)
-    }))
+    fc.assert(
+      fc.property(fc.array(frame, { maxLength: 20 }), fc.array(fc.nat(), { maxLength: 40 }), (frames, places) => {
+        const wire = concat(frames.flatMap(({ type, payload }) => frameParts(type, payload)))
+        const reader = new FrameReader(() => LIMIT)
+        const read = readAll(reader, cut(wire, places))
+        assert.deepEqual(
+          read.map(({ type, payload }) => ({ type, payload: [...payload] })),
+          frames.map(({ type, payload }) => ({ type, payload: [...payload] }))
+        )
+        assert.ok(reader.isEmpty)
+      })
+    )
   })
 
   it('survives random bytes: frames, a wait for more, or an offence; never anything else', () => {
-    fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 20 }), chunks => {
-      for (const limit of [answerLimit, requestLimit]) {
-        try {
-          readAll(new FrameReader(limit), chunks)
-        } catch (error) {
-          assert.ok(error instanceof ProtocolOffence)
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 20 }), chunks => {
+        for (const limit of [answerLimit, requestLimit]) {
+          try {
+            readAll(new FrameReader(limit), chunks)
+          } catch (error) {
+            assert.ok(error instanceof ProtocolOffence)
+          }
         }
-      }
-    }))
+      })
+    )
   })
 
   it('refuses a claimed length of 2 GiB before allocating anything', () => {

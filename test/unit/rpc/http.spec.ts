@@ -27,7 +27,7 @@ describe('PUT /content', () => {
     })
     assert.equal(answer.status, 201)
     const { cid, uri, size } = json(answer)
-    assert.deepEqual({ uri, size }, { uri: `ipfs://${cid}`, size: 5 })
+    assert.deepEqual({ uri, size }, { uri: `ipfs://${String(cid)}`, size: 5 })
     const stat = await fixture.services.content.stat(String(cid))
     assert.deepEqual([stat.name, stat.contentType, stat.type, stat.privacy], ['a b.txt', 'text/plain', 'note', 'public'])
   })

@@ -56,7 +56,7 @@ describe('JSON-RPC over the socket', () => {
     await using fixture = await rpcFixture()
     using lines = await RawLines.open(fixture.socketPath)
     const one = { jsonrpc: '2.0', method: 'daemon.version', id: 1 }
-    lines.write(`${JSON.stringify(Array(101).fill(one))}\n`)
+    lines.write(`${JSON.stringify(Array.from({ length: 101 }, () => one))}\n`)
     const { id, error } = await lines.next()
     assert.deepEqual([id, error?.code], [null, -32600])
   })

@@ -54,8 +54,9 @@ describe('the socket server', () => {
     lines.call('daemon.version', {}, 'late')
     assert.equal((await lines.next()).error?.data['code'], 'UNAVAILABLE')
     lines.call('call.cancel', { id: 'slow' }, 'cancel')
-    assert.equal((await lines.next()).error?.data['code'], 'UNAVAILABLE')
-    lines.socket.destroy()
+    assert.equal((await lines.next()).error?.data['code'], 'CANCELLED')
+    assert.deepEqual((await lines.next()).result, { cancelled: true })
+    assert.equal(await lines.line(), undefined)
     await stopped
     assert.equal(await idle.line(), undefined)
     assert.equal(server.connections(), 0)

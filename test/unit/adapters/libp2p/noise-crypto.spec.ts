@@ -26,12 +26,23 @@ describe('adapters/libp2p/noise-crypto', () => {
   const native = nativeNoiseCrypto()
 
   it('encrypts and decrypts as the stock one does', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 3000 }), bytesOf(12), fc.uint8Array({ maxLength: 40 }), bytesOf(32), (message, nonce, ad, key) => {
-      const sealed = plain(native.chaCha20Poly1305Encrypt(message, nonce, ad, key))
-      assert.deepEqual(sealed, plain(pureJsCrypto.chaCha20Poly1305Encrypt(message, nonce, ad, key)))
-      assert.deepEqual(plain(native.chaCha20Poly1305Decrypt(sealed, nonce, ad, key)), message)
-      assert.deepEqual(plain(native.chaCha20Poly1305Decrypt(sealed, nonce, ad, key, Uint8Array.from(sealed.subarray(0, message.byteLength)))), message)
-    }))
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 3000 }),
+        bytesOf(12),
+        fc.uint8Array({ maxLength: 40 }),
+        bytesOf(32),
+        (message, nonce, ad, key) => {
+          const sealed = plain(native.chaCha20Poly1305Encrypt(message, nonce, ad, key))
+          assert.deepEqual(sealed, plain(pureJsCrypto.chaCha20Poly1305Encrypt(message, nonce, ad, key)))
+          assert.deepEqual(plain(native.chaCha20Poly1305Decrypt(sealed, nonce, ad, key)), message)
+          assert.deepEqual(
+            plain(native.chaCha20Poly1305Decrypt(sealed, nonce, ad, key, Uint8Array.from(sealed.subarray(0, message.byteLength)))),
+            message
+          )
+        }
+      )
+    )
   })
 
   it('refuses bytes that were changed, in the text, the tag or the associated data', () => {
@@ -48,12 +59,19 @@ describe('adapters/libp2p/noise-crypto', () => {
   it('agrees on hashes, keys and shared secrets', () => {
     const mine = native.generateX25519KeyPair()
     const theirs = pureJsCrypto.generateX25519KeyPair()
-    assert.deepEqual(plain(native.generateX25519SharedKey(mine.privateKey, theirs.publicKey)), plain(pureJsCrypto.generateX25519SharedKey(theirs.privateKey, mine.publicKey)))
+    assert.deepEqual(
+      plain(native.generateX25519SharedKey(mine.privateKey, theirs.publicKey)),
+      plain(pureJsCrypto.generateX25519SharedKey(theirs.privateKey, mine.publicKey))
+    )
     assert.deepEqual(plain(native.generateX25519KeyPairFromSeed(theirs.privateKey).publicKey), plain(theirs.publicKey))
     assert.deepEqual(plain(native.hashSHA256(new Uint8Array(77))), plain(pureJsCrypto.hashSHA256(new Uint8Array(77))))
   })
 
-  for (const [dialer, listener] of [[true, false], [false, true], [true, true]] as const) {
+  for (const [dialer, listener] of [
+    [true, false],
+    [false, true],
+    [true, true]
+  ] as const) {
     it(`carries a megabyte each way between a ${dialer ? 'native' : 'stock'} dialer and a ${listener ? 'native' : 'stock'} listener`, async () => {
       const [from, to] = await Promise.all([startNode(dialer), startNode(listener)])
       try {
@@ -65,8 +83,12 @@ describe('adapters/libp2p/noise-crypto', () => {
         })
         const stream = await from.dialProtocol(to.getMultiaddrs(), '/echo')
         const parts: Uint8Array[] = []
-        stream.addEventListener('message', ({ data }) => { parts.push(data.subarray()) })
-        stream.addEventListener('end', () => { received.resolve(concat(parts)) })
+        stream.addEventListener('message', ({ data }) => {
+          parts.push(data.subarray())
+        })
+        stream.addEventListener('end', () => {
+          received.resolve(concat(parts))
+        })
         stream.send(sent)
         await stream.close()
         assert.ok(Buffer.from(sent).equals(await received.promise))

@@ -53,7 +53,10 @@ export class DaemonProcess implements AsyncDisposable {
     const home = settings.home ?? await mkdtemp(join(tmpdir(), 'kith-'))
     const sets = (settings.set ?? []).flatMap(pair => ['--set', pair])
     const config = settings.config ?? join(CHECKOUT, 'configs', 'isolated.yaml')
-    const child = spawn(process.execPath, [join(CHECKOUT, 'bin', 'kithd.js'), '--home', home, '--config', config, '--json', ...sets], { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnvironment() })
+    const child = spawn(process.execPath, [join(CHECKOUT, 'bin', 'kithd.js'), '--home', home, '--config', config, '--json', ...sets], {
+      // The channel is how the daemon sees that whoever started it is gone, and ends too.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env: { ...cleanEnvironment(), KITHD_LAUNCHED: '1' }
+    })
     const log: string[] = []
     createInterface({ input: child.stderr }).on('line', line => { log.push(line) })
     try {

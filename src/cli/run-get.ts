@@ -23,13 +23,17 @@ export async function get(context: CommandContext): Promise<void> {
   const began = performance.now()
   try {
     const stream = await openContent(context)
-    const path = wanted ?? resolve(context.io.cwd, safeName(stream.name) ?? stream.cid)
+    const path = wanted ?? resolve(context.io.cwd, await targetName(context, stream))
     await receive(context, stream, async body => await saveFile(path, body), path)
     context.print({ path, cid: stream.cid, size: stream.length, ...stream.report, ms: performance.now() - began }, () => printable(path))
     summarize(context, stream.report, { bytes: stream.length, ms: performance.now() - began })
   } catch (error) {
     if (!(error instanceof KithError) || error.code !== 'IS_DIRECTORY') throw error
-    await getTree(context, wanted ?? resolve(context.io.cwd, treeName(context, error)))
+    await getTree(
+      context,
+      wanted ??
+        resolve(context.io.cwd, await targetName(context, { cid: typeof error.data['cid'] === 'string' ? error.data['cid'] : 'content' }))
+    )
   }
 }
 
@@ -138,7 +142,21 @@ function safeName(name: string | undefined): string | undefined {
   return name
 }
 
-function treeName({ words }: CommandContext, { data }: KithError): string {
-  const last = words[0]?.split('/').at(-1)
-  return safeName(last) ?? (typeof data['cid'] === 'string' ? data['cid'] : 'content')
+/** The last word of a path below a root, else the name that is known for the content, else its CID. */
+async function targetName(context: CommandContext, { name, cid }: { readonly name?: string; readonly cid: string }): Promise<string> {
+  const [content = ''] = context.words
+  const [, ...path] = content.replace(/^(?:ipfs:\/\/|kith:\/\/|\/ipfs\/)/, '').split('/')
+  const last = path.filter(segment => segment !== '').at(-1)
+  return safeName(last ?? name ?? (await recordedName(context))) ?? cid
+}
+
+/** What this node calls the content, if it knows it. */
+async function recordedName(context: CommandContext): Promise<string | undefined> {
+  const client = await context.client()
+  const [content = ''] = context.words
+  try {
+    return (await client.call('content.stat', { content }, { signal: context.signal })).name
+  } catch {
+    return undefined
+  }
 }

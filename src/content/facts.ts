@@ -3,22 +3,28 @@ import type { CID } from 'multiformats/cid'
 import { getNode, type GetBlock } from '../dag/file.ts'
 import type { DagNode } from '../dag/node.ts'
 import { walkLocal } from '../dag/skeleton.ts'
-import { contentUri, hex } from '../model/content-id.ts'
+import { blockKey, contentUri, hex, IDENTITY_CODE } from '../model/content-id.ts'
 import type { Bytes } from '../model/units.ts'
 import type { BlockStore } from '../ports/block-store.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import type { BlockReader } from '../ports/serving.ts'
 import type { StatResult } from '../rpc/services.ts'
 import { directoryEntries } from './directory.ts'
 import type { Found } from './library.ts'
 
-/** Bytes of all files below a directory whose nodes are here. */
-export async function directorySize (get: GetBlock, node: DagNode, options: AbortOptions): Promise<Bytes> {
+/**
+ * Bytes of all files below a directory whose nodes are here. A folder that is linked often is read once: five blocks
+ * may unfold into 900 million folders.
+ */
+export async function directorySize (get: GetBlock, node: DagNode, options: AbortOptions, known = new Map<string, Bytes>()): Promise<Bytes> {
   let size = 0
   for await (const entry of directoryEntries(get, node, options)) {
     if (entry.type === 'file') size += entry.size
-    else size += await directorySize(get, await getNode(get, entry.cid, options), options)
+    else size += known.get(blockKey(entry.cid)) ?? await directorySize(get, await getNode(get, entry.cid, options), options, known)
   }
-  return size
+  const counted = Math.min(size, Number.MAX_SAFE_INTEGER)
+  known.set(blockKey(node.cid), counted)
+  return counted
 }
 
 /** Distinct blocks of a DAG that are in the store, as far as its nodes can be read. */
@@ -29,6 +35,17 @@ export async function localBlocks (blocks: BlockStore, root: CID): Promise<numbe
     if (await blocks.has(cid)) count += 1
   }
   return count
+}
+
+/** True when every block of a DAG can be read here. */
+export async function isWhole (blocks: BlockReader, root: CID): Promise<boolean> {
+  if (root.multihash.code === IDENTITY_CODE) return true
+  const walk = await walkLocal(blocks, root)
+  if (!walk.done) return false
+  for (const { cid } of walk.leaves) {
+    if (!await blocks.has(cid)) return false
+  }
+  return true
 }
 
 export async function statOf ({ realm, record }: Found, blocks: BlockStore): Promise<StatResult> {

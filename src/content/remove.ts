@@ -9,7 +9,8 @@ import type { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { walkLocal } from '../dag/skeleton.ts'
 import { KithError } from '../errors.ts'
-import { blockKey, SHA2_256_CODE } from '../model/content-id.ts'
+import { blockKey, SHA2_256_CODE, type ContentRef } from '../model/content-id.ts'
+import { REALMS } from '../model/privacy.ts'
 import type { BlockStore } from '../ports/block-store.ts'
 import type { RecordStore } from '../ports/record-store.ts'
 import type { Found, Library } from './library.ts'
@@ -17,12 +18,31 @@ import type { Found, Library } from './library.ts'
 /** Records read a page while marking. */
 const PAGE = 1000
 
+/**
+ * Every record of a content, in whatever realm: what was fetched first and put later has two.
+ *
+ * @throws INVALID_PARAMS for a path: what lies below a root is kept by the root
+ */
+export function recordsToRemove (library: Library, ref: ContentRef): Found[] {
+  if (ref.path.length > 0) throw new KithError('INVALID_PARAMS', 'only whole contents are removed: name the root without a path')
+  const root = ref.cid ?? library.find(ref)?.record.root
+  return root === undefined ? [] : REALMS.flatMap(realm => {
+    const record = library.realms[realm].records.get(root)
+    return record === undefined ? [] : [{ realm, record }]
+  })
+}
+
+/** Before anything is removed. @throws CONFLICT if one is pinned and not forced */
+export function assertRemovable (found: readonly Found[], force: boolean): void {
+  const pinned = found.find(({ record }) => record.pinned)?.record.root.toString()
+  if (pinned === undefined || force) return
+  throw new KithError('CONFLICT', `${pinned} is pinned (put pins what it stores). Remove it anyway with force (kith rm --force).`, { cid: pinned })
+}
+
 /** @throws CONFLICT if pinned and not forced */
 export async function removeContent (library: Library, found: Found, force: boolean): Promise<void> {
   const { realm, record } = found
-  if (record.pinned && !force) {
-    throw new KithError('CONFLICT', `${record.root.toString()} is pinned (put pins what it stores). Remove it anyway with force (kith rm --force).`, { cid: record.root.toString() })
-  }
+  assertRemovable([found], force)
   const { blocks, records } = library.realms[realm]
   const doomed = await distinctBlocks(blocks, record.root)
   if (realm === 'own') {

@@ -2,7 +2,7 @@
 import type { Bytes } from '../model/units.ts'
 import type { LocalFiles } from '../ports/local-files.ts'
 import type { AbortOptions } from '../ports/options.ts'
-import { getNode, readFile, type GetBlock } from '../dag/file.ts'
+import { getNode, readFile, type ByteRange, type GetBlock } from '../dag/file.ts'
 import { BadDagError, type DagNode } from '../dag/node.ts'
 import { directoryLinks, isDirectory } from './directory.ts'
 import { KithError } from '../errors.ts'
@@ -12,6 +12,8 @@ const FOLDER_DEPTH_MAX = 256
 
 export interface WriteOptions extends AbortOptions {
   readonly onBytes?: (bytes: Bytes) => void
+  /** Files only: this part and no more. */
+  readonly range?: ByteRange
 }
 
 /**
@@ -40,7 +42,7 @@ async function writeNode (files: LocalFiles, get: GetBlock, node: DagNode, path:
 async function writeFile (files: LocalFiles, get: GetBlock, node: DagNode, path: string, options: WriteOptions): Promise<void> {
   const sink = await files.createFile(path)
   try {
-    for await (const bytes of readFile(get, node, { offset: 0 }, options)) {
+    for await (const bytes of readFile(get, node, options.range ?? { offset: 0 }, options)) {
       await sink.write(bytes)
       options.onBytes?.(bytes.byteLength)
     }

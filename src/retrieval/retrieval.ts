@@ -5,6 +5,7 @@
 import type { CID } from 'multiformats/cid'
 import { readFile } from '../dag/file.ts'
 import { KithError, toKithError } from '../errors.ts'
+import { abortable } from '../lib/deadline.ts'
 import { Sha256 } from '../model/sha256.ts'
 import type { Attempt, BytesByStage, SourceId } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
@@ -40,6 +41,8 @@ export class Retrieval {
   readonly #init: RetrievalInit
   readonly #clock: Clock
   readonly #hash: Promise<Uint8Array | undefined>
+  /** A hostile tree may unfold for hours: reading it ends with the retrieval. */
+  readonly #stopHashing = new AbortController()
 
   constructor (components: { readonly clock: Clock }, init: RetrievalInit) {
     this.#clock = components.clock
@@ -55,10 +58,11 @@ export class Retrieval {
     try {
       if (!session.isDone) await ladder.climb({ signal })
       await session.done
-      const digest = await this.#hash
+      const digest = await abortable(this.#hash, { signal })
       return { ...this.#report(), ms: Math.round(this.#clock.monotonic() - startedAt), ...(digest === undefined ? {} : { sha256: digest }) }
     } catch (error) {
       const failure = this.#withAttempts(toKithError(error))
+      this.#stopHashing.abort(failure)
       session.fail(failure)
       throw failure
     }
@@ -94,7 +98,7 @@ export class Retrieval {
     const root = session.rootNode ?? await rootOf(session)
     if (root.kind !== 'file' && root.kind !== 'raw') return undefined
     const hash = new Sha256()
-    for await (const bytes of readFile(async (cid, options) => await session.get(cid, options), root, { offset: 0 }, {})) hash.update(bytes)
+    for await (const bytes of readFile(async (cid, options) => await session.get(cid, options), root, { offset: 0 }, this.#stopHashing)) hash.update(bytes)
     return hash.digest()
   }
 }

@@ -179,7 +179,8 @@ export class DagSession {
 
   #note (block: VerifiedBlock): void {
     const next = this.#walk.next
-    if (next !== undefined && blockKey(next) === blockKey(block.cid)) this.#acceptNode(block)
+    // The same bytes may be linked as a node and as a leaf; only what came as a node is read as one.
+    if (next !== undefined && next.code === block.cid.code && blockKey(next) === blockKey(block.cid)) this.#acceptNode(block)
     else this.#markLeaf(block)
     const key = blockKey(block.cid)
     this.#waiting.get(key)?.resolve(block)
@@ -255,6 +256,8 @@ export class DagSession {
     for await (const piece of filePieces(async cid => await this.#stored(cid), this.#rootNode, this.want.range, {})) {
       const index = this.#walk.leafIndex(piece.cid)
       if (index !== undefined) wanted.add(index)
+      // Few blocks may unfold into millions of pieces: when all are wanted, or nobody waits, no more is learnt.
+      if (wanted.size === this.#walk.leaves.length || this.#error !== undefined) break
     }
     return wanted
   }

@@ -30,7 +30,7 @@ const check = paramsChecker(
 export async function getContent({ services }: RpcComponents, call: HttpCall): Promise<void> {
   const { request, response, caller, signal } = call
   authorize({ name: 'content.get', access: 'read' }, caller)
-  const opened = await services.content.open(readParams(request), { signal })
+  const opened = await services.content.open({ ...readParams(request), ...rootFirst(request) }, { signal })
   try {
     if (opened.kind === 'directory')
       throw new KithError(
@@ -47,6 +47,12 @@ export async function getContent({ services }: RpcComponents, call: HttpCall): P
   } finally {
     opened.close()
   }
+}
+
+/** Who asks for a part, or for the head alone, must not set the whole going: the root tells the size, the read fetches its part. */
+function rootFirst({ method, headers }: IncomingMessage): Pick<GetParams, 'offset' | 'length'> {
+  const isPart = parseRange(headers.range, Number.MAX_SAFE_INTEGER) !== undefined
+  return isPart || method === 'HEAD' || headers['if-none-match'] !== undefined ? { offset: 0, length: 0 } : {}
 }
 
 async function answerBytes({ request, response, signal }: HttpCall, opened: OpenedContent, etag: string): Promise<void> {

@@ -118,7 +118,9 @@ export class ContentAccess {
     stored.catch(() => {}) // the root or a read fails with the same error, or the caller waits for it
     void tellProgress(retrieval, options)
     const node = await Promise.race([rootOf(retrieval.session), stored.then(async () => await rootOf(retrieval.session))])
-    return { root: target.root, node, record: undefined, get: async (cid, opts) => await retrieval.session.get(cid, opts), report: stored }
+    // A session for the root alone brings nothing else: whatever is read below it is asked for on its own.
+    const get: GetBlock = want.kind === 'root' ? this.getter(target) : async (cid, opts) => await retrieval.session.get(cid, opts)
+    return { root: target.root, node, record: undefined, get, report: stored }
   }
 
   /** Above one block no byte leaves before the whole has hashed: a mapping from hash to root is only a claim. */

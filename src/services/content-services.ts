@@ -2,9 +2,9 @@
 import { CID } from 'multiformats/cid'
 import { directoryEntries, isDirectory } from '../content/directory.ts'
 import { statOf } from '../content/facts.ts'
-import type { Found, Library } from '../content/library.ts'
+import type { Library } from '../content/library.ts'
 import type { Putter } from '../content/put.ts'
-import { removeContent } from '../content/remove.ts'
+import { assertRemovable, recordsToRemove, removeContent } from '../content/remove.ts'
 import { writeOut } from '../content/write-out.ts'
 import { notAFile } from '../dag/node.ts'
 import { fileSize, readFile } from '../dag/file.ts'
@@ -23,6 +23,7 @@ import type { RetrievalReport } from '../retrieval/retrieval.ts'
 import type { Want } from '../retrieval/session.ts'
 import type { ContentParam, ContentServices, GetParams, GetReport, OpenedContent, ProgressOptions, StatResult } from '../rpc/services.ts'
 import { readOpened, type ContentAccess, type Opened } from './content-access.ts'
+import { hasLocal, statLocal } from './local-content.ts'
 
 /** Largest content that travels inside a JSON answer. Bytes. */
 const INLINE_BYTES_MAX = 4 * MIB
@@ -52,39 +53,44 @@ export function contentServices (parts: ContentServicesComponents): ContentServi
     },
     get: async (params, options) => await get(parts, params, options),
     open: async (params, options) => await open(parts, params, options),
-    stat: async content => {
-      const found = findOrThrow(library, content)
-      return await statOf(found, library.realms[found.realm].blocks)
-    },
-    has: async content => ({ local: library.find(parseContent(content)) !== undefined }),
+    stat: async (content, options = {}) => await statLocal(library, parseContent(content), options),
+    has: async (content, options = {}) => ({ local: await hasLocal(library, parseContent(content), options) }),
     ls: async (content, options) => await ls(access, content, options),
     list: async params => await list(library, params),
     rm: async ({ content, force }) => {
-      const found = library.find(parseContent(content))
-      if (found === undefined) return { removed: false }
-      await removeContent(library, found, force ?? false)
-      if (found.realm === 'public') parts.publicChanged()
-      return { removed: true }
+      const found = recordsToRemove(library, parseContent(content))
+      assertRemovable(found, force ?? false)
+      for (const each of found) await removeContent(library, each, force ?? false)
+      if (found.some(({ realm }) => realm === 'public')) parts.publicChanged()
+      return { removed: found.length > 0 }
     },
     privacy: async content => ({ ...await classifier.classify(parseContent(content)), toldTo: [] })
   }
 }
 
 async function get (parts: ContentServicesComponents, params: GetParams & { readonly path?: string }, options: ProgressOptions): ReturnType<ContentServices['get']> {
-  if (params.path !== undefined && (params.offset !== undefined || params.length !== undefined)) throw new KithError('INVALID_PARAMS', 'offset and length give a part as data; a path takes the whole content')
   using budget = budgetFor(parts.clock, params, options)
-  const within = { ...options, signal: budget.signal }
+  const stop = new AbortController()
+  try {
+    return await getWithin(parts, params, { ...options, signal: AbortSignal.any([budget.signal, stop.signal]) })
+  } catch (error) {
+    stop.abort(error) // what was refused or failed is not fetched any further
+    throw error
+  }
+}
+
+async function getWithin (parts: ContentServicesComponents, params: GetParams & { readonly path?: string }, within: ProgressOptions): ReturnType<ContentServices['get']> {
   if (params.path !== undefined && await parts.files.exists(params.path)) throw new KithError('CONFLICT', `"${params.path}" exists already; nothing was overwritten`, { path: params.path })
   const opened = await parts.access.open(params, wantOf(params), within)
   if (isDirectory(opened.node) && params.path === undefined) throw notAFile(opened.node)
+  const span = { offset: params.offset ?? 0, length: params.length }
+  if (isDirectory(opened.node) && wantOf(params).kind === 'range') throw new KithError('INVALID_PARAMS', 'offset and length take a part of a file, and this content is a directory')
   watch(parts, opened)
-  const report = await opened.report
-  const summary = summaryOf(opened, report)
+  const summary = summaryOf(parts.library, opened, await opened.report)
   if (params.path !== undefined) {
-    await writeOut(parts.files, opened.get, opened.node, params.path, within)
+    await writeOut(parts.files, opened.get, opened.node, params.path, { ...within, range: span })
     return { ...summary, path: params.path }
   }
-  const span = { offset: params.offset ?? 0, length: params.length }
   const length = Math.min(span.length ?? Infinity, Math.max(0, fileSize(opened.node) - span.offset))
   return length > INLINE_BYTES_MAX ? summary : { ...summary, data: await collect(readOpened(opened, span, within)) }
 }
@@ -157,12 +163,6 @@ function readCursor (cursor: string | undefined, realms: readonly Realm[]): { re
   return inner === '' ? { realm } : { realm, cursor: inner }
 }
 
-function findOrThrow (library: Library, content: ContentParam): Found {
-  const found = library.find(parseContent(content))
-  if (found === undefined) throw new KithError('NOT_FOUND', 'this content is not stored here; get fetches it', { attempts: [] })
-  return found
-}
-
 /** Counts and tells of a retrieval once it is complete. */
 function watch (parts: ContentServicesComponents, { root, report }: Opened): void {
   report.then(({ source, bytes, ms }) => {
@@ -171,10 +171,10 @@ function watch (parts: ContentServicesComponents, { root, report }: Opened): voi
   }, () => {}) // the caller hears of the failure
 }
 
-function summaryOf (opened: Opened, report: RetrievalReport): GetReport {
+function summaryOf (library: Library, opened: Opened, report: RetrievalReport): GetReport {
   const { source, bytes, attempts, ms, firstByteMs, sha256 } = report
   return {
-    cid: opened.root.toString(), size: opened.record?.size ?? opened.node.size, source, bytes, attempts, ms, firstByteMs,
+    cid: opened.root.toString(), size: (opened.record ?? library.findRoot(opened.root)?.record)?.size ?? opened.node.size, source, bytes, attempts, ms, firstByteMs,
     ...(sha256 === undefined ? {} : { sha256: hex(sha256) })
   }
 }

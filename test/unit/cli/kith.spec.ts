@@ -37,6 +37,16 @@ describe('kith put and get', () => {
     }
   })
 
+  it('names what lies below a directory by its path', async () => {
+    await using fixture = await rpcFixture()
+    const { home } = fixture
+    for (const content of [`${FAKE_DIRECTORY}/hello.txt`, `/ipfs/${FAKE_DIRECTORY}/hello.txt`]) {
+      const cwd = join(home, String(content.length))
+      await mkdir(cwd)
+      assert.equal((await kith(['get', content], { home, cwd })).stdout, `${join(cwd, 'hello.txt')}\n`)
+    }
+  })
+
   it('never overwrites', async () => {
     await using fixture = await rpcFixture()
     const { home, services } = fixture

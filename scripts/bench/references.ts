@@ -20,7 +20,7 @@ export class StreamPair implements AsyncDisposable {
 
   async send(bytes: number): Promise<Timed> {
     await this.#sender.call('willSend', String(bytes))
-    const timed = JSON.parse(await this.#receiver.call('receive')) as Timed
+    const timed = JSON.parse(await this.#receiver.call('receive', String(bytes))) as Timed
     if (timed.bytes !== bytes) throw new Error(`the bare stream carried ${timed.bytes} of ${bytes} bytes`)
     return timed
   }

@@ -37,7 +37,7 @@ serveCalls({
     connection = await libp2p.dial(multiaddr(address))
     return ''
   },
-  receive: async () => JSON.stringify(await receive())
+  receive: async bytes => JSON.stringify(await receive(Number(bytes)))
 })
 
 async function send(stream: Stream, bytes: number): Promise<void> {
@@ -54,20 +54,19 @@ async function drained(stream: Stream): Promise<void> {
   })
 }
 
-/** Milliseconds to the first and the last byte, from the opening of the stream. */
-async function receive(): Promise<{ ms: number; firstMs: number; bytes: number }> {
+/** Milliseconds to the first and the last of the bytes expected, from the opening of the stream. */
+async function receive(expected: number): Promise<{ ms: number; firstMs: number; bytes: number }> {
   if (connection === undefined) throw new Error('not connected')
   const startedAt = performance.now()
   const stream = await connection.newStream(PROTOCOL)
+  const complete = Promise.withResolvers<void>()
   let [bytes, firstMs] = [0, 0]
-  const ended = new Promise(resolve => {
-    stream.addEventListener('end', resolve)
-  })
   stream.addEventListener('message', ({ data }) => {
     if (bytes === 0) firstMs = performance.now() - startedAt
     bytes += data.byteLength
+    if (bytes >= expected) complete.resolve()
   })
-  await ended
+  await complete.promise
   const ms = performance.now() - startedAt
   await stream.close()
   return { ms, firstMs, bytes }

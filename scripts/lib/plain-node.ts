@@ -55,15 +55,15 @@ export class PlainNode implements AsyncDisposable {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  async kill(): Promise<void> {
+  async kill(signal: NodeJS.Signals): Promise<void> {
     if (!this.isRunning) return
     const ended = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
+    this.#child.kill(signal)
     await ended
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill()
+    await this.kill('SIGKILL')
   }
 }
 
@@ -73,21 +73,20 @@ async function listen(child: ChildProcess, kind: PlainKind): Promise<Found> {
   const cids = Promise.withResolvers<readonly string[]>()
   cids.promise.catch(() => {}) // heard by whoever waits for it
   const fail = (why: string): void => {
-    at.reject(new Error(`the ${kind} node ${why}`))
-    cids.reject(new Error(`the ${kind} node ${why}`))
+    clearTimeout(late)
+    for (const { reject } of [at, cids]) reject(new Error(`the ${kind} node ${why}`))
   }
-  const late = setTimeout(() => fail(`was not ready within ${START_MS_MAX} ms`), START_MS_MAX)
+  const late = setTimeout(() => fail(`was not ready within ${START_MS_MAX / 1000} s`), START_MS_MAX)
   child.on('exit', () => fail('ended'))
   child.on('error', error => fail(`does not start: ${error.message}`))
   child.on('message', message => {
     if (!isRecord(message)) return
     if (typeof message['at'] === 'string') at.resolve(message['at'])
-    if (Array.isArray(message['cids'])) {
-      clearTimeout(late)
-      cids.resolve(message['cids'].map(String))
-    }
+    if (!Array.isArray(message['cids'])) return
+    clearTimeout(late)
+    cids.resolve(message['cids'].map(String))
   })
-  return { at: await at.promise.finally(() => clearTimeout(late)), cids: cids.promise }
+  return { at: await at.promise, cids: cids.promise }
 }
 
 /** The process itself. */

@@ -5,7 +5,6 @@ import type { DagNode } from '../dag/node.ts'
 import { walkLocal } from '../dag/skeleton.ts'
 import { blockKey, contentUri, hex, IDENTITY_CODE } from '../model/content-id.ts'
 import type { Bytes } from '../model/units.ts'
-import type { BlockStore } from '../ports/block-store.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { BlockReader } from '../ports/serving.ts'
 import type { StatResult } from '../rpc/services.ts'
@@ -27,14 +26,14 @@ export async function directorySize (get: GetBlock, node: DagNode, options: Abor
   return counted
 }
 
-/** Distinct blocks of a DAG that are in the store, as far as its nodes can be read. */
-export async function localBlocks (blocks: BlockStore, root: CID): Promise<number> {
+/** Distinct blocks of a DAG, known and readable here, as far as its nodes can be read. */
+export async function localBlocks (blocks: BlockReader, root: CID): Promise<{ readonly total: number, readonly local: number }> {
   const walk = await walkLocal(blocks, root)
-  let count = walk.nodes.length
+  let local = walk.nodes.length
   for (const { cid } of walk.leaves) {
-    if (await blocks.has(cid)) count += 1
+    if (await blocks.has(cid)) local += 1
   }
-  return count
+  return { total: walk.nodes.length + walk.leaves.length, local }
 }
 
 /** True when every block of a DAG can be read here. */
@@ -48,11 +47,11 @@ export async function isWhole (blocks: BlockReader, root: CID): Promise<boolean>
   return true
 }
 
-export async function statOf ({ realm, record }: Found, blocks: BlockStore): Promise<StatResult> {
+export async function statOf ({ realm, record }: Found, blocks: BlockReader): Promise<StatResult> {
   const isPublic = realm !== 'own'
   return {
     cid: record.root.toString(), uri: contentUri(record.root, isPublic), size: record.size,
-    blocks: record.blocks, localBlocks: await localBlocks(blocks, record.root),
+    blocks: record.blocks, localBlocks: (await localBlocks(blocks, record.root)).local,
     privacy: isPublic ? 'public' : 'private', pinned: record.pinned,
     ...(record.sha256 === undefined ? {} : { sha256: hex(record.sha256) }),
     ...(record.name === undefined ? {} : { name: record.name }),

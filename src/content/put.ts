@@ -135,8 +135,9 @@ export class Putter {
     let size = 0
     const limit = this.#init.maxFileSize
     async function * candidates (): AsyncGenerator<ImportCandidate> {
-      yield { path: TREE_ROOT }
+      let isEmpty = true
       for await (const item of items) {
+        isEmpty = false
         const path = `${TREE_ROOT}/${item.path}`
         if (item.content === undefined) {
           yield { path }
@@ -146,6 +147,7 @@ export class Putter {
         yield { path, content: counted }
         size += counted.size
       }
+      if (isEmpty) yield { path: TREE_ROOT }
     }
     const root = await importRoot(candidates(), writer, options)
     return { root, kind: 'directory', size }

@@ -13,15 +13,18 @@ export interface TreeItem {
 
 /** Everything below a folder of this machine; links, sockets and devices are told to `skip` and left out. */
 export async function * filesBelow (folder: string, files: LocalFiles, skip: (path: string) => void, options: AbortOptions): AsyncGenerator<TreeItem> {
+  let empty: string | undefined // a folder in which nothing was found yet; named only if that stays so
   for await (const entry of files.walk(folder, options)) {
     if (entry.kind === 'other') {
       skip(entry.path)
       continue
     }
     assertPath(entry.path)
-    if (entry.kind === 'directory') yield { path: entry.path }
-    else yield { path: entry.path, content: files.read(files.join(folder, entry.path), options) }
+    if (empty !== undefined && !entry.path.startsWith(`${empty}/`)) yield { path: empty }
+    empty = entry.kind === 'directory' ? entry.path : undefined
+    if (entry.kind === 'file') yield { path: entry.path, content: files.read(files.join(folder, entry.path), options) }
   }
+  if (empty !== undefined) yield { path: empty }
 }
 
 export async function * entriesOf (entries: readonly PutEntry[], files: LocalFiles, options: AbortOptions): AsyncGenerator<TreeItem> {

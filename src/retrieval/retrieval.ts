@@ -54,12 +54,12 @@ export class Retrieval {
 
   /** Fills the session. @throws with `attempts` in the error's data */
   async run (signal: AbortSignal): Promise<RetrievalReport> {
-    const { session, ladder, startedAt } = this.#init
+    const { session, ladder } = this.#init
     try {
       if (!session.isDone) await ladder.climb({ signal })
       await session.done
       const digest = await abortable(this.#hash, { signal })
-      return { ...this.#report(), ms: Math.round(this.#clock.monotonic() - startedAt), ...(digest === undefined ? {} : { sha256: digest }) }
+      return { ...this.reportSoFar(), ...(digest === undefined ? {} : { sha256: digest }) }
     } catch (error) {
       const failure = this.#withAttempts(toKithError(error))
       this.#stopHashing.abort(failure)
@@ -71,13 +71,17 @@ export class Retrieval {
   /** Who delivers at the moment. */
   get deliverer (): SourceId | undefined { return this.#init.ladder.winner }
 
-  #report (): Omit<RetrievalReport, 'ms' | 'sha256'> {
+  /** What is known at this moment; once {@link run} is done, all of it. */
+  reportSoFar (): RetrievalReport {
     const { ladder, session, startedAt } = this.#init
     const attempts = this.#attempts()
     const bytes = { ...NO_BYTES_YET, local: session.localBytes }
     for (const attempt of attempts) bytes[attempt.stage] += attempt.bytes
-    const firstByteMs = ladder.firstByteAt === undefined ? 0 : Math.round(ladder.firstByteAt - startedAt)
-    return { source: mostBytes(attempts), bytes, attempts, firstByteMs }
+    return {
+      source: ladder.winner ?? mostBytes(attempts), bytes, attempts,
+      ms: Math.round(this.#clock.monotonic() - startedAt),
+      firstByteMs: ladder.firstByteAt === undefined ? 0 : Math.round(ladder.firstByteAt - startedAt)
+    }
   }
 
   #attempts (): Attempt[] {

@@ -122,7 +122,7 @@ export const contentMethods = {
     doc: 'What is recorded here about a content.',
     params: { content: s.content },
     result: s.statResult,
-    run: async ({ content }, params) => await content.stat(params.content)
+    run: async ({ content }, params, { signal }) => await content.stat(params.content, { signal })
   }),
 
   'content.has': method({
@@ -130,7 +130,7 @@ export const contentMethods = {
     doc: 'Whether the whole content is here. Asks nobody.',
     params: { content: s.content },
     result: z.object({ local: z.boolean() }),
-    run: async ({ content }, params) => await content.has(params.content)
+    run: async ({ content }, params, { signal }) => await content.has(params.content, { signal })
   }),
 
   'content.ls': method({

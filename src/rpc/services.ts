@@ -121,8 +121,8 @@ export interface ContentServices {
   ): Promise<GetReport & { readonly data?: Uint8Array; readonly path?: string }>
   /** For HTTP and streaming clients. Throws IS_DIRECTORY never: the caller looks at `kind`. */
   open(params: GetParams, options: ProgressOptions): Promise<OpenedContent>
-  stat(content: ContentParam): Promise<StatResult>
-  has(content: ContentParam): Promise<{ local: boolean }>
+  stat(content: ContentParam, options?: AbortOptions): Promise<StatResult>
+  has(content: ContentParam, options?: AbortOptions): Promise<{ local: boolean }>
   ls(
     content: ContentParam,
     options: AbortOptions

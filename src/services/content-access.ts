@@ -46,6 +46,8 @@ export interface Opened {
   readonly get: GetBlock
   /** Resolves when everything wanted is here. */
   readonly report: Promise<RetrievalReport>
+  /** The same until now: who delivers, who was asked. */
+  readonly reportSoFar: () => RetrievalReport
 }
 
 interface Target {
@@ -101,12 +103,12 @@ export class ContentAccess {
     const node = await getNode(get, target.root, options)
     const ms = Math.round(this.#parts.clock.monotonic() - startedAt)
     const attempts: Attempt[] = [{ stage: 'local', outcome: 'ok', ms, bytes: record.size }]
-    const report = Promise.resolve({
+    const report = {
       source: { stage: 'local' as const }, bytes: { ...NO_BYTES_YET, local: record.size }, attempts, ms, firstByteMs: ms,
       ...(record.sha256 === undefined ? {} : { sha256: record.sha256 })
-    })
+    }
     this.#touch(record)
-    return { root: target.root, node, record, get, report }
+    return { root: target.root, node, record, get, report: Promise.resolve(report), reportSoFar: () => report }
   }
 
   async #openRemote (target: Target, want: Want, options: ProgressOptions): Promise<Opened> {
@@ -120,7 +122,7 @@ export class ContentAccess {
     const node = await Promise.race([rootOf(retrieval.session), stored.then(async () => await rootOf(retrieval.session))])
     // A session for the root alone brings nothing else: whatever is read below it is asked for on its own.
     const get: GetBlock = want.kind === 'root' ? this.getter(target) : async (cid, opts) => await retrieval.session.get(cid, opts)
-    return { root: target.root, node, record: undefined, get, report: stored }
+    return { root: target.root, node, record: undefined, get, report: stored, reportSoFar: () => retrieval.reportSoFar() }
   }
 
   /** Above one block no byte leaves before the whole has hashed: a mapping from hash to root is only a claim. */

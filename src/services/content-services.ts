@@ -112,6 +112,7 @@ async function open (parts: ContentServicesComponents, params: GetParams, option
     size: node.size,
     ...(record?.contentType === undefined ? {} : { contentType: record.contentType }),
     ...(record?.name === undefined ? {} : { name: record.name }),
+    report: () => summaryOf(parts.library, opened, opened.reportSoFar()),
     read: (range, readOptions) => readPart(parts, params, opened, isPart, range, { signal: readOptions.signal === undefined ? signal : AbortSignal.any([signal, readOptions.signal]) }),
     close: () => { stop.abort(new KithError('CANCELLED', 'the reader left')) }
   }

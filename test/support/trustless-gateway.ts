@@ -105,12 +105,13 @@ function answerStatus(response: ServerResponse, behaviour: Extract<GatewayBehavi
   else response.writeHead(behaviour.status, behaviour.headers).end('error')
 }
 
-export async function startTrustlessGateway(blocks: GatewayBlocks = new Map()): Promise<TrustlessGateway> {
+/** @param listenOn - a port; 0 for a free one */
+export async function startTrustlessGateway(blocks: GatewayBlocks = new Map(), listenOn = 0): Promise<TrustlessGateway> {
   const gateway = new Gateway(blocks)
   const server = createServer((request, response) => {
     gateway.handle(request, response).catch(error => response.destroy(error))
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(listenOn, '127.0.0.1', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the gateway has no port')
   const { port } = address

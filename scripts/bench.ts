@@ -28,14 +28,27 @@ if (values.help === true || unknown !== undefined) {
 
 const settings = { quick: values.quick ?? false, say: (text: string): void => { if (process.stderr.isTTY) console.error(text) } }
 const lines: Line[] = []
+let failed = 0
 const startedAt = performance.now()
 for (const name of names) {
-  const made = (await CASES[name]?.(settings)) ?? []
+  const made = await measure(name)
   lines.push(...made)
   if (values.json !== true) for (const line of made) console.log(printLine(line))
 }
 const missed = lines.filter(line => line.met === false).length
 const seconds = Math.round((performance.now() - startedAt) / 1000)
-if (values.json === true) console.log(JSON.stringify({ node: process.version, platform: `${process.platform} ${process.arch}`, quick: settings.quick, seconds, missed, lines }))
+if (values.json === true) console.log(JSON.stringify({ node: process.version, platform: `${process.platform} ${process.arch}`, quick: settings.quick, seconds, missed, failed, lines }))
+else if (failed > 0) console.log(`\n${failed} of ${names.length} cases failed (${seconds} s)`)
 else console.log(`\n${missed === 0 ? 'every target was met' : `${missed} of ${lines.filter(line => line.met !== undefined).length} targets were missed`} (${seconds} s, Node ${process.version})`)
-process.exitCode = missed === 0 ? 0 : 1
+process.exitCode = missed === 0 && failed === 0 ? 0 : 1
+
+/** A case that breaks does not take the others with it. */
+async function measure(name: string): Promise<Line[]> {
+  try {
+    return (await CASES[name]?.(settings)) ?? []
+  } catch (error) {
+    failed++
+    console.error(`${name} failed:`, error)
+    return []
+  }
+}

@@ -136,16 +136,17 @@ export class DagSession {
   release (cid: CID): void { this.#claimed.delete(blockKey(cid)) }
 
   /**
-   * Verifies and stores a block that was asked for.
+   * Verifies and stores a block that was asked for; `accepted` hears of it before anybody who waits for the block.
    *
    * @throws BlockMismatchError, BadDagError (INTEGRITY): the sender is wrong · anything else: this node cannot go on
    */
-  async accept (cid: CID, bytes: Uint8Array): Promise<void> {
+  async accept (cid: CID, bytes: Uint8Array, accepted: (bytes: Bytes) => void = () => {}): Promise<void> {
     const block = verifyBlock(cid, bytes)
     if (isNodeCid(cid)) parseNode(block) // refuse what cannot be used before it is stored
     await this.#store.put(block)
     this.progress += 1
     this.receivedBytes += bytes.byteLength
+    accepted(bytes.byteLength)
     this.#note(block)
     await this.#settle()
   }

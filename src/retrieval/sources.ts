@@ -71,8 +71,7 @@ async function askOnce (exchange: ExchangeClient, session: DagSession, ask: Peer
 
 async function take (session: DagSession, run: Run, cid: CID | undefined, bytes: Uint8Array): Promise<void> {
   if (cid === undefined) throw new SourceError('fault', 'it sent a block nobody asked for')
-  await session.accept(cid, bytes)
-  run.verified(bytes.byteLength)
+  await session.accept(cid, bytes, verified => { run.verified(verified) })
 }
 
 export function blockCandidate (source: BlockSource, session: DagSession, context: CID): Candidate {

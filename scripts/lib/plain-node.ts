@@ -47,10 +47,6 @@ export class PlainNode implements AsyncDisposable {
     }
   }
 
-  get pid(): number {
-    return this.#child.pid ?? -1
-  }
-
   get isRunning(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }

@@ -17,6 +17,7 @@ import type { Bytes } from '../model/units.ts'
 import type { LeafRange } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { BlockReader } from '../ports/serving.ts'
+import { LeafTable } from './leaf-table.ts'
 
 /** Which part of a DAG is asked for. `root`: its first block only, to follow a path. */
 export type Want =
@@ -27,9 +28,6 @@ export type Want =
 export interface SessionStore extends BlockReader {
   put(block: VerifiedBlock): Promise<boolean>
 }
-
-/** Leaf index that stands for "to the end" in a range; more leaves than any content has. */
-const LEAF_END = 0xffff_ffff
 
 export class DagSession {
   readonly root: CID
@@ -43,13 +41,8 @@ export class DagSession {
   readonly #store: SessionStore
   readonly #walk: SkeletonWalk
   readonly #waiting = new Map<string, Deferred<VerifiedBlock>>()
-  readonly #leafDone: boolean[] = []
+  readonly #leaves: LeafTable
   readonly #claimed = new Set<string>()
-  #wanted: Set<number> | undefined
-  #missing = 0
-  #checkedLeaves = 0
-  /** No leaf below this index is missing. */
-  #firstMissing = 0
   #rootNode: DagNode | undefined
   #error: unknown
   #isDone = false
@@ -62,6 +55,7 @@ export class DagSession {
     this.root = root
     this.want = want.kind === 'range' && !isNodeCid(root) ? { kind: 'all' } : want // one block has no parts
     this.#walk = new SkeletonWalk(root)
+    this.#leaves = new LeafTable(this.#walk, this.want.kind === 'range' ? undefined : 'all')
   }
 
   /** Takes whatever the local store has. Call once, first. */
@@ -94,24 +88,7 @@ export class DagSession {
   async changed (): Promise<void> { await this.#change.promise }
 
   /** Leaves still needed, as at most `rangesMax` ranges in leaf order; while the skeleton is incomplete, what is known of it and all beyond. */
-  missingLeaves (rangesMax: number): LeafRange[] {
-    if (this.#wanted === undefined && this.want.kind !== 'all') return []
-    const ranges: [number, number][] = []
-    for (let index = 0; index < this.#walk.leaves.length; index++) {
-      if (this.#isLeafDone(index)) continue
-      const last = ranges.at(-1)
-      if (last !== undefined && last[0] + last[1] === index) last[1] += 1
-      else if (ranges.length === rangesMax) return ranges
-      else ranges.push([index, 1])
-    }
-    if (!this.#walk.done) {
-      const last = ranges.at(-1)
-      const known = this.#walk.leaves.length
-      if (last !== undefined && last[0] + last[1] === known) last[1] = LEAF_END - last[0]
-      else ranges.push([known, LEAF_END - known])
-    }
-    return ranges
-  }
+  missingLeaves (rangesMax: number): LeafRange[] { return this.#leaves.ranges(rangesMax) }
 
   /** The CID a skeleton index of an answer must have; undefined for what cannot come next. */
   nodeAt (index: number): CID | undefined {
@@ -201,10 +178,7 @@ export class DagSession {
   }
 
   #markLeaf (block: VerifiedBlock): void {
-    const index = this.#walk.leafIndex(block.cid)
-    if (index === undefined) return
-    if (this.#leafDone[index] !== true && index < this.#checkedLeaves && this.#isWanted(index)) this.#missing -= 1
-    this.#leafDone[index] = true
+    this.#leaves.mark(block.cid)
     if (blockKey(block.cid) === blockKey(this.root)) this.#rootNode ??= parseNode(block)
   }
 
@@ -216,11 +190,10 @@ export class DagSession {
       return
     }
     await this.#advance()
-    if (this.#walk.done) {
-      this.#wanted ??= await this.#chooseLeaves()
-    }
-    await this.#checkLeaves()
-    if (this.#walk.done && this.#checkedLeaves === this.#walk.leaves.length && this.#missing === 0) this.#finish()
+    if (this.#walk.done && !this.#leaves.isChosen) this.#leaves.choose(await this.#chooseLeaves())
+    const found = await this.#leaves.check(this.#store)
+    this.localBytes += found
+    if (this.#walk.done && this.#leaves.isComplete) this.#finish()
   }
 
   async #advance (): Promise<void> {
@@ -231,23 +204,6 @@ export class DagSession {
       if (block === undefined || this.#walk.next !== next) return
       if (this.progress === 0) this.localBytes += block.bytes.byteLength
       this.#acceptNode(block)
-    }
-  }
-
-  async #checkLeaves (): Promise<void> {
-    if (this.#wanted === undefined && this.want.kind === 'range') return
-    while (this.#checkedLeaves < this.#walk.leaves.length) {
-      const index = this.#checkedLeaves
-      const leaf = this.#walk.leaves[index]
-      if (leaf === undefined) return
-      const isLocal = this.#leafDone[index] === true || (this.#isWanted(index) && await this.#store.has(leaf.cid))
-      if (index !== this.#checkedLeaves) continue // another call was faster
-      this.#checkedLeaves += 1
-      if (isLocal && this.#leafDone[index] !== true) {
-        this.#leafDone[index] = true
-        this.localBytes += leaf.size ?? 0
-      }
-      if (this.#leafDone[index] !== true && this.#isWanted(index)) this.#missing += 1
     }
   }
 
@@ -269,26 +225,13 @@ export class DagSession {
     return block
   }
 
-  #isWanted (index: number): boolean {
-    return this.want.kind === 'all' || this.#wanted?.has(index) === true
-  }
-
-  #isLeafDone (index: number): boolean {
-    return this.#leafDone[index] === true || !this.#isWanted(index)
-  }
-
   * #needed (count: number): Generator<CID> {
     if (this.want.kind === 'root') {
       if (this.#rootNode === undefined) yield this.root
       return
     }
     yield * this.#walk.upcoming(count)
-    if (this.want.kind === 'range' && this.#wanted === undefined && isNodeCid(this.root)) return
-    while (this.#firstMissing < this.#walk.leaves.length && this.#isLeafDone(this.#firstMissing)) this.#firstMissing += 1
-    for (let index = this.#firstMissing; index < this.#walk.leaves.length; index++) {
-      const leaf = this.#walk.leaves[index]
-      if (leaf !== undefined && !this.#isLeafDone(index)) yield leaf.cid
-    }
+    yield * this.#leaves.missing()
   }
 
   #finish (): void {

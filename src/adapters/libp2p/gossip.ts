@@ -38,7 +38,7 @@ const RPC_LIMITS = {
  * Share of the peers outside the mesh that are told which messages exist, at each heartbeat. The usual quarter loses
  * messages for good where many hang on one node: three draws of six out of eleven leave one out every other time.
  */
-const ANNOUNCED_SHARE = 0.25
+const ANNOUNCED_SHARE = 1
 /** Two rejected messages within a minute or so and the sender is graylisted (below −80). */
 const INVALID_MESSAGE_WEIGHT = -20
 

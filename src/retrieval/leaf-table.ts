@@ -1,0 +1,99 @@
+/** Which leaves of a DAG are wanted, which are here, and which are missing: indexes in the order of the skeleton. */
+import type { CID } from 'multiformats/cid'
+import type { SkeletonWalk } from '../dag/skeleton.ts'
+import type { Bytes } from '../model/units.ts'
+import type { LeafRange } from '../ports/exchange.ts'
+
+/** Leaf index that stands for "to the end" in a range; more leaves than any content has. */
+const LEAF_END = 0xffff_ffff
+
+export class LeafTable {
+  readonly #walk: SkeletonWalk
+  /** Undefined until it is known which leaves a range needs. */
+  #wanted: ReadonlySet<number> | 'all' | undefined
+  readonly #here: boolean[] = []
+  /** Wanted leaves below {@link #checked} that are not here. */
+  #missing = 0
+  /** Leaves below this index were looked for in the store. */
+  #checked = 0
+  /** No leaf below this index is missing. */
+  #firstMissing = 0
+
+  constructor (walk: SkeletonWalk, wanted: 'all' | undefined) {
+    this.#walk = walk
+    this.#wanted = wanted
+  }
+
+  get isChosen (): boolean { return this.#wanted !== undefined }
+
+  choose (wanted: ReadonlySet<number>): void { this.#wanted ??= wanted }
+
+  /** True when every wanted leaf named so far is here. */
+  get isComplete (): boolean { return this.isChosen && this.#checked === this.#walk.leaves.length && this.#missing === 0 }
+
+  /** A leaf came in. Others are passed over. */
+  mark (cid: CID): void {
+    const index = this.#walk.leafIndex(cid)
+    if (index === undefined || this.#here[index] === true) return
+    if (index < this.#checked && this.#isWanted(index)) this.#missing -= 1
+    this.#here[index] = true
+  }
+
+  /** Looks for newly named leaves in the store. @returns bytes found */
+  async check (store: { has(cid: CID): Promise<boolean> }): Promise<Bytes> {
+    let found = 0
+    while (this.isChosen && this.#checked < this.#walk.leaves.length) {
+      const index = this.#checked
+      const leaf = this.#walk.leaves[index]
+      if (leaf === undefined) break
+      const isStored = this.#here[index] === true || (this.#isWanted(index) && await store.has(leaf.cid))
+      if (index !== this.#checked) continue // another call was faster
+      this.#checked += 1
+      if (isStored && this.#here[index] !== true) {
+        this.#here[index] = true
+        found += leaf.size ?? 0
+      }
+      if (this.#here[index] !== true && this.#isWanted(index)) this.#missing += 1
+    }
+    return found
+  }
+
+  /** Missing leaves as at most `rangesMax` ranges; while the skeleton is incomplete, also everything not named yet. */
+  ranges (rangesMax: number): LeafRange[] {
+    if (!this.isChosen) return []
+    const ranges: [number, number][] = []
+    for (let index = 0; index < this.#walk.leaves.length; index++) {
+      if (this.#isSettled(index)) continue
+      const last = ranges.at(-1)
+      if (last !== undefined && last[0] + last[1] === index) last[1] += 1
+      else if (ranges.length === rangesMax) return ranges
+      else ranges.push([index, 1])
+    }
+    if (!this.#walk.done) openEnd(ranges, this.#walk.leaves.length)
+    return ranges
+  }
+
+  /** Missing leaves in order. */
+  * missing (): Generator<CID> {
+    if (!this.isChosen) return
+    while (this.#firstMissing < this.#walk.leaves.length && this.#isSettled(this.#firstMissing)) this.#firstMissing += 1
+    for (let index = this.#firstMissing; index < this.#walk.leaves.length; index++) {
+      const leaf = this.#walk.leaves[index]
+      if (leaf !== undefined && !this.#isSettled(index)) yield leaf.cid
+    }
+  }
+
+  #isWanted (index: number): boolean {
+    return this.#wanted === 'all' || this.#wanted?.has(index) === true
+  }
+
+  #isSettled (index: number): boolean {
+    return this.#here[index] === true || !this.#isWanted(index)
+  }
+}
+
+function openEnd (ranges: [number, number][], known: number): void {
+  const last = ranges.at(-1)
+  if (last !== undefined && last[0] + last[1] === known) last[1] = LEAF_END - last[0]
+  else ranges.push([known, LEAF_END - known])
+}

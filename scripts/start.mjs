@@ -3,7 +3,7 @@
  * talk to it. The ready line goes to stdout as always; everything else to stderr.
  */
 import { spawn } from 'node:child_process'
-import { constants } from 'node:os'
+import { constants, homedir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { bootstrap, ROOT } from './bootstrap.mjs'
@@ -29,13 +29,15 @@ function socketOf(line) {
 
 function howToTalk(socket) {
   const kith = 'node bin/kith.js'
-  const at = `--socket ${quoted(socket)}`
+  // `kith` finds the socket of the default home by itself.
+  const isDefault = socket === join(process.env.KITH_HOME ?? join(homedir(), '.kith'), 'api.sock')
+  const at = isDefault ? '' : ` --socket ${quoted(socket)}`
   return `
 kithd is ready. In another terminal, in this directory:
 
-  ${kith} put README.md ${at}
-  ${kith} get CID -o copy.md ${at}
-  ${kith} status ${at}
+  ${kith} put README.md${at}
+  ${kith} get CID -o copy.md${at}
+  ${kith} status${at}
   curl --unix-socket ${quoted(socket)} http://kith/rpc -d '{"jsonrpc":"2.0","id":1,"method":"daemon.status"}'
 
 Ctrl-C stops it.

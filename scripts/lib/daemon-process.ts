@@ -58,7 +58,7 @@ export class DaemonProcess implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env: { ...cleanEnvironment(), KITHD_LAUNCHED: '1' }
     })
     const log: string[] = []
-    createInterface({ input: child.stderr }).on('line', line => { log.push(line) })
+    if (child.stderr !== null) createInterface({ input: child.stderr }).on('line', line => { log.push(line) })
     try {
       const ready = await firstLine(child, log)
       const client = await connect({ socket: ready.socket })

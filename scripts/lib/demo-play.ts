@@ -27,7 +27,10 @@ export interface Answer {
   readonly equal: boolean | null
   readonly ok: boolean
   readonly firstByteMs?: number
+  /** As the daemon reported it. */
   readonly ms: number
+  /** Until the file lay on disk and the answer was here. */
+  readonly totalMs: number
   readonly attempts: readonly unknown[]
   readonly error?: string
   /** What happened since the `get` before: `stop ana`. */
@@ -83,12 +86,14 @@ async function ask(network: DemoNetwork, step: GetStep, size: number, onlooker: 
   const path = join(network.directory, `got-${step.file}`)
   const facts = { get: step.file, by: step.by, size, expected: step.expect }
   const began = performance.now()
+  const elapsed = (): number => Math.round(performance.now() - began)
   const onProgress = ({ bytes, total, source }: Record<string, unknown>): void =>
     onlooker.progress(Number(bytes), typeof total === 'number' ? total : size, isRecord(source) ? sourceOf(source) : undefined)
   try {
     const report = await network
       .client(step.by)
       .call('content.get', { content: `ipfs://${original.cid}`, path, ttl: SEARCH_SECONDS }, { signal, onProgress })
+    const totalMs = elapsed()
     const equal = await sameFile(path, original)
     const { source, ms, firstByteMs, attempts } = report
     const from = whoServed(network, step.by, source)
@@ -100,11 +105,12 @@ async function ask(network: DemoNetwork, step: GetStep, size: number, onlooker: 
       ok: equal && source.stage === step.expect,
       firstByteMs,
       ms,
+      totalMs,
       attempts
     }
   } catch (error) {
     signal.throwIfAborted()
-    return { ...facts, ...failure(toKithError(error), step.expect), ms: Math.round(performance.now() - began) }
+    return { ...facts, ...failure(toKithError(error), step.expect), ms: elapsed(), totalMs: elapsed() }
   } finally {
     await rm(path, { force: true })
   }

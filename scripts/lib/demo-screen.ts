@@ -1,5 +1,5 @@
 /** How the demo looks: a table that grows, its last line alive on a terminal, plain lines everywhere else. */
-import { styleText, type InspectColor } from 'node:util'
+import { styleText } from 'node:util'
 import { formatBytes, formatMs, printable } from '../../src/cli/text.ts'
 import { isRecord } from '../../src/rpc/error-body.ts'
 import type { SourceId } from '../../src/model/source.ts'
@@ -13,11 +13,13 @@ export interface Screen {
   write(text: string): unknown
 }
 
+type Style = 'bold' | 'dim' | 'reset' | 'red' | 'green' | 'yellow' | 'blue' | 'cyan' | 'magenta'
+
 const CLEAR_LINE = '\r\u001b[K'
 const BAR_CHARACTERS = 20
 /** Longer reasons of a failed attempt are cut. Characters. */
 const REASON_CHARACTERS_MAX = 60
-const STAGE_COLORS: Readonly<Record<string, InspectColor>> = { local: 'green', peer: 'cyan', proxy: 'cyan', ipfs: 'blue', gateway: 'magenta' }
+const STAGE_COLORS: Readonly<Record<string, Style>> = { local: 'green', peer: 'cyan', proxy: 'cyan', ipfs: 'blue', gateway: 'magenta' }
 const COLUMNS = { file: 10, size: 9, stage: 9, from: 8, first: 11, total: 9, rate: 12 }
 
 export class DemoScreen implements Onlooker {
@@ -81,9 +83,9 @@ export class DemoScreen implements Onlooker {
   }
 
   answered(answer: Answer): void {
-    const { get, size, stage, from = '', ok, ms, firstByteMs } = answer
+    const { get, size, stage, from = '', ok, totalMs, firstByteMs } = answer
     if (stage === 'not-found' || stage === 'failed') return this.#unanswered(answer)
-    const [head, served, times] = row({ get, size, stage, from, first: formatMs(firstByteMs ?? 0), total: formatMs(ms), rate: rateOf(size, ms) })
+    const [head, served, times] = row({ get, size, stage, from, first: formatMs(firstByteMs ?? 0), total: formatMs(totalMs), rate: rateOf(size, totalMs) })
     this.#line(`    ${head}   ${this.#paint(STAGE_COLORS[stage] ?? 'reset', served)}${times}   ${this.#verdict(answer)}`)
     if (!ok) this.#attempts(answer)
   }
@@ -136,7 +138,7 @@ export class DemoScreen implements Onlooker {
     return this.#paint('red', equal === true ? `✗ expected ${expected}` : '✗ the bytes differ')
   }
 
-  #paint(style: InspectColor, text: string): string {
+  #paint(style: Style, text: string): string {
     return this.#hasColors ? styleText(style, text, { validateStream: false }) : text
   }
 

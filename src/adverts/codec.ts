@@ -1,6 +1,6 @@
 /**
  * Adverts as bytes: CBOR of a signed head and, where it travels along, the encoded filter. The same form in gossip
- * and over the exchange (docs/protocol-adverts.md). Pure; believes nothing.
+ * and over the exchange (docs/protocol.md). Pure; believes nothing.
  */
 import { decode, encode } from 'cborg'
 import { toString } from 'uint8arrays'

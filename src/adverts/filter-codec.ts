@@ -1,5 +1,5 @@
 /**
- * Filters as bytes, in the one form docs/protocol-adverts.md describes. What is decoded comes from strangers:
+ * Filters as bytes, in the one form docs/protocol.md describes. What is decoded comes from strangers:
  * every number is bounded before it is used. Pure.
  */
 import { BloomFilter } from 'bloom-filters'

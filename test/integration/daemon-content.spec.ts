@@ -1,0 +1,339 @@
+/** One real daemon and its socket: what the contract says of `content.*`. */
+import assert from 'node:assert/strict'
+import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CID } from 'multiformats/cid'
+import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
+import { base64, http, MIB, rejection, sevens, sha256Hex, writeBig } from './daemon-support.ts'
+
+describe('content over the socket of a daemon', () => {
+  let daemon: DaemonProcess
+  let at: (name: string) => string
+  const call: DaemonProcess['client']['call'] = async (...args: Parameters<DaemonProcess['client']['call']>) => await daemon.client.call(...args) as never
+
+  before(async () => {
+    daemon = await DaemonProcess.start()
+    at = name => join(daemon.home, name)
+  })
+  after(async () => { await daemon[Symbol.asyncDispose]() })
+
+  describe('put and get', () => {
+    const vectors: [number, string][] = [
+      [0, 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'],
+      [11, 'bafkreigbyewtywnethcrhahbphbwcqlyecrpdyshomjtttzunbh3o74m6e'],
+      [MIB, 'bafkreicrwexlqodtfn4gwtkfyzqks5g56odavyeqqt6ssp5g4xpumwa2nq'],
+      [MIB + 1, 'bafybeigjlpad4kropgqbvvtp4leb45zzlmlgtwcnswuiq4au36xg6a4ibq'],
+      [3 * MIB, 'bafybeihdndb4izktxzkwahg3pwgg4f3ijstijw4522czwyhfl4r4noyliq']
+    ]
+    for (const [size, cid] of vectors) {
+      it(`gives ${size} bytes of value 7 their address, and the bytes back for it`, async () => {
+        const put = await call('content.put', { data: base64(sevens(size)) })
+        assert.deepEqual([put.cid, put.uri, put.size, put.privacy, put.pinned, put.sha256], [cid, `kith://${cid}`, size, 'private', true, sha256Hex(sevens(size))])
+        const got = await call('content.get', { content: cid })
+        assert.deepEqual([got.size, got.sha256, got.source.stage, got.data], [size, put.sha256, 'local', base64(sevens(size))])
+        assert.deepEqual(got.attempts.map(({ stage, outcome }) => [stage, outcome]), [['local', 'ok']])
+      })
+    }
+
+    it('takes a file by path and a stream by HTTP PUT, and both have one address', async () => {
+      const bytes = Buffer.concat([sevens(5 * MIB), Buffer.from('end')])
+      await writeFile(at('five.bin'), bytes)
+      const byPath = await call('content.put', { path: at('five.bin'), contentType: 'application/x-five' })
+      const byHttp = await http(daemon, 'PUT', '/content?name=five.bin&type=backup', { headers: { 'content-type': 'video/mp4' }, body: bytes })
+      assert.equal(byHttp.status, 201)
+      const result = JSON.parse(byHttp.body.toString()) as { cid: string, newBlocks: number }
+      assert.deepEqual([result.cid, result.newBlocks], [byPath.cid, 0])
+      const stat = await call('content.stat', { content: byPath.cid })
+      assert.deepEqual([stat.name, stat.contentType, stat.type, stat.size, stat.pinned], ['five.bin', 'video/mp4', 'backup', bytes.byteLength, true])
+      assert.deepEqual([stat.blocks, stat.localBlocks], [byPath.blocks, byPath.blocks])
+    })
+
+    it('leaves data out above 4 MiB, and streams the same content over HTTP with its ETag', async () => {
+      const put = await call('content.put', { data: base64(sevens(3 * MIB)) })
+      await writeBig(at('six.bin'), 6)
+      const six = await call('content.put', { path: at('six.bin') })
+      const got = await call('content.get', { content: six.cid })
+      assert.equal('data' in got, false)
+      assert.equal(got.size, 6 * MIB)
+      const whole = await http(daemon, 'GET', `/content/${six.cid}`)
+      assert.deepEqual([whole.status, whole.headers['etag'], sha256Hex(whole.body)], [200, `"${six.cid}"`, six.sha256])
+      assert.equal((await call('content.get', { content: put.cid })).data?.length, base64(sevens(3 * MIB)).length)
+    })
+
+    it('gives parts of a file: by offset and length, by HTTP Range, and into a file', async () => {
+      await writeBig(at('eight.bin'), 8, 2)
+      const { cid } = await call('content.put', { path: at('eight.bin') })
+      const file = await readFile(at('eight.bin'))
+      const range = { offset: 3 * MIB - 5, length: 11 }
+      const want = file.subarray(range.offset, range.offset + range.length)
+      assert.equal((await call('content.get', { content: cid, ...range })).data, base64(want))
+      const part = await http(daemon, 'GET', `/content/${cid}`, { headers: { range: `bytes=${range.offset}-${range.offset + range.length - 1}` } })
+      assert.deepEqual([part.status, part.headers['content-range']], [206, `bytes ${range.offset}-${range.offset + range.length - 1}/${8 * MIB}`])
+      assert.deepEqual(part.body, want)
+      await call('content.get', { content: cid, path: at('part.bin'), ...range })
+      assert.deepEqual(await readFile(at('part.bin')), want)
+      assert.equal((await call('content.get', { content: cid, offset: 8 * MIB - 3, length: 100 })).data, base64(file.subarray(-3)))
+      assert.equal((await call('content.get', { content: cid, offset: 9 * MIB })).data, '')
+      assert.equal((await http(daemon, 'GET', `/content/${cid}`, { headers: { range: `bytes=${9 * MIB}-` } })).status, 416)
+    })
+
+    it('takes a content in every form of the contract', async () => {
+      const { cid, sha256 = '' } = await call('content.put', { data: base64('forms') })
+      const v0 = await call('content.put', { data: base64(sevens(MIB + 1)) })
+      const forms = [cid, `ipfs://${cid}`, `kith://${cid}`, `/ipfs/${cid}`, `sha256:${sha256}`, sha256, sha256.toUpperCase(), { algorithm: 'sha256', value: sha256 }]
+      for (const content of forms) assert.equal((await call('content.get', { content })).data, base64('forms'), JSON.stringify(content))
+      const old = CID.createV0(CID.parse(v0.cid).multihash).toString()
+      assert.match(old, /^Qm/)
+      assert.equal((await call('content.stat', { content: old })).cid, v0.cid)
+    })
+
+    it('reads identity CIDs from themselves', async () => {
+      const got = await call('content.get', { content: 'bafkqabtimvwgy3yk' })
+      assert.deepEqual([got.data, got.source.stage, got.attempts.filter(({ outcome }) => outcome !== 'ok')], [base64('hello\n'), 'local', []])
+    })
+
+    const invalid = ['', 'hello', 'sha256:abc', 'kith://', '/ipfs/', 'ipns://k51', `${'a'.repeat(63)}`, 'QmNotACid', 'bafyreigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi', { algorithm: 'md5', value: 'ab' }, 7, null, ['x'], 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku/../x']
+    for (const content of invalid) {
+      it(`refuses ${JSON.stringify(content)} as INVALID_CONTENT`, async () => {
+        const error = await rejection(daemon.client.request('content.get', { content }))
+        assert.deepEqual([error.kind.rpc, error.data['code'], error.data['fault']], [-32602, 'INVALID_CONTENT', 'caller'])
+      })
+    }
+
+    it('says NOT_FOUND with the attempts, at once, when there is nobody to ask', async () => {
+      const content = 'bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e'
+      const error = await rejection(call('content.get', { content }))
+      assert.equal(error.code, 'NOT_FOUND')
+      assert.equal(Array.isArray(error.data['attempts']), true)
+      const overHttp = await http(daemon, 'GET', `/content/${content}`)
+      assert.equal(overHttp.status, 404)
+      assert.deepEqual(await call('content.has', { content }), { local: false })
+      assert.equal((await rejection(call('content.stat', { content }))).code, 'NOT_FOUND')
+    })
+  })
+
+  describe('directories', () => {
+    let root: string
+    before(async () => {
+      await mkdir(at('tree/sub/deep'), { recursive: true })
+      await mkdir(at('tree/hollow'))
+      await writeFile(at('tree/a.txt'), 'alpha')
+      await writeFile(at('tree/none'), '')
+      await writeFile(at('tree/sub/deep/ünï çødé.txt'), 'umlauts')
+      await writeBig(at('tree/sub/two.bin'), 2, 3)
+      await symlink('/etc/passwd', at('tree/link'))
+      const put = await call('content.put', { path: at('tree'), name: 'tree' })
+      root = put.cid
+      assert.deepEqual(put.skipped, ['link'])
+      assert.equal(put.size, 5 + 7 + 2 * MIB)
+      assert.equal('sha256' in put, false)
+    })
+
+    it('lists entries with names, addresses, types and sizes', async () => {
+      const { entries } = await call('content.ls', { content: root })
+      assert.deepEqual(entries.map(({ name, type }) => [name, type]), [['a.txt', 'file'], ['hollow', 'directory'], ['none', 'file'], ['sub', 'directory']])
+      assert.deepEqual(entries.map(({ name, size }) => [name, size]).filter(([name]) => name === 'a.txt' || name === 'none'), [['a.txt', 5], ['none', 0]])
+      const sub = await call('content.ls', { content: `/ipfs/${root}/sub` })
+      assert.deepEqual(sub.entries.map(({ name, type, size }) => [name, type, size]).at(-1), ['two.bin', 'file', 2 * MIB])
+    })
+
+    it('counts the blocks of a directory exactly', async () => {
+      const stat = await call('content.stat', { content: root })
+      assert.equal(stat.blocks, stat.localBlocks)
+      assert.equal('sha256' in stat, false)
+    })
+
+    it('follows paths in every method that reads, also over HTTP', async () => {
+      const content = `/ipfs/${root}/sub/deep/ünï çødé.txt`
+      assert.equal((await call('content.get', { content })).data, base64('umlauts'))
+      assert.equal((await call('content.get', { content: `kith://${root}/a.txt` })).data, base64('alpha'))
+      assert.deepEqual([(await call('content.stat', { content })).size, await call('content.has', { content })], [7, { local: true }])
+      const overHttp = await http(daemon, 'GET', `/content/${root}/sub/deep/${encodeURIComponent('ünï çødé.txt')}`)
+      assert.deepEqual([overHttp.status, overHttp.body.toString()], [200, 'umlauts'])
+      assert.equal((await call('content.privacy', { content })).class, 'private')
+    })
+
+    it('says which part of a path does not exist', async () => {
+      const error = await rejection(call('content.get', { content: `/ipfs/${root}/sub/nothing` }))
+      assert.deepEqual([error.code, error.data['segment']], ['NOT_FOUND', 'nothing'])
+      assert.equal((await rejection(call('content.get', { content: `/ipfs/${root}/a.txt/below` }))).code, 'NOT_FOUND')
+      assert.deepEqual(await call('content.has', { content: `/ipfs/${root}/nothing` }), { local: false })
+    })
+
+    it('answers IS_DIRECTORY without a path, and writes the tree with one', async () => {
+      const error = await rejection(call('content.get', { content: root }))
+      assert.deepEqual([error.kind.rpc, error.data['code']], [-32010, 'IS_DIRECTORY'])
+      assert.equal((await http(daemon, 'GET', `/content/${root}`)).status, 409)
+      const got = await call('content.get', { content: root, path: at('out') })
+      assert.deepEqual([got.path, got.size], [at('out'), 5 + 7 + 2 * MIB])
+      assert.deepEqual((await readdir(at('out'), { recursive: true })).toSorted(), ['a.txt', 'hollow', 'none', 'sub', 'sub/deep', 'sub/deep/ünï çødé.txt', 'sub/two.bin'])
+      assert.deepEqual(await readFile(at('out/sub/two.bin')), await readFile(at('tree/sub/two.bin')))
+    })
+
+    it('overwrites nothing', async () => {
+      await writeFile(at('mine'), 'keep me')
+      for (const content of [root, `/ipfs/${root}/a.txt`]) {
+        const error = await rejection(call('content.get', { content, path: at('mine') }))
+        assert.deepEqual([error.code, error.kind.rpc], ['CONFLICT', -32010])
+      }
+      await symlink(at('elsewhere'), at('dangling'))
+      assert.equal((await rejection(call('content.get', { content: `/ipfs/${root}/a.txt`, path: at('dangling') }))).code, 'CONFLICT')
+      assert.equal(await readFile(at('mine'), 'utf8'), 'keep me')
+    })
+
+    it('gives a tree of entries the address of the same folder', async () => {
+      const two = await readFile(at('tree/sub/two.bin'))
+      const put = await call('content.put', { entries: [
+        { path: 'sub/deep/ünï çødé.txt', data: base64('umlauts') }, { path: 'a.txt', data: base64('alpha') },
+        { path: 'none', data: '' }, { path: 'sub/two.bin', file: at('tree/sub/two.bin') }
+      ] })
+      assert.equal(put.size, 5 + 7 + two.byteLength)
+      assert.deepEqual((await call('content.ls', { content: `/ipfs/${put.cid}/sub` })).entries, (await call('content.ls', { content: `/ipfs/${root}/sub` })).entries)
+    })
+
+    it('shards a directory whose block would pass 262,144 bytes, and reads it back', async () => {
+      await mkdir(at('many'))
+      const names = Array.from({ length: 6000 }, (_, index) => `entry-${index.toString().padStart(6, '0')}`)
+      for (const name of names) await writeFile(at(`many/${name}`), name)
+      const { cid, size } = await call('content.put', { path: at('many') })
+      assert.equal(size, names.join('').length)
+      const { entries } = await call('content.ls', { content: cid })
+      assert.deepEqual(entries.map(({ name }) => name).toSorted(), names)
+      assert.equal((await call('content.get', { content: `/ipfs/${cid}/entry-004711` })).data, base64('entry-004711'))
+      const stat = await call('content.stat', { content: cid })
+      assert.equal(stat.blocks > names.length + 1, true, 'more nodes than one: it is sharded')
+      assert.equal(stat.localBlocks, stat.blocks)
+    })
+
+    it('takes an empty folder', async () => {
+      await mkdir(at('empty'))
+      const put = await call('content.put', { path: at('empty') })
+      assert.deepEqual([put.cid, put.size, put.blocks], ['bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354', 0, 1])
+      assert.deepEqual(await call('content.ls', { content: put.cid }), { entries: [] })
+    })
+  })
+
+  describe('privacy, pins and removal', () => {
+    it('keeps what is public public, and makes nothing private public by a put', async () => {
+      const open = await call('content.put', { data: base64('for all'), privacy: 'public' })
+      assert.equal(open.uri, `ipfs://${open.cid}`)
+      assert.equal((await call('content.put', { data: base64('for all') })).privacy, 'public')
+      const already = await rejection(call('content.put', { data: base64('for all'), privacy: 'private' }))
+      assert.deepEqual([already.code, already.kind.rpc], ['ALREADY_PUBLIC', -32007])
+      const closed = await call('content.put', { data: base64('for me') })
+      const conflict = await rejection(call('content.put', { data: base64('for me'), privacy: 'public' }))
+      assert.equal(conflict.code, 'CONFLICT')
+      assert.match(conflict.message, /content\.publish/)
+      assert.deepEqual(await call('content.privacy', { content: open.cid }), { public: true, class: 'public', reason: 'local-record', toldTo: [] })
+      assert.deepEqual((({ class: cls, reason }) => [cls, reason])(await call('content.privacy', { content: `ipfs://${closed.cid}` })), ['private', 'local-record'])
+    })
+
+    it('tells the class of what it does not know by how it is addressed', async () => {
+      const cid = 'bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e'
+      const classOf = async (content: string): Promise<unknown[]> => (({ class: cls, reason }) => [cls, reason])(await call('content.privacy', { content }))
+      assert.deepEqual(await classOf(cid), ['public', 'cid'])
+      assert.deepEqual(await classOf(`ipfs://${cid}`), ['public', 'address'])
+      assert.deepEqual(await classOf(`kith://${cid}`), ['private', 'address'])
+      assert.deepEqual(await classOf('ab'.repeat(32)), ['private', 'unknown-hash'])
+    })
+
+    it('removes a pinned content only by force; then it is as if it had never been here', async () => {
+      const bytes = Buffer.from('to be forgotten')
+      const { cid, sha256 = '' } = await call('content.put', { data: base64(bytes) })
+      const refusal = await rejection(call('content.rm', { content: cid }))
+      assert.equal(refusal.code, 'CONFLICT')
+      assert.equal((await call('content.get', { content: cid })).data, base64(bytes))
+      assert.deepEqual(await call('content.rm', { content: cid, force: true }), { removed: true })
+      assert.deepEqual(await call('content.has', { content: cid }), { local: false })
+      for (const content of [cid, sha256]) {
+        assert.equal((await rejection(call('content.stat', { content }))).code, 'NOT_FOUND')
+        assert.equal((await rejection(call('content.get', { content }))).code, 'NOT_FOUND')
+      }
+      assert.deepEqual(await call('content.rm', { content: cid }), { removed: false })
+      assert.deepEqual((({ class: cls, reason }) => [cls, reason])(await call('content.privacy', { content: cid })), ['private', 'local-record'], 'what was private is remembered')
+    })
+
+    it('removes without force what was put without a pin', async () => {
+      const { cid, pinned } = await call('content.put', { data: base64('loose'), pin: false })
+      assert.equal(pinned, false)
+      assert.deepEqual(await call('content.rm', { content: cid }), { removed: true })
+    })
+
+    it('removes a root, never a directory by the path of something in it', async () => {
+      const put = await call('content.put', { entries: [{ path: 'x', data: base64('x of this tree') }, { path: 'y', data: base64('y of this tree') }] })
+      const error = await rejection(call('content.rm', { content: `/ipfs/${put.cid}/x`, force: true }))
+      assert.equal(error.code, 'INVALID_PARAMS')
+      assert.equal((await call('content.get', { content: `/ipfs/${put.cid}/y` })).data, base64('y of this tree'))
+    })
+
+    it('keeps the blocks that another content still needs', async () => {
+      await writeBig(at('shared.bin'), 3, 9)
+      const file = await call('content.put', { path: at('shared.bin') })
+      const tree = await call('content.put', { entries: [{ path: 'shared.bin', file: at('shared.bin') }] })
+      assert.deepEqual(await call('content.rm', { content: tree.cid, force: true }), { removed: true })
+      const stat = await call('content.stat', { content: file.cid })
+      assert.equal(stat.localBlocks, stat.blocks)
+    })
+
+    it('gives the space of a removed content back', async () => {
+      await writeBig(at('gone.bin'), 4, 11)
+      const before = (await call('daemon.status', {})).store['own']
+      const { cid } = await call('content.put', { path: at('gone.bin') })
+      await call('content.rm', { content: cid, force: true })
+      assert.deepEqual((await call('daemon.status', {})).store['own'], before)
+    })
+  })
+
+  describe('lists', () => {
+    it('pages through everything once, oldest first, and filters', async () => {
+      const cids: string[] = []
+      for (let index = 0; index < 7; index++) cids.push((await call('content.put', { data: base64(`listed ${index}`), type: 'listing', privacy: index % 2 === 0 ? 'public' : 'private' })).cid)
+      const seen: string[] = []
+      let cursor: string | undefined
+      do {
+        const page = await call('content.list', { limit: 2, type: 'listing', ...(cursor === undefined ? {} : { cursor }) })
+        assert.equal(page.items.length <= 2, true)
+        seen.push(...page.items.map(({ cid }) => cid))
+        cursor = page.cursor
+      } while (cursor !== undefined)
+      assert.deepEqual(seen.toSorted(), cids.toSorted())
+      const open = await call('content.list', { type: 'listing', privacy: 'public' })
+      assert.deepEqual(open.items.map(({ cid }) => cid), cids.filter((_, index) => index % 2 === 0))
+      assert.equal((await rejection(call('content.list', { cursor: 'made up' }))).kind.rpc, -32602)
+      assert.equal((await rejection(call('content.list', { limit: 1001 }))).kind.rpc, -32602)
+    })
+  })
+
+  describe('what a caller may get wrong', () => {
+    it('names the nearest parameter for an unknown one', async () => {
+      const error = await rejection(daemon.client.request('content.get', { contnet: 'x' }))
+      assert.deepEqual([error.kind.rpc, error.data['nearest']], [-32602, 'content'])
+    })
+
+    for (const sources of [['peer', 'peer'], ['gatewya'], ['local'], ['proxy']]) {
+      it(`refuses ${JSON.stringify(sources)} as preferredSources`, async () => {
+        assert.equal((await rejection(daemon.client.request('content.get', { content: 'bafkqaaa', preferredSources: sources }))).kind.rpc, -32602)
+      })
+    }
+
+    for (const params of [{ ttl: 0 }, { ttl: 301 }, { ttl: 1.5 }, { hops: 2 }, { deadline: 0 }, { offset: -1 }, { path: 'relative' }]) {
+      it(`refuses ${JSON.stringify(params)}`, async () => {
+        assert.equal((await rejection(daemon.client.request('content.get', { content: 'bafkqaaa', ...params }))).kind.rpc, -32602)
+      })
+    }
+
+    it('says NOT_BUILT for methods and parameters of later versions', async () => {
+      const calls: [string, object][] = [['content.publish', { content: 'bafkqaaa' }], ['pin.add', {}], ['gc.run', {}], ['swarm.list', {}], ['content.put', { data: '', recipients: [] }], ['content.put', { data: '', privacy: 'restricted' }], ['content.put', { data: '', idempotencyKey: 'x' }]]
+      for (const [method, params] of calls) {
+        const error = await rejection(daemon.client.request(method, params))
+        assert.deepEqual([error.kind.rpc, error.data['code']], [-32009, 'NOT_BUILT'], method)
+      }
+    })
+
+    it('refuses to put what is neither file nor folder, what does not exist, and two things at once', async () => {
+      for (const params of [{ path: at('tree/link') }, { path: at('no such file') }, { path: '/dev/null' }, { data: '', path: at('a') }, {}, { data: 'not base64!' }, { entries: [{ path: '../x', data: '' }] }]) {
+        assert.equal((await rejection(daemon.client.request('content.put', params))).kind.rpc, -32602, JSON.stringify(params))
+      }
+    })
+  })
+})

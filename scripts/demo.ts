@@ -37,6 +37,7 @@ async function run({ json, file }: Options, signal: AbortSignal): Promise<boolea
   const screen = new DemoScreen(json ? SILENT : process.stdout, process.env)
   const began = performance.now()
   const elapsed = (): number => Math.round(performance.now() - began)
+  signal.addEventListener('abort', () => screen.phase('interrupted: cleaning up'))
   const answers = await onNetwork(scenario, screen, signal, elapsed).finally(() => screen.clear())
   screen.closing(answers, elapsed())
   const ok = answers.every(answer => answer.ok)
@@ -72,7 +73,11 @@ function readOptions(argv: readonly string[]): Options | 'help' {
   try {
     const { values } = parseArgs({
       args: [...argv],
-      options: { json: { type: 'boolean', default: false }, scenario: { type: 'string', default: DEFAULT_SCENARIO }, help: { type: 'boolean', short: 'h', default: false } }
+      options: {
+        json: { type: 'boolean', default: false },
+        scenario: { type: 'string', default: DEFAULT_SCENARIO },
+        help: { type: 'boolean', short: 'h', default: false }
+      }
     })
     return values.help ? 'help' : { json: values.json, file: values.scenario }
   } catch (error) {

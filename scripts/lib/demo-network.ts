@@ -50,7 +50,8 @@ export class DemoNetwork implements AsyncDisposable {
     assertFits(scenario)
     const network = new DemoNetwork(scenario, await mkdtemp(join(tmpdir(), 'kith-')))
     try {
-      await network.#start(tell, signal)
+      // Whoever interrupts waits for the processes to end, not for the preparations.
+      await Promise.race([network.#start(tell, signal), aborted(signal)])
       return network
     } catch (error) {
       await network[Symbol.asyncDispose]()
@@ -200,6 +201,12 @@ function assertFits({ nodes, files }: Scenario): void {
   const total = files.reduce((sum, { size }) => sum + size, 0)
   if (total > TOTAL_BYTES_MAX)
     throw new KithError('TOO_LARGE', `the files of this scenario have ${total} bytes; the demo makes at most ${TOTAL_BYTES_MAX}`)
+}
+
+async function aborted(signal: AbortSignal): Promise<never> {
+  return await new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }
 
 /** Connected peers, and whether their advert is here. */

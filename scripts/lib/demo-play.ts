@@ -1,7 +1,7 @@
 /** Plays the steps of a scenario on a running network and judges each answer: the stage, and the bytes. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { KithError, toKithError } from '../../src/errors.ts'
+import { toKithError, type KithError } from '../../src/errors.ts'
 import type { SourceId, Stage } from '../../src/model/source.ts'
 import { isRecord } from '../../src/rpc/error-body.ts'
 import type { Expectation, Scenario, ScenarioStep } from '../../src/sim/scenario.ts'
@@ -81,7 +81,13 @@ async function turn(
   }
 }
 
-async function ask(network: DemoNetwork, step: GetStep, size: number, onlooker: Onlooker, signal: AbortSignal): Promise<Omit<Answer, 'after'>> {
+async function ask(
+  network: DemoNetwork,
+  step: GetStep,
+  size: number,
+  onlooker: Onlooker,
+  signal: AbortSignal
+): Promise<Omit<Answer, 'after'>> {
   const original = network.file(step.file)
   const path = join(network.directory, `got-${step.file}`)
   const facts = { get: step.file, by: step.by, size, expected: step.expect }

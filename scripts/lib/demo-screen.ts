@@ -18,7 +18,7 @@ type Style = 'bold' | 'dim' | 'reset' | 'red' | 'green' | 'yellow' | 'blue' | 'c
 const CLEAR_LINE = '\r\u001b[K'
 const BAR_CHARACTERS = 20
 /** Longer reasons of a failed attempt are cut. Characters. */
-const REASON_CHARACTERS_MAX = 60
+const REASON_CHARACTERS_MAX = 90
 const STAGE_COLORS: Readonly<Record<string, Style>> = { local: 'green', peer: 'cyan', proxy: 'cyan', ipfs: 'blue', gateway: 'magenta' }
 const COLUMNS = { file: 10, size: 9, stage: 9, from: 8, first: 11, total: 9, rate: 12 }
 
@@ -27,6 +27,7 @@ export class DemoScreen implements Onlooker {
   readonly #isAlive: boolean
   readonly #hasColors: boolean
   #row = ''
+  #isActBegun = false
 
   constructor(out: Screen, env: Readonly<Record<string, string | undefined>>) {
     this.#out = out
@@ -51,41 +52,58 @@ export class DemoScreen implements Onlooker {
     }
     this.#line('')
     this.#line(this.#paint('dim', `  ${nodes.length} processes, ready in ${formatMs(ms)}; all of it on this machine, nothing leaves it`))
+    const isLinked = nodes.some(({ link }) => Object.keys(link).length > 0)
+    if (isLinked) this.#line(this.#paint('dim', '  links of the scenario are left aside: these connections are real'))
     this.#line('')
     this.#line(this.#paint('dim', `    ${cells(['file', 'size', 'served by', 'first byte', 'total', 'rate'])}   same bytes`))
-    const linked = nodes.some(({ link }) => Object.keys(link).length > 0)
-    if (linked) this.#line(this.#paint('dim', '  links of the scenario are left aside: these connections are real'))
   }
 
   said(text: string): void {
-    this.#line('')
+    if (!this.#isActBegun) this.#line('')
+    this.#isActBegun = false
     this.#line(`  ${this.#paint('bold', printable(text))}`)
   }
 
   stopped(node: string): void {
-    this.#line('')
-    this.#line(this.#paint('red', `  ○ ${node} is gone (process killed)`))
+    this.#turn(this.#paint('red', `  ○ ${node}: process killed`))
   }
 
   started(node: string): void {
-    this.#line(this.#paint('green', `  ● ${node} is back (process started)`))
+    this.#turn(this.#paint('green', `  ● ${node}: process started`))
+  }
+
+  /** What changes stands together with what is said about it. */
+  #turn(text: string): void {
+    if (!this.#isActBegun) this.#line('')
+    this.#isActBegun = true
+    this.#line(text)
   }
 
   asking({ file }: { readonly file: string }, size: number): void {
+    this.#isActBegun = false
     this.#row = `${file.padEnd(COLUMNS.file)}${formatBytes(size).padStart(COLUMNS.size)}`
     this.#draw(`    ${this.#row}   …`)
   }
 
   progress(bytes: number, total: number, source: SourceId | undefined): void {
     const full = total === 0 ? 0 : Math.round(Math.min(1, bytes / total) * BAR_CHARACTERS)
-    const bar = this.#paint(STAGE_COLORS[source?.stage ?? ''] ?? 'dim', '━'.repeat(full)) + this.#paint('dim', '─'.repeat(BAR_CHARACTERS - full))
+    const bar =
+      this.#paint(STAGE_COLORS[source?.stage ?? ''] ?? 'dim', '━'.repeat(full)) + this.#paint('dim', '─'.repeat(BAR_CHARACTERS - full))
     this.#draw(`    ${this.#row}   ${(source?.stage ?? '').padEnd(COLUMNS.stage)}${bar} ${formatBytes(bytes)}`)
   }
 
   answered(answer: Answer): void {
     const { get, size, stage, from = '', ok, totalMs, firstByteMs } = answer
     if (stage === 'not-found' || stage === 'failed') return this.#unanswered(answer)
-    const [head, served, times] = row({ get, size, stage, from, first: formatMs(firstByteMs ?? 0), total: formatMs(totalMs), rate: rateOf(size, totalMs) })
+    const [head, served, times] = row({
+      get,
+      size,
+      stage,
+      from,
+      first: formatMs(firstByteMs ?? 0),
+      total: formatMs(totalMs),
+      rate: rateOf(size, totalMs)
+    })
     this.#line(`    ${head}   ${this.#paint(STAGE_COLORS[stage] ?? 'reset', served)}${times}   ${this.#verdict(answer)}`)
     if (!ok) this.#attempts(answer)
   }
@@ -118,7 +136,9 @@ export class DemoScreen implements Onlooker {
   #unanswered(answer: Answer): void {
     const { get, size, error = '', ok } = answer
     const mark = ok ? this.#paint('green', '✓') : this.#paint('red', '✗')
-    this.#line(`    ${get.padEnd(COLUMNS.file)}${formatBytes(size).padStart(COLUMNS.size)}   ${this.#paint('yellow', printable(error))}   ${mark}`)
+    this.#line(
+      `    ${get.padEnd(COLUMNS.file)}${formatBytes(size).padStart(COLUMNS.size)}   ${this.#paint('yellow', printable(error))}   ${mark}`
+    )
     if (!ok) this.#line(this.#paint('red', `      expected: ${answer.expected}`))
     this.#attempts(answer)
   }
@@ -127,9 +147,10 @@ export class DemoScreen implements Onlooker {
   #attempts({ attempts }: Answer): void {
     for (const attempt of attempts.filter(isRecord)) {
       const { stage, outcome, url, peer, reason = '' } = attempt
-      const who = url ?? peer ?? ''
       const why = printable(String(reason)).slice(0, REASON_CHARACTERS_MAX)
-      this.#line(this.#paint('dim', `      ${String(stage).padEnd(COLUMNS.stage)}${String(outcome)}: ${why}${who === '' ? '' : ` (${printable(String(who))})`}`))
+      const who = printable(typeof url === 'string' ? url : typeof peer === 'string' ? peer : '')
+      const where = who === '' || why.includes(who.replace('http://', '')) ? '' : ` (${who})`
+      this.#line(this.#paint('dim', `      ${String(stage).padEnd(COLUMNS.stage)}${String(outcome)}: ${why}${where}`))
     }
   }
 

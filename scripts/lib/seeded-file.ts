@@ -6,7 +6,11 @@ import { open } from 'node:fs/promises'
 const PART_BYTES = 1024 * 1024
 
 /** Writes the file. @returns its SHA-256 in hex */
-export async function writeSeededFile(path: string, seed: number, { name, size }: { readonly name: string; readonly size: number }): Promise<string> {
+export async function writeSeededFile(
+  path: string,
+  seed: number,
+  { name, size }: { readonly name: string; readonly size: number }
+): Promise<string> {
   const key = createHash('sha256').update(`kith demo\0${seed}\0${name}`).digest()
   const stream = createCipheriv('aes-256-ctr', key, Buffer.alloc(16))
   const hash = createHash('sha256')

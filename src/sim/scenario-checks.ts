@@ -26,7 +26,10 @@ function checkHolders({ name, at, privacy }: ScenarioFile, known: ReadonlyMap<st
   for (const holder of at) {
     const kind = assertNode(known, holder, `file "${name}": at`)
     if (kind !== 'kith' && privacy !== 'public')
-      throw bad(`file "${name}"`, `"${holder}" (${kind}) gives what it has to anybody, so the file is not private. Write privacy: public, or take it off there`)
+      throw bad(
+        `file "${name}"`,
+        `"${holder}" (${kind}) gives what it has to anybody, so the file is not private. Write privacy: public, or take it off there`
+      )
   }
 }
 
@@ -68,7 +71,8 @@ export function checkConfig({ name, config }: ScenarioNode): void {
 function assertNode(known: ReadonlyMap<string, NodeKind>, name: string, place: string, kinds?: readonly NodeKind[]): NodeKind {
   const kind = known.get(name)
   if (kind === undefined) throw bad(place, `there is no node "${name}".${didYouMean(name, known.keys())}`)
-  if (kinds !== undefined && !kinds.includes(kind)) throw bad(place, `"${name}" is a ${kind} node; here stands one of kind ${kinds.join(' or ')}`)
+  if (kinds !== undefined && !kinds.includes(kind))
+    throw bad(place, `"${name}" is a ${kind} node; here stands one of kind ${kinds.join(' or ')}`)
   return kind
 }
 

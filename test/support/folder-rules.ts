@@ -40,6 +40,8 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   exchange: domainWith('cborg'),
   peers: domainWith('did-jwt', 'did-resolver'),
   services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'config'], packages: PURE },
+  // The simulator may use anything but the client and real adapters.
+  sim: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'rpc', 'adapters/memory'], packages: [...PURE, 'yaml'] },
   config: { ours: ['model', 'errors', 'lib'], packages: ['yaml', 'node:fs/promises', 'node:os', 'node:path', 'node:util'] },
   rpc: {
     ours: ['model', 'errors', 'ports', 'lib', 'observe'],

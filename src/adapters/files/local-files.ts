@@ -9,10 +9,12 @@ import { randomBytes } from 'node:crypto'
 import { KithError } from '../../errors.ts'
 import type { AbortOptions } from '../../ports/options.ts'
 import type { FileSink, LocalEntry, LocalFiles, LocalKind } from '../../ports/local-files.ts'
-import { MIB } from '../../model/units.ts'
+import { KIB, MIB } from '../../model/units.ts'
 
 /** One chunk of the standard profile a read: fewer calls, no re-slicing. Bytes. */
 const READ_BYTES = MIB
+/** Read at once of a file that is small or says nothing of its size: a folder of thousands must not cost a MiB each. Bytes. */
+const SMALL_READ_BYTES = 4 * KIB
 
 export const localFiles: LocalFiles = {
   async kindOf (path) {
@@ -38,12 +40,14 @@ export const localFiles: LocalFiles = {
 async function * read (path: string, options: AbortOptions): AsyncGenerator<Uint8Array> {
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => { throw cannotRead(path, error) })
   try {
+    let left = (await handle.stat()).size
     while (true) {
       options.signal?.throwIfAborted()
-      const chunk = new Uint8Array(READ_BYTES)
+      const chunk = new Uint8Array(Math.min(READ_BYTES, Math.max(left, SMALL_READ_BYTES)))
       const length = await fill(handle, chunk)
+      left -= length
       if (length > 0) yield chunk.subarray(0, length)
-      if (length < READ_BYTES) return
+      if (length < chunk.byteLength) return
     }
   } finally {
     await handle.close()

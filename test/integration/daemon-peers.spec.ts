@@ -1,0 +1,230 @@
+/** Real daemons that get content from each other. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
+import { abortable } from '../../src/lib/deadline.ts'
+import { addressOf, patterned } from './exchange-support.ts'
+import { base64, hashOfFile, http, MIB, rejection, startPair, startWitness, writeBig, type Witness } from './daemon-support.ts'
+
+describe('daemons as peers', () => {
+  let pair: Awaited<ReturnType<typeof startPair>>
+  before(async () => { pair = await startPair() })
+  after(async () => { await pair[Symbol.asyncDispose]() })
+
+  /** Puts a new file on the first daemon. */
+  async function putBig (name: string, mebibytes: number, seed: number): Promise<{ cid: string, sha256: string }> {
+    const path = join(pair.a.home, name)
+    const sha256 = await writeBig(path, mebibytes, seed)
+    const { cid } = await pair.a.client.call('content.put', { path, privacy: 'public' })
+    return { cid, sha256 }
+  }
+
+  it('know each other by PeerId and DID once one has dialled the other', async () => {
+    const { a, b } = pair
+    const [seen] = (await a.client.call('peers.list', {})).items
+    assert.deepEqual([seen?.peerId, seen?.did, seen?.connected, seen?.via, seen?.hasIpfs], [b.ready.peerId, b.ready.did, true, 'direct', true])
+    for (const peer of [a.ready.peerId, a.ready.did]) assert.equal((await b.client.call('peers.ping', { peer })).latencyMs > 0, true)
+    assert.equal((await rejection(b.client.call('peers.ping', { peer: 'did:key:alice' }))).data['fault'], 'caller')
+    assert.equal((await rejection(b.client.call('peers.connect', { address: 'nonsense' }))).kind.rpc, -32602)
+    assert.equal((await rejection(b.client.call('peers.connect', { address: '/ip4/127.0.0.1/tcp/1' }))).code, 'UNAVAILABLE')
+  })
+
+  it('serve a file to each other: from the peer first, from here afterwards', async () => {
+    const { a, b } = pair
+    const { cid, sha256 } = await putBig('file', 6, 1)
+    const got = await b.client.call('content.get', { content: cid, path: join(b.home, 'file') })
+    assert.deepEqual(got.source, { stage: 'peer', peer: a.ready.peerId, did: a.ready.did })
+    assert.deepEqual([got.sha256, got.size, got.bytes.local, got.bytes.ipfs, got.bytes.gateway], [sha256, 6 * MIB, 0, 0, 0])
+    assert.equal(got.bytes.peer >= 6 * MIB, true)
+    assert.equal(got.firstByteMs <= got.ms, true)
+    assert.equal(await hashOfFile(join(b.home, 'file')), sha256)
+    assert.equal((await b.client.call('content.get', { content: cid })).source.stage, 'local')
+    const stat = await b.client.call('content.stat', { content: cid })
+    assert.deepEqual([stat.privacy, stat.pinned, stat.sha256, stat.localBlocks], ['public', false, sha256, stat.blocks])
+  })
+
+  it('find a content by its hash too, if it is said to be public', async () => {
+    const { cid, sha256 } = await putBig('by-hash', 3, 2)
+    const unsaid = await rejection(pair.b.client.call('content.get', { content: sha256 }))
+    assert.equal(unsaid.code, 'NOT_FOUND')
+    const got = await pair.b.client.call('content.get', { content: sha256, metadata: { privacy: 'public' } })
+    assert.deepEqual([got.cid, got.sha256, got.source.stage], [cid, sha256, 'peer'])
+  })
+
+  it('list a remote directory whose entries are no single blocks, without fetching it', async () => {
+    const { a, b } = pair
+    await writeBig(join(a.home, 'part'), 3, 3)
+    const { cid } = await a.client.call('content.put', { privacy: 'public', entries: [{ path: 'sub/part', file: join(a.home, 'part') }, { path: 'note', data: base64('n') }] })
+    const before = (await b.client.call('daemon.status', {})).store['cache']?.bytes ?? 0
+    assert.deepEqual((await b.client.call('content.ls', { content: cid })).entries.map(({ name, type }) => [name, type]), [['note', 'file'], ['sub', 'directory']])
+    assert.deepEqual((await b.client.call('content.ls', { content: `/ipfs/${cid}/sub` })).entries.map(({ name, size }) => [name, size]), [['part', 3 * MIB]])
+    assert.equal((await rejection(b.client.call('content.get', { content: cid }))).data['code'], 'IS_DIRECTORY')
+    const after = (await b.client.call('daemon.status', {})).store['cache']?.bytes ?? 0
+    assert.equal(after - before < 10_000, true, `${after - before} bytes came`)
+    assert.deepEqual(await b.client.call('content.has', { content: cid }), { local: false })
+  })
+
+  it('get a part without the rest: by offset and length, and by HTTP Range', async () => {
+    const { b } = pair
+    const { cid } = await putBig('parts', 32, 4)
+    const part = await b.client.call('content.get', { content: cid, offset: 20 * MIB + 7, length: 9 })
+    assert.equal(part.bytes.peer < 2 * MIB, true, `${part.bytes.peer} bytes came`)
+    assert.equal(Buffer.from(part.data ?? '', 'base64').byteLength, 9)
+    assert.equal('sha256' in part, false)
+    const before = (await b.client.call('daemon.status', {})).store['cache']?.bytes ?? 0
+    const range = await http(b, 'GET', `/content/${cid}`, { headers: { range: `bytes=${31 * MIB}-${31 * MIB + 3}` } })
+    assert.deepEqual([range.status, range.body.readUInt32LE(0)], [206, 31])
+    const head = await http(b, 'HEAD', `/content/${cid}`)
+    assert.deepEqual([head.status, head.headers['content-length']], [200, String(32 * MIB)])
+    const after = (await b.client.call('daemon.status', {})).store['cache']?.bytes ?? 0
+    assert.equal(after - before <= MIB, true, `${after - before} bytes came`)
+    assert.deepEqual(await b.client.call('content.has', { content: cid }), { local: false })
+    const whole = await b.client.call('content.get', { content: cid })
+    assert.equal(whole.bytes.local >= 2 * MIB, true, 'what was there is not fetched again')
+    assert.equal(whole.bytes.peer <= 30 * MIB + 1000, true)
+  })
+
+  it('serve nothing of what was removed', async () => {
+    const { a, b } = pair
+    const { cid } = await a.client.call('content.put', { data: base64('soon gone'), privacy: 'public' })
+    await a.client.call('content.rm', { content: cid, force: true })
+    const error = await rejection(b.client.call('content.get', { content: cid }))
+    assert.equal(error.code, 'NOT_FOUND')
+    assert.equal((error.data['attempts'] as { bytes: number }[]).every(({ bytes }) => bytes === 0), true)
+  })
+
+  it('keep a failed answer from counting: the same content is found once somebody has it', async () => {
+    const { a, b } = pair
+    const data = base64('comes later')
+    const { cid } = await a.client.call('content.put', { data, privacy: 'public' })
+    await a.client.call('content.rm', { content: cid, force: true })
+    assert.equal((await rejection(b.client.call('content.get', { content: cid }))).code, 'NOT_FOUND')
+    await a.client.call('content.put', { data, privacy: 'public' })
+    assert.equal((await b.client.call('content.get', { content: cid })).data, data)
+  })
+})
+
+describe('a transfer whose peer dies', () => {
+  it('goes on from another one, with bytes from each and the content whole', async () => {
+    await using pair = await startPair()
+    await using c = await DaemonProcess.start()
+    const path = join(pair.a.home, 'big')
+    const sha256 = await writeBig(path, 256)
+    const [{ cid }] = await Promise.all([pair.a, c].map(async daemon => await daemon.client.call('content.put', { path, privacy: 'public' })))
+    await pair.b.client.call('peers.connect', { address: c.address })
+    const daemons = [pair.a, c]
+    let killed: Promise<unknown> | undefined
+    const got = await pair.b.client.call('content.get', { content: cid ?? '' }, { onProgress: ({ source, bytes }) => {
+      const peer = (source as { peer?: string } | undefined)?.peer
+      if (Number(bytes) < 256 * MIB) killed ??= daemons.find(({ ready }) => ready.peerId === peer)?.kill('SIGKILL')
+    } })
+    assert.notEqual(killed, undefined, 'there was time to kill it')
+    await killed
+    assert.equal(got.sha256, sha256)
+    const [first, second] = daemons.map(({ ready }) => got.attempts.filter(({ peer, bytes }) => peer === ready.peerId && bytes > 0))
+    assert.equal((first?.length ?? 0) > 0 && (second?.length ?? 0) > 0, true, JSON.stringify(got.attempts))
+    assert.deepEqual(got.attempts.filter(({ bytes }) => bytes > 0).map(({ outcome }) => outcome).toSorted(), ['fault', 'ok'])
+    const peerBytes = got.attempts.reduce((sum, { bytes }) => sum + bytes, 0)
+    assert.equal(peerBytes < 257 * MIB, true, 'nothing was sent twice')
+    const stat = await pair.b.client.call('content.stat', { content: cid ?? '' })
+    assert.equal(stat.localBlocks, stat.blocks)
+  })
+})
+
+describe('a transfer that is given up', () => {
+  let daemon: DaemonProcess
+  let witness: Witness
+  let content: string
+  /** Resolves when the peer has sent a few blocks and holds back the next. */
+  let begun: Promise<void>
+  /** Resolves when the peer hears that nobody reads any more. */
+  let left: Promise<void>
+  /** The peer goes on. */
+  let release: () => void
+
+  before(async () => {
+    [daemon, witness] = await Promise.all([DaemonProcess.start(), startWitness()])
+    await daemon.client.call('peers.connect', { address: addressOf(witness.host) })
+  })
+  after(async () => {
+    await daemon[Symbol.asyncDispose]()
+    await witness[Symbol.asyncDispose]()
+  })
+  let run = 0
+  beforeEach(async () => {
+    content = (await witness.content.addFile(patterned(20 * MIB + ++run))).toString()
+    let reads = 0
+    const [begin, leave, open] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    begun = begin.promise
+    left = leave.promise
+    release = () => { open.resolve() }
+    witness.content.gate = async ({ signal }) => {
+      if (++reads <= 5) return
+      begin.resolve()
+      signal?.addEventListener('abort', () => { leave.resolve() })
+      await abortable(open.promise, signal === undefined ? {} : { signal })
+    }
+  })
+
+  /** A connection of its own with one get under way, of which some bytes have come. */
+  async function startGet (): Promise<{ socket: ReturnType<typeof createConnection>, answer: Promise<string> }> {
+    const socket = createConnection({ path: daemon.ready.socket })
+    await once(socket, 'connect')
+    const firstAnswer = once(socket, 'data').then(([chunk]) => String(chunk), () => '')
+    socket.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'content.get', params: { content } })}\n`)
+    await begun
+    return { socket, answer: firstAnswer }
+  }
+
+  it('ends at the peer when the call is cancelled, and is answered CANCELLED at once', async () => {
+    const { socket, answer } = await startGet()
+    socket.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'call.cancel', params: { id: 1 } })}\n`)
+    const { error } = JSON.parse(await answer) as { error: { code: number, data: { code: string } } }
+    assert.deepEqual([error.code, error.data.code], [-32011, 'CANCELLED'])
+    await left
+    socket.destroy()
+  })
+
+  it('ends at the peer when the connection closes', async () => {
+    const { socket } = await startGet()
+    socket.destroy()
+    await left
+  })
+
+  it('ends at the peer when an HTTP reader leaves', async () => {
+    const stream = await daemon.client.get(content)
+    stream.close()
+    await left
+  })
+
+  it('ends at its deadline, with TIMEOUT', async () => {
+    const error = await rejection(daemon.client.call('content.get', { content, deadline: 0.5 }))
+    assert.deepEqual([error.code, error.data['fault']], ['TIMEOUT', 'world'])
+    await left
+  })
+
+  it('stays open for the other caller when one of two leaves', async () => {
+    const { socket, answer } = await startGet()
+    const other = daemon.client.call('content.get', { content })
+    await daemon.client.call('daemon.version', {}) // answered after the call before it was begun
+    socket.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'call.cancel', params: { id: 1 } })}\n`)
+    assert.match(await answer, /CANCELLED/)
+    release()
+    const got = await other
+    assert.deepEqual(got.attempts.map(({ outcome }) => outcome), ['not-found', 'ok'].slice(2 - got.attempts.length))
+    assert.equal(got.size, 20 * MIB + run)
+    socket.destroy()
+  })
+
+  it('keeps what had come: asking again goes on from there', async () => {
+    const before = await rejection(daemon.client.call('content.get', { content, deadline: 0.5 }))
+    assert.equal(before.code, 'TIMEOUT')
+    await left
+    witness.content.gate = async () => {}
+    const got = await daemon.client.call('content.get', { content })
+    assert.equal(got.bytes.local >= 2 * MIB, true, JSON.stringify(got.bytes))
+    assert.equal(got.bytes.peer + got.bytes.local <= 20 * MIB + 10_000, true)
+  })
+})

@@ -42,7 +42,6 @@ export class DagSession {
   readonly #walk: SkeletonWalk
   readonly #waiting = new Map<string, Deferred<VerifiedBlock>>()
   readonly #leaves: LeafTable
-  readonly #claimed = new Set<string>()
   #rootNode: DagNode | undefined
   #error: unknown
   #isDone = false
@@ -97,20 +96,21 @@ export class DagSession {
 
   leafAt (index: number): CID | undefined { return this.#walk.leaves[index]?.cid }
 
-  /** Takes up to `count` missing blocks for one fetcher; nobody else gets them until {@link release}. */
-  claim (count: number): CID[] {
+  /**
+   * Up to `count` missing blocks that are not in `asked`, which takes them in. Each source has its own `asked`: while
+   * sources race for the first byte, one that hangs must not keep the others from asking for the same block.
+   */
+  claim (count: number, asked: Set<string>): CID[] {
     const taken: CID[] = []
-    for (const cid of this.#needed(count + this.#claimed.size)) {
+    for (const cid of this.#needed(count + asked.size)) {
       if (taken.length >= count) break
       const key = blockKey(cid)
-      if (this.#claimed.has(key)) continue
-      this.#claimed.add(key)
+      if (asked.has(key)) continue
+      asked.add(key)
       taken.push(cid)
     }
     return taken
   }
-
-  release (cid: CID): void { this.#claimed.delete(blockKey(cid)) }
 
   /**
    * Verifies and stores a block that was asked for; `accepted` hears of it before anybody who waits for the block.

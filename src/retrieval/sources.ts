@@ -5,6 +5,7 @@
 import type { CID } from 'multiformats/cid'
 import { SourceError, type BlockSource } from '../ports/block-source.ts'
 import type { AnswerEnd, ExchangeClient } from '../ports/exchange.ts'
+import { blockKey } from '../model/content-id.ts'
 import type { PreferredSource } from '../model/source.ts'
 import { KithError } from '../errors.ts'
 import { abortable } from '../lib/deadline.ts'
@@ -86,6 +87,7 @@ export function blockCandidate (source: BlockSource, session: DagSession, contex
 async function fillFromBlocks (source: BlockSource, session: DagSession, context: CID, run: Run): Promise<void> {
   const opened = source.open(context)
   const inFlight = new Set<Promise<void>>()
+  const asked = new Set<string>()
   const stop = new AbortController()
   const signal = AbortSignal.any([run.signal, stop.signal])
   const fetch = async (cid: CID): Promise<void> => {
@@ -97,13 +99,13 @@ async function fillFromBlocks (source: BlockSource, session: DagSession, context
         throw error
       })
     } finally {
-      session.release(cid)
+      asked.delete(blockKey(cid))
     }
   }
   try {
     while (!session.isDone) {
       const change = session.changed()
-      for (const cid of session.claim(source.concurrency - inFlight.size)) {
+      for (const cid of session.claim(source.concurrency - inFlight.size, asked)) {
         const task = fetch(cid).finally(() => { inFlight.delete(task) })
         task.catch(() => {}) // seen by the race below
         inFlight.add(task)

@@ -20,9 +20,11 @@ export interface HttpCall {
 
 export type HttpRoute = (components: RpcComponents, call: HttpCall) => Promise<void>
 
+/** A line end follows, so that the prompt of whoever uses curl stands on a line of its own. */
 export function answerJson(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
-  response.end(text)
+  const line = text === '' ? '' : `${text}\n`
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(line) })
+  response.end(line)
 }
 
 /** Before the first byte an error is an answer; after it the connection is destroyed, so that nobody takes a part for the whole. */

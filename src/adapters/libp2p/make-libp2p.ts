@@ -1,5 +1,4 @@
 /** The libp2p node of the main host: which parts it has and the limits each gets. It dials nobody by itself. */
-import { noise } from '@chainsafe/libp2p-noise'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { identify, identifyPush, type Identify, type IdentifyPush } from '@libp2p/identify'
 import type { Libp2p, PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
@@ -8,9 +7,9 @@ import { ping, type Ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
-import { MIB, type Bytes, type Ms } from '../../model/units.ts'
+import { KIB, MIB, type Bytes, type Ms } from '../../model/units.ts'
+import { gatheredNoise } from './gathered-noise.ts'
 import { gossipService } from './gossip.ts'
-import { nativeNoiseCrypto } from './noise-crypto.ts'
 
 /** Streams one peer may have open here, all protocols together; its own exchange uses eight of them. */
 const INBOUND_STREAMS_MAX = 64
@@ -25,6 +24,11 @@ const STREAM_WINDOW_MAX: Bytes = 4 * MIB
 const STREAM_UNSENT_MAX: Bytes = 16 * MIB
 /** Connections one address may open in a second. libp2p's five resets the peers of a whole machine or household. */
 const INBOUND_CONNECTIONS_PER_SECOND = 50
+/**
+ * Bytes a socket holds before its writer waits. Node's own 64 KiB is one message of noise, so that every message
+ * would wait for the one before; libp2p's types do not know the option, but pass it on.
+ */
+const SOCKET = { noDelay: true, highWaterMark: 256 * KIB }
 /** Handshakes under way at once. */
 const PENDING_CONNECTIONS_MAX = 32
 /** Time for a stranger to finish its handshake. */
@@ -52,8 +56,8 @@ export async function makeLibp2p(init: Libp2pInit): Promise<Libp2p<HostServices>
     start: false,
     privateKey: init.privateKey,
     addresses: { listen: [...init.listen] },
-    transports: [tcp()],
-    connectionEncrypters: [noise({ crypto: nativeNoiseCrypto() })],
+    transports: [tcp({ dialOpts: SOCKET, listenOpts: SOCKET })],
+    connectionEncrypters: [gatheredNoise()],
     streamMuxers: [
       yamux({
         maxInboundStreams: INBOUND_STREAMS_MAX,

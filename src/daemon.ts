@@ -122,7 +122,7 @@ async function openDirect ({ home, config, log, parts }: Start, { library, host,
   const directory = new AdvertDirectory(
     { clock, log, events, self: identity.peerId, isConnected: peer => host.isConnected(peer), pull: async (peer, options) => await exchange.advert(peer, options) },
     { maxBytes: config.adverts.maxBytes })
-  parts.defer(() => { directory.close() })
+  parts.defer(async () => { await directory.close() })
   const publish = async (topic: string, data: Uint8Array): Promise<void> => { await host.publish(topic, data) }
   const publisher = new AdvertPublisher(
     { identity, clock, random, log, publish, seqStore: await openSequenceFile(home), roots: () => publicRoots(library.realms.public.records) },

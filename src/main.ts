@@ -3,6 +3,7 @@
  * The only file that ends the process.
  */
 import { readFile } from 'node:fs/promises'
+import { countBuffersAsHeap } from './adapters/system/garbage.ts'
 import { createLog } from './adapters/system/log.ts'
 import { DAEMON_USAGE, parseDaemonArguments, type DaemonArguments } from './config/arguments.ts'
 import { loadConfig } from './config/load.ts'
@@ -43,6 +44,7 @@ interface RunningDaemon {
 
 /** Runs the daemon until a signal or a shutdown call ends it, then ends the process. */
 export async function main(argv: readonly string[]): Promise<void> {
+  countBuffersAsHeap()
   process.exit(await run(argv))
 }
 

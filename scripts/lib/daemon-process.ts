@@ -76,6 +76,12 @@ export class DaemonProcess implements AsyncDisposable {
   get log (): readonly string[] { return this.#log }
   get isRunning (): boolean { return this.#child.exitCode === null && this.#child.signalCode === null }
 
+  /** Waits for it to end by itself. @returns the exit code, null after a signal */
+  async ended (): Promise<number | null> {
+    if (this.isRunning) await once(this.#child, 'exit')
+    return this.#child.exitCode
+  }
+
   /** Sends a signal and waits for the end. @returns the exit code, null after a signal */
   async kill (signal: NodeJS.Signals): Promise<number | null> {
     if (this.isRunning) {

@@ -1,6 +1,6 @@
 /** DAGs for tests, made by the field's importer, and a library of in-memory realms to hold them. */
 import { createHmac } from 'node:crypto'
-import { importer } from 'ipfs-unixfs-importer'
+import { importer, type ImportCandidate } from 'ipfs-unixfs-importer'
 import type { CID } from 'multiformats/cid'
 import { memoryRealmStore } from '../../src/adapters/memory/memory-realm-store.ts'
 import { Library } from '../../src/content/library.ts'
@@ -12,12 +12,11 @@ export interface MadeDag {
   readonly blocks: ReadonlyMap<string, VerifiedBlock>
 }
 
-/** `chunk` bytes a leaf and `width` links a node: small trees with many levels. */
 export async function fileDag (content: Uint8Array, shape: { readonly profile?: 'unixfs-v1-2025' } = { profile: 'unixfs-v1-2025' }): Promise<MadeDag> {
   return await treeDag([{ content: [content] }], shape)
 }
 
-export async function treeDag (candidates: readonly { path?: string, content?: Iterable<Uint8Array> }[], shape: { readonly profile?: 'unixfs-v1-2025' } = { profile: 'unixfs-v1-2025' }): Promise<MadeDag> {
+export async function treeDag (candidates: readonly ImportCandidate[], shape: { readonly profile?: 'unixfs-v1-2025' } = { profile: 'unixfs-v1-2025' }): Promise<MadeDag> {
   const blocks = new Map<string, VerifiedBlock>()
   const sink = {
     put: async (cid: CID, bytes: unknown) => {
@@ -27,7 +26,7 @@ export async function treeDag (candidates: readonly { path?: string, content?: I
     }
   }
   let root: CID | undefined
-  for await (const result of importer(candidates.map(({ path, content }) => ({ ...(path === undefined ? {} : { path }), ...(content === undefined ? {} : { content }) })) as never, sink as never, { ...shape })) root = result.cid
+  for await (const result of importer(candidates, sink, { ...shape })) root = result.cid
   if (root === undefined) throw new Error('nothing was imported')
   return { root: toV1(root), blocks }
 }

@@ -24,8 +24,8 @@ import { errorCode } from './store-error.ts'
 export const SEGMENT_BYTES_MAX = 256 * MIB
 /** Segments kept open for reading. Files. */
 const OPEN_SEGMENTS_MAX = 64
-/** No crash leaves more than one commit (10 MiB and headers) unknown to the index. Bytes. */
-const TAIL_BYTES_MAX = 16 * MIB
+/** No crash leaves more than one commit (18 MiB and headers) unknown to the index. Bytes. */
+const TAIL_BYTES_MAX = 24 * MIB
 /** A handle can be evicted between look-up and read; the next try opens it anew. */
 const READ_TRIES_MAX = 3
 

@@ -22,7 +22,7 @@ export const PENDING_BYTES_MAX = 32 * MIB
 /** A change held in memory costs this beside its bytes: bounds floods of tiny blocks. Bytes. */
 const CHANGE_OVERHEAD_BYTES = 512
 /** A commit begins unasked at this size: large enough that a sync is cheap, small enough to overlap. Bytes. */
-const COMMIT_BYTES = 8 * MIB
+const COMMIT_BYTES = 16 * MIB
 /** Most changes of one commit: bounds how long its transaction holds the event loop (2–10 ms). */
 const COMMIT_CHANGES_MAX = 512
 /** What nobody asks to flush becomes durable after this. Milliseconds. */

@@ -121,7 +121,7 @@ describe('Ladder', () => {
     peer.deliver()
     peer.finish()
     assert.equal(await ended, 'ok')
-    assert.deepEqual(ladder.attempts.map(({ peer, outcome }) => [peer, outcome]), [['a', 'cancelled'], ['i', 'fault'], ['a', 'ok']])
+    assert.deepEqual(ladder.attempts.map(attempt => [attempt.peer, attempt.outcome]), [['a', 'cancelled'], ['i', 'fault'], ['a', 'ok']])
   })
 
   it('hedges to the next peer, but never to more than maxParallel', async () => {

@@ -1,0 +1,179 @@
+/** The life of a daemon: how it starts, what it refuses, what it leaves behind. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { access, lstat, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
+import { addressOf } from './exchange-support.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { base64, nextEvent, rejection, startWitness } from './daemon-support.ts'
+
+const CHECKOUT = new URL('../../', import.meta.url).pathname
+
+/** Runs kithd to its end. */
+async function run (...args: string[]): Promise<{ code: number | null, stdout: string, stderr: string }> {
+  const child = spawn(process.execPath, [join(CHECKOUT, 'bin', 'kithd.js'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', (chunk: Buffer) => { stdout += String(chunk) })
+  child.stderr.on('data', (chunk: Buffer) => { stderr += String(chunk) })
+  const [code] = await once(child, 'close') as [number | null]
+  return { code, stdout, stderr }
+}
+
+const ISOLATED = ['--config', join(CHECKOUT, 'configs', 'isolated.yaml')]
+const exists = async (path: string): Promise<boolean> => await access(path).then(() => true, () => false)
+
+describe('the life of a daemon', () => {
+  it('begins with one ready line that tells everything a client needs, in a home for its owner alone', async () => {
+    await using daemon = await DaemonProcess.start()
+    const { ready, home } = daemon
+    assert.deepEqual([ready.ready, ready.socket, ready.http], [true, join(home, 'api.sock'), null])
+    assert.match(ready.did, /^did:key:z6Mk/)
+    assert.equal(ready.addresses.length > 0 && ready.addresses.every(address => address.endsWith(`/p2p/${ready.peerId}`)), true)
+    const modes = await Promise.all(['.', 'identity.key', 'api.sock'].map(async name => (await stat(join(home, name))).mode & 0o777))
+    assert.deepEqual(modes, [0o700, 0o600, 0o600])
+    const status = await daemon.client.call('daemon.status', {})
+    assert.deepEqual([status.peerId, status.did, status.addresses, status.swarms], [ready.peerId, ready.did, ready.addresses, []])
+    assert.equal((await daemon.client.call('daemon.health', {})).status, 'healthy')
+  })
+
+  it('refuses a second daemon on its home, naming the process that holds it', async () => {
+    await using daemon = await DaemonProcess.start()
+    const { code, stdout, stderr } = await run(...ISOLATED, '--home', daemon.home)
+    assert.deepEqual([code === 0, stdout], [false, ''])
+    assert.match(stderr, new RegExp(`\\b${daemon.pid}\\b`))
+    assert.equal((await daemon.client.call('daemon.version', {})).version.length > 0, true, 'the first is not disturbed')
+  })
+
+  it('keeps identity, port and content over an orderly end, which leaves no socket and exits 0', async () => {
+    await using directory = await temporaryDirectory()
+    const first = await DaemonProcess.start({ home: directory.path })
+    const { cid } = await first.client.call('content.put', { data: base64('stays') })
+    assert.equal(await first.kill('SIGTERM'), 0)
+    assert.equal(await exists(first.ready.socket), false)
+    await using second = await DaemonProcess.start({ home: directory.path })
+    assert.deepEqual([second.ready.peerId, second.ready.addresses], [first.ready.peerId, first.ready.addresses])
+    assert.equal((await second.client.call('content.get', { content: cid })).data, base64('stays'))
+  })
+
+  it('starts again over the socket that a killed one left', async () => {
+    await using directory = await temporaryDirectory()
+    const first = await DaemonProcess.start({ home: directory.path })
+    await first.kill('SIGKILL')
+    assert.equal((await lstat(first.ready.socket)).isSocket(), true)
+    await using second = await DaemonProcess.start({ home: directory.path })
+    assert.deepEqual(second.ready.addresses, first.ready.addresses)
+  })
+
+  it('ends when a client says so, after answering, with exit code 0', async () => {
+    await using daemon = await DaemonProcess.start()
+    assert.deepEqual(await daemon.client.call('daemon.shutdown', {}), {})
+    assert.equal(await daemon.ended(), 0)
+    assert.equal(await exists(daemon.ready.socket), false)
+  })
+
+  it('ends in time although a client is still being served, and cuts what cannot end', async () => {
+    await using witness = await startWitness()
+    await using daemon = await DaemonProcess.start()
+    await daemon.client.call('peers.connect', { address: addressOf(witness.host) })
+    const begun = Promise.withResolvers<void>()
+    witness.content.gate = async ({ signal }) => {
+      begun.resolve()
+      await new Promise((_resolve, reject) => { signal?.addEventListener('abort', () => { reject(signal.reason) }) })
+    }
+    const content = (await witness.content.addFile(new Uint8Array(3_000_000))).toString()
+    const cut = rejection(daemon.client.call('content.get', { content }))
+    await begun.promise
+    assert.equal(await daemon.kill('SIGTERM'), 0)
+    assert.equal(['CANCELLED', 'UNAVAILABLE'].includes((await cut).code), true)
+  })
+
+  it('refuses a misspelt key with the nearest one, and a wrong value with its key', async () => {
+    await using directory = await temporaryDirectory()
+    const file = join(directory.path, 'config.yaml')
+    const cases: [string, RegExp][] = [
+      ['network:\n  lisen: /ip4/127.0.0.1/tcp/0\n', /network\.lisen[^]*listen/],
+      ['routing:\n  ipfsDelay: 150\n', /routing\.ipfsDelay/],
+      ['cache:\n  maxBytes: 10GBB\n', /cache\.maxBytes/],
+      ['ipfs:\n  type: kubo\n', /ipfs\.type/],
+      ['a: [', /config\.yaml/]
+    ]
+    for (const [text, said] of cases) {
+      await writeFile(file, text)
+      const { code, stdout, stderr } = await run('--config', file, '--home', join(directory.path, 'home'))
+      assert.deepEqual([code === 0, stdout], [false, ''], text)
+      assert.match(stderr, said)
+    }
+    const set = await run(...ISOLATED, '--home', join(directory.path, 'home'), '--set', 'gatewys=[]')
+    assert.notEqual(set.code, 0)
+    assert.match(set.stderr, /gatewys[^]*gateways/)
+    assert.equal(await exists(join(directory.path, 'home', 'lock')), false)
+  })
+
+  it('refuses a home whose socket path would be too long, with the length and the remedy', async () => {
+    await using directory = await temporaryDirectory()
+    const home = join(directory.path, 'x'.repeat(100))
+    const { code, stderr } = await run(...ISOLATED, '--home', home)
+    assert.notEqual(code, 0)
+    assert.match(stderr, new RegExp(`${Buffer.byteLength(join(home, 'api.sock'))} bytes[^]*api\\.socket`))
+    await using daemon = await DaemonProcess.start({ home, set: [`api.socket=${join(directory.path, 's')}`] })
+    assert.equal(daemon.ready.socket, join(directory.path, 's'))
+  })
+
+  it('refuses a configured port that is taken, and leaves the home free for the next start', async () => {
+    await using directory = await temporaryDirectory()
+    const server = createServer()
+    await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const listen = `network.listen=/ip4/127.0.0.1/tcp/${port}`
+    const { code, stdout, stderr } = await run(...ISOLATED, '--home', directory.path, '--set', listen)
+    assert.deepEqual([code === 0, stdout], [false, ''])
+    assert.match(stderr, new RegExp(`${port}[^]*already listens`))
+    assert.equal(stderr.trim().split('\n').length <= 3, true, stderr)
+    await new Promise(resolve => server.close(resolve))
+    await using daemon = await DaemonProcess.start({ home: directory.path, set: [listen] })
+    assert.match(daemon.address, new RegExp(`/tcp/${port}/`))
+  })
+
+  it('draws another port, with a warning, when the one it drew before is taken', async () => {
+    await using directory = await temporaryDirectory()
+    const first = await DaemonProcess.start({ home: directory.path })
+    await first.kill('SIGTERM')
+    const server = createServer()
+    await new Promise<void>(resolve => { server.listen(Number(/tcp\/(\d+)/.exec(first.address)?.[1]), '127.0.0.1', resolve) })
+    await using second = await DaemonProcess.start({ home: directory.path })
+    assert.notEqual(second.address, first.address)
+    assert.match(second.log.join('\n'), /taken/)
+    await new Promise(resolve => server.close(resolve))
+  })
+
+  it('refuses what is in the way of its socket or its home', async () => {
+    await using directory = await temporaryDirectory()
+    await mkdir(join(directory.path, 'home', 'api.sock'), { recursive: true })
+    await writeFile(join(directory.path, 'file'), 'not a home')
+    for (const home of ['home', 'file']) {
+      const { code, stderr } = await run(...ISOLATED, '--home', join(directory.path, home))
+      assert.notEqual(code, 0)
+      assert.match(stderr, new RegExp(join(directory.path, home)))
+    }
+    assert.equal(await readFile(join(directory.path, 'file'), 'utf8'), 'not a home')
+  })
+
+  it('is found again by the peers it is configured with after a crash, and serves them', async () => {
+    await using directory = await temporaryDirectory()
+    const first = await DaemonProcess.start({ home: directory.path })
+    const { cid } = await first.client.call('content.put', { data: base64('after the crash'), privacy: 'public' })
+    await using friend = await DaemonProcess.start({ set: [`network.peering=["${first.address}"]`] })
+    await nextEvent(friend, 'peer.connected')
+    const lost = nextEvent(friend, 'peer.disconnected')
+    await first.kill('SIGKILL')
+    const { seq } = await lost
+    await using again = await DaemonProcess.start({ home: directory.path })
+    await nextEvent(friend, 'peer.connected', event => event.seq > seq)
+    assert.equal((await friend.client.call('content.get', { content: cid })).data, base64('after the crash'))
+    assert.equal(again.ready.peerId, first.ready.peerId)
+  })
+})

@@ -135,11 +135,14 @@ async function openDirect ({ home, config, log, parts }: Start, { library, host,
   parts.defer(() => { server.stop() })
   parts.defer(async () => { await publisher.stop() })
   host.subscribe(ADVERTS_TOPIC, async message => await directory.validate(message), message => { directory.receive(message) })
+  const connected = (peer: string): void => {
+    directory.onConnected(peer)
+    events.emit('peer.connected', { peerId: peer, did: didFromPeerId(peer) })
+  }
+  // The host has been dialling since it started: who speaks something is identified, and was so before anybody listened.
+  for (const { peer, protocols } of host.peers()) if (protocols.length > 0) connected(peer)
   host.on({
-    connected: peer => {
-      directory.onConnected(peer)
-      events.emit('peer.connected', { peerId: peer, did: didFromPeerId(peer) })
-    },
+    connected,
     disconnected: peer => { events.emit('peer.disconnected', { peerId: peer, did: didFromPeerId(peer) }) }
   })
   return { exchange, directory, publisher }

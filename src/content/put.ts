@@ -7,21 +7,19 @@
 import { importer, type ImportCandidate } from 'ipfs-unixfs-importer'
 import type { CID } from 'multiformats/cid'
 import { KithError } from '../errors.ts'
-import { contentUri, hex, isSafeName, rawCid, toV1 } from '../model/content-id.ts'
+import { blockKey, contentUri, hex, isSafeName, rawCid, toV1 } from '../model/content-id.ts'
 import type { PrivacyClass } from '../model/privacy.ts'
-import { Sha256 } from '../model/sha256.ts'
-import { MIB, type Bytes } from '../model/units.ts'
+import type { Bytes } from '../model/units.ts'
 import type { EventBus } from '../observe/events.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LocalFiles } from '../ports/local-files.ts'
 import type { ContentRecord } from '../ports/record-store.ts'
 import type { ProgressOptions, PutParams, PutResult, PutSource } from '../rpc/services.ts'
 import { BlockWriter } from './block-writer.ts'
+import { CountedStream } from './counted-stream.ts'
 import type { Library } from './library.ts'
 import { entriesOf, filesBelow, type TreeItem } from './tree.ts'
 
-/** One chunk of the profile `unixfs-v1-2025`: content up to this size is one raw block. Bytes. */
-const CHUNK_BYTES = MIB
 /** Root folder name given to the importer; it never shows. */
 const TREE_ROOT = 'root'
 
@@ -49,6 +47,7 @@ interface Imported {
 export class Putter {
   readonly #parts: PutComponents
   readonly #init: PutInit
+  readonly #turns = new Map<string, Promise<void>>()
 
   constructor (components: PutComponents, init: PutInit) {
     this.#parts = components
@@ -62,14 +61,30 @@ export class Putter {
     const writer = new BlockWriter(this.#parts.library.births[realm], this.#parts.library.realms[realm].blocks)
     try {
       const imported = await this.#import(source, writer, options)
-      const known = this.#privacyConflict(imported.root, params.privacy)
-      const result = await this.#record(imported, writer, known ?? wanted, params)
-      if (known === undefined || known === wanted) writer.keep()
-      else await writer.undo() // the blocks are in the public realm already; the private copies are not needed
-      return result
+      return await this.#inTurn(imported.root, async () => {
+        const known = this.#privacyConflict(imported.root, params.privacy)
+        const result = await this.#record(imported, writer, known ?? wanted, params)
+        if (known === undefined || known === wanted) writer.keep()
+        else await writer.undo() // the blocks are in the public realm already; the private copies are not needed
+        return result
+      })
     } catch (error) {
       await writer.undo()
       throw error
+    }
+  }
+
+  /** Puts of the same content are recorded one after another, so that it never ends up public and private at once. */
+  async #inTurn<T> (root: CID, record: () => Promise<T>): Promise<T> {
+    const key = blockKey(root)
+    const before = this.#turns.get(key) ?? Promise.resolve()
+    const mine = before.then(record)
+    const settled = mine.then(() => {}, () => {})
+    this.#turns.set(key, settled)
+    try {
+      return await mine
+    } finally {
+      if (this.#turns.get(key) === settled) this.#turns.delete(key)
     }
   }
 
@@ -121,18 +136,23 @@ export class Putter {
 
   async #importFile (content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, writer: BlockWriter, options: ProgressOptions): Promise<Imported> {
     const counted = new CountedStream(content, this.#init.maxFileSize, options)
-    const head = await counted.head()
-    if (head !== undefined) {
-      const root = rawCid(counted.digest())
-      await writer.put(root, head)
-      return { root, kind: 'file', size: head.byteLength, sha256: root.multihash.digest }
+    try {
+      const head = await counted.head()
+      if (head !== undefined) {
+        const root = rawCid(counted.digest())
+        await writer.put(root, head)
+        return { root, kind: 'file', size: head.byteLength, sha256: root.multihash.digest }
+      }
+      const root = await importRoot([{ content: counted }], writer, options)
+      return { root, kind: 'file', size: counted.size, sha256: counted.digest() }
+    } finally {
+      await counted.close()
     }
-    const root = await importRoot([{ content: counted }], writer, options)
-    return { root, kind: 'file', size: counted.size, sha256: counted.digest() }
   }
 
   async #importTree (items: AsyncIterable<TreeItem>, writer: BlockWriter, options: ProgressOptions): Promise<Imported> {
     let size = 0
+    let current: CountedStream | undefined
     const limit = this.#init.maxFileSize
     async function * candidates (): AsyncGenerator<ImportCandidate> {
       let isEmpty = true
@@ -143,14 +163,19 @@ export class Putter {
           yield { path }
           continue
         }
-        const counted = new CountedStream(item.content, limit, options, size)
-        yield { path, content: counted }
-        size += counted.size
+        current = new CountedStream(item.content, limit, options, size)
+        yield { path, content: current }
+        size += current.size
+        await current.close()
       }
       if (isEmpty) yield { path: TREE_ROOT }
     }
-    const root = await importRoot(candidates(), writer, options)
-    return { root, kind: 'directory', size }
+    try {
+      const root = await importRoot(candidates(), writer, options)
+      return { root, kind: 'directory', size }
+    } finally {
+      await current?.close()
+    }
   }
 }
 
@@ -172,65 +197,6 @@ async function joined (bytes: Uint8Array | Iterable<Uint8Array> | AsyncIterable<
   const parts: Uint8Array[] = []
   for await (const part of bytes) parts.push(part)
   return Buffer.concat(parts)
-}
-
-/** Counts, hashes and bounds a stream while it flows into the importer. */
-class CountedStream implements AsyncIterable<Uint8Array> {
-  size: Bytes = 0
-  readonly #source: AsyncIterator<Uint8Array>
-  readonly #limit: Bytes
-  readonly #before: Bytes
-  readonly #options: ProgressOptions
-  readonly #hash = new Sha256()
-  #buffered: Uint8Array[] = []
-
-  constructor (content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, limit: Bytes, options: ProgressOptions, before: Bytes = 0) {
-    this.#source = stream(content)
-    this.#limit = limit
-    this.#before = before
-    this.#options = options
-  }
-
-  digest (): Uint8Array { return this.#hash.digest() }
-
-  /** The whole content if it fits one chunk; else undefined, and iteration gives all of it. */
-  async head (): Promise<Uint8Array | undefined> {
-    while (this.size <= CHUNK_BYTES) {
-      const bytes = await this.#pull()
-      if (bytes === undefined) return this.#buffered.length === 1 ? this.#buffered[0] : Buffer.concat(this.#buffered)
-      this.#buffered.push(bytes)
-    }
-    return undefined
-  }
-
-  async * [Symbol.asyncIterator] (): AsyncGenerator<Uint8Array> {
-    const buffered = this.#buffered
-    this.#buffered = []
-    yield * buffered
-    let bytes = await this.#pull()
-    while (bytes !== undefined) {
-      yield bytes
-      bytes = await this.#pull()
-    }
-  }
-
-  async #pull (): Promise<Uint8Array | undefined> {
-    this.#options.signal?.throwIfAborted()
-    const { done, value } = await this.#source.next()
-    if (done === true) return undefined
-    this.size += value.byteLength
-    if (this.#limit > 0 && this.size > this.#limit) {
-      await this.#source.return?.()
-      throw new KithError('TOO_LARGE', `the content is larger than limits.maxFileSize (${this.#limit} bytes)`, { limit: this.#limit })
-    }
-    this.#hash.update(value)
-    this.#options.onProgress?.({ bytes: this.#before + this.size })
-    return value
-  }
-}
-
-async function * stream (content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield * content
 }
 
 function pick (from: Pick<PutParams, 'name' | 'contentType' | 'type'> | undefined): Pick<ContentRecord, 'name' | 'contentType' | 'type'> {

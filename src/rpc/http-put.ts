@@ -32,8 +32,12 @@ function headerParams(request: IncomingMessage): Record<string, string> {
 
 /** Leaving the loop early must not cut the connection: the refusal still has to be answered. */
 async function* body(request: IncomingMessage): AsyncGenerator<Uint8Array> {
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    if (chunk instanceof Uint8Array) yield chunk
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      if (chunk instanceof Uint8Array) yield chunk
+    }
+  } catch (error) {
+    throw error instanceof KithError ? error : new KithError('CANCELLED', 'the body broke off', {}, { cause: error })
   }
   if (!request.complete) throw new KithError('CANCELLED', 'the body broke off')
 }

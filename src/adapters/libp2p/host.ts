@@ -25,6 +25,8 @@ const CONNECT_BUDGET: Ms = 15_000
 /** Agreeing on a protocol over an open connection: one round trip. */
 const OPEN_BUDGET: Ms = 10_000
 const PING_BUDGET: Ms = 10_000
+/** Peers that answer nothing do not hold up the end for longer. */
+const FLUSH_BUDGET: Ms = 500
 const PING_PROTOCOL = '/ipfs/ping/1.0.0'
 /** What a ping echoes. */
 const PING_BYTES = 32
@@ -113,7 +115,14 @@ class Libp2pHost implements Host {
   async stop(): Promise<void> {
     this.#stopping.abort(new DOMException('the host stops', 'AbortError'))
     for (const keeper of this.#keepers) keeper.stop()
+    await this.#flush()
     await this.libp2p.stop()
+  }
+
+  /** Gossip is written without waiting, and closing drops what is not on the wire. A ping behind it that is answered shows that it arrived. */
+  async #flush (): Promise<void> {
+    const signal = AbortSignal.timeout(FLUSH_BUDGET)
+    await Promise.allSettled(this.#peers.list().map(async ({ peer }) => await this.ping(peer, { signal })))
   }
 
   addresses(): string[] {

@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8'
  * Growth of heap and buffers together after which a collection begins, percent. Twice as much saves little and costs
  * a transfer of 1 GiB another 30 MiB of memory.
  */
-const GROWTH_PERCENT = 30
+const GROWTH_PERCENT = 50
 
 /** For daemons only: it concerns the whole process. V8 reads both values at each collection, so it may come late. */
 export function countBuffersAsHeap(): void {

@@ -2,12 +2,13 @@
  * Writes the blocks of one put, and takes back those that were new if the put fails.
  *
  * Puts overlap: two of them may bring the same block at the same time. A block is taken back only when nobody
- * else brings it and no finished put counts on it; until one put is acknowledged, nobody outside is served it.
+ * else brings it and no finished put counts on it. Until one put is acknowledged, its new blocks are withheld: nobody
+ * outside is served them, and a crash lets them go.
  */
 import type { CID } from 'multiformats/cid'
-import { verifyBlock } from '../model/block.ts'
+import { verifyBlock, type VerifiedBlock } from '../model/block.ts'
 import { blockKey } from '../model/content-id.ts'
-import type { BlockStore } from '../ports/block-store.ts'
+import type { RealmStore } from '../ports/record-store.ts'
 
 interface Birth {
   /** Puts under way that bring this block. */
@@ -43,12 +44,6 @@ export class Births {
     for (const kept of this.#sweeps) kept.add(key)
   }
 
-  /** True while the block exists only for puts that may still fail. */
-  isUnborn (key: string): boolean {
-    const birth = this.#births.get(key)
-    return birth !== undefined && birth.fresh && !birth.kept
-  }
-
   join (key: string): Birth {
     const birth = this.#births.get(key) ?? { users: 0, fresh: false, kept: false }
     birth.users += 1
@@ -71,29 +66,44 @@ export class BlockWriter {
   /** Blocks that were not in the realm before. */
   newCount = 0
   readonly #births: Births
-  readonly #blocks: BlockStore
+  readonly #realm: RealmStore
   readonly #joined = new Map<string, { readonly cid: CID, readonly birth: Birth }>()
 
-  constructor (births: Births, blocks: BlockStore) {
+  constructor (births: Births, realm: RealmStore) {
     this.#births = births
-    this.#blocks = blocks
+    this.#realm = realm
   }
 
   /** Distinct blocks so far. */
   get count (): number { return this.#joined.size }
+
+  /** All of them. */
+  get cids (): CID[] { return [...this.#joined.values()].map(({ cid }) => cid) }
 
   async put (cid: CID, bytes: Uint8Array): Promise<CID> {
     const key = blockKey(cid)
     if (this.#joined.has(key)) return cid
     const birth = this.#births.join(key)
     this.#joined.set(key, { cid, birth })
-    const block = verifyBlock(cid, bytes)
-    if (!await this.#blocks.has(cid)) birth.fresh = true
-    if (await this.#blocks.put(block)) this.newCount += 1
+    await this.#write(verifyBlock(cid, bytes), birth)
     return cid
   }
 
-  /** The record is durable: from here the blocks are served and stay. */
+  /** What is said to be there is read before it is counted on: a damaged block is set aside then, and written anew. */
+  async #write (block: VerifiedBlock, birth: Birth): Promise<void> {
+    const { blocks, withheld } = this.#realm
+    if (await blocks.get(block.cid) !== undefined) return
+    birth.fresh = true
+    withheld.add(block.cid.multihash.bytes, 'unborn')
+    if (await blocks.put(block)) this.newCount += 1
+  }
+
+  /** To be called right before the record is written: from then on the blocks are content of this node. */
+  release (): void {
+    for (const { cid } of this.#joined.values()) this.#realm.withheld.release(cid.multihash.bytes)
+  }
+
+  /** The record is durable: the blocks stay. */
   keep (): void {
     for (const [key, { birth }] of this.#joined) {
       this.#births.keep(key, birth)
@@ -102,10 +112,11 @@ export class BlockWriter {
     this.#joined.clear()
   }
 
-  /** After a failure; without effect after {@link keep}. */
+  /** After a failure; without effect after {@link keep}. What cannot be deleted stays withheld. */
   async undo (): Promise<void> {
     for (const [key, { cid }] of this.#joined) {
-      if (this.#births.leave(key)) await this.#blocks.delete(cid).catch(() => {}) // a block too many is garbage, not harm
+      if (!this.#births.leave(key)) continue
+      await this.#realm.blocks.delete(cid).then(() => { this.#realm.withheld.release(cid.multihash.bytes) }, () => {})
     }
     this.#joined.clear()
   }

@@ -65,11 +65,11 @@ export async function resolvePath (get: GetBlock, root: CID, path: readonly stri
 async function step (get: GetBlock, parent: CID, segment: string, options: AbortOptions): Promise<CID> {
   const node = await getNode(get, parent, options)
   if (!isDirectory(node)) {
-    if (node.kind === 'file' || node.kind === 'raw') throw new KithError('NOT_FOUND', `there is no "${segment}": ${parent.toString()} is a file`, { segment })
+    if (node.kind === 'file' || node.kind === 'raw') throw new KithError('NOT_FOUND', `there is no "${segment}": ${parent.toString()} is a file`, { segment, attempts: [] })
     throw notAFileOrDirectory(node)
   }
   for await (const link of directoryLinks(get, node, options)) {
     if (link.name === segment) return link.cid
   }
-  throw new KithError('NOT_FOUND', `the directory ${parent.toString()} has no entry "${segment}"`, { segment })
+  throw new KithError('NOT_FOUND', `the directory ${parent.toString()} has no entry "${segment}"`, { segment, attempts: [] })
 }

@@ -3,6 +3,7 @@ import type { CID } from 'multiformats/cid'
 import { getNode, type GetBlock } from '../dag/file.ts'
 import type { DagNode } from '../dag/node.ts'
 import { walkLocal } from '../dag/skeleton.ts'
+import { Turns } from '../lib/turns.ts'
 import { blockKey, contentUri, hex, IDENTITY_CODE } from '../model/content-id.ts'
 import type { Bytes } from '../model/units.ts'
 import type { AbortOptions } from '../ports/options.ts'
@@ -30,7 +31,9 @@ export async function directorySize (get: GetBlock, node: DagNode, options: Abor
 export async function localBlocks (blocks: BlockReader, root: CID): Promise<{ readonly total: number, readonly local: number }> {
   const walk = await walkLocal(blocks, root)
   let local = walk.nodes.length
+  const turns = new Turns()
   for (const { cid } of walk.leaves) {
+    await turns.step({})
     if (await blocks.has(cid)) local += 1
   }
   return { total: walk.nodes.length + walk.leaves.length, local }
@@ -41,7 +44,9 @@ export async function isWhole (blocks: BlockReader, root: CID): Promise<boolean>
   if (root.multihash.code === IDENTITY_CODE) return true
   const walk = await walkLocal(blocks, root)
   if (!walk.done) return false
+  const turns = new Turns()
   for (const { cid } of walk.leaves) {
+    await turns.step({})
     if (!await blocks.has(cid)) return false
   }
   return true

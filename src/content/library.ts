@@ -28,6 +28,7 @@ export class Library {
   readonly births: Readonly<Record<Realm, Births>> = { public: new Births(), cache: new Births(), own: new Births() }
 
   readonly #keyedDigest: KeyedDigest
+  readonly #turns = new Map<string, Promise<void>>()
 
   constructor (components: { readonly realms: Readonly<Record<Realm, RealmStore>>, readonly keyedDigest: KeyedDigest }) {
     this.realms = components.realms
@@ -60,6 +61,20 @@ export class Library {
     return undefined
   }
 
+  /** Whoever writes or removes the record of a root takes turns, so that it never ends up public and private at once. */
+  async inTurn<T> (root: CID, work: () => Promise<T>): Promise<T> {
+    const key = blockKey(root)
+    const before = this.#turns.get(key) ?? Promise.resolve()
+    const mine = before.then(work)
+    const settled = mine.then(() => {}, () => {})
+    this.#turns.set(key, settled)
+    try {
+      return await mine
+    } finally {
+      if (this.#turns.get(key) === settled) this.#turns.delete(key)
+    }
+  }
+
   /** What this node itself may read for a request of a class: private requests see everything, public ones no private realm. */
   reader (realms: readonly Realm[]): BlockReader {
     return {
@@ -70,10 +85,10 @@ export class Library {
 
   /** What others may read of these realms: acknowledged content only. */
   served (realms: readonly Realm[]): ServedContent {
-    const isBorn = (cid: CID): boolean => !realms.some(realm => this.births[realm].isUnborn(blockKey(cid)))
+    const isServed = (realm: Realm, cid: CID): boolean => !this.realms[realm].withheld.has(cid.multihash.bytes)
     return {
-      has: async cid => isBorn(cid) && await this.#has(realms, cid),
-      get: async (cid, options) => isBorn(cid) ? await this.#get(realms, cid, options) : undefined,
+      has: async cid => await this.#has(realms.filter(realm => isServed(realm, cid)), cid),
+      get: async (cid, options) => await this.#get(realms.filter(realm => isServed(realm, cid)), cid, options),
       findByHash: sha256 => this.#first(records => records.findByHash(sha256), realms)?.record,
       record: root => this.#first(records => records.get(root), realms)?.record
     }

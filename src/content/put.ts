@@ -7,8 +7,8 @@
 import { importer, type ImportCandidate } from 'ipfs-unixfs-importer'
 import type { CID } from 'multiformats/cid'
 import { KithError } from '../errors.ts'
-import { blockKey, contentUri, hex, isSafeName, rawCid, toV1 } from '../model/content-id.ts'
-import type { PrivacyClass } from '../model/privacy.ts'
+import { contentUri, hex, isSafeName, rawCid, toV1 } from '../model/content-id.ts'
+import type { PrivacyClass, Realm } from '../model/privacy.ts'
 import type { Bytes } from '../model/units.ts'
 import type { EventBus } from '../observe/events.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -47,7 +47,6 @@ interface Imported {
 export class Putter {
   readonly #parts: PutComponents
   readonly #init: PutInit
-  readonly #turns = new Map<string, Promise<void>>()
 
   constructor (components: PutComponents, init: PutInit) {
     this.#parts = components
@@ -58,15 +57,13 @@ export class Putter {
   async put (source: PutSource, params: PutParams, options: ProgressOptions): Promise<PutResult> {
     const wanted = params.privacy ?? this.#init.defaultPrivacy
     const realm = wanted === 'public' ? 'public' : 'own'
-    const writer = new BlockWriter(this.#parts.library.births[realm], this.#parts.library.realms[realm].blocks)
+    const writer = this.#writerFor(realm)
     try {
       const imported = await this.#import(source, writer, options)
-      return await this.#inTurn(imported.root, async () => {
+      return await this.#parts.library.inTurn(imported.root, async () => {
         const known = this.#privacyConflict(imported.root, params.privacy)
-        const result = await this.#record(imported, writer, known ?? wanted, params)
-        if (known === undefined || known === wanted) writer.keep()
-        else await writer.undo() // the blocks are in the public realm already; the private copies are not needed
-        return result
+        if (known === undefined || known === wanted) return await this.#record(imported, writer, wanted, params)
+        return await this.#recordAsPublic(imported, writer, params)
       })
     } catch (error) {
       await writer.undo()
@@ -74,17 +71,25 @@ export class Putter {
     }
   }
 
-  /** Puts of the same content are recorded one after another, so that it never ends up public and private at once. */
-  async #inTurn<T> (root: CID, record: () => Promise<T>): Promise<T> {
-    const key = blockKey(root)
-    const before = this.#turns.get(key) ?? Promise.resolve()
-    const mine = before.then(record)
-    const settled = mine.then(() => {}, () => {})
-    this.#turns.set(key, settled)
+  #writerFor (realm: Realm): BlockWriter {
+    return new BlockWriter(this.#parts.library.births[realm], this.#parts.library.realms[realm])
+  }
+
+  /** The content is public here already: its blocks are counted on there (and mended if need be), the private copies go. */
+  async #recordAsPublic (imported: Imported, from: BlockWriter, params: PutParams): Promise<PutResult> {
+    const to = this.#writerFor('public')
     try {
-      return await mine
-    } finally {
-      if (this.#turns.get(key) === settled) this.#turns.delete(key)
+      for (const cid of from.cids) {
+        const block = await this.#parts.library.realms.own.blocks.get(cid)
+        if (block === undefined) throw new KithError('UNAVAILABLE', 'a block that was just stored cannot be read back; check the disk')
+        await to.put(cid, block.bytes)
+      }
+      const result = await this.#record(imported, to, 'public', params)
+      await from.undo()
+      return result
+    } catch (error) {
+      await to.undo()
+      throw error
     }
   }
 
@@ -111,7 +116,9 @@ export class Putter {
       ...(imported.sha256 === undefined ? {} : { sha256: imported.sha256 })
     }
     const [blocks, newBlocks] = [writer.count, writer.newCount]
+    writer.release()
     await records.put(record)
+    writer.keep()
     const isPublic = privacy === 'public'
     this.#parts.events.emit('content.stored', { cid: imported.root.toString(), size: imported.size, privacy })
     return {

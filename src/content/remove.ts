@@ -2,8 +2,8 @@
  * Removal: the record goes first, then the blocks that nothing else needs, so that nothing of it is served or
  * advertised afterwards. A crash in between leaves blocks without a record, never a record without its blocks.
  *
- * What is needed is found by walking from the remaining roots; nothing counts references. A root that cannot be
- * walked stops the sweep: "unreadable" is not "unneeded".
+ * What is needed is found by walking from the remaining roots; nothing counts references. While a root cannot be
+ * walked nothing is deleted, for "unreadable" is not "unneeded": the blocks stay, and are withheld from others.
  */
 import type { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
@@ -43,7 +43,7 @@ export function assertRemovable (found: readonly Found[], force: boolean): void 
 export async function removeContent (library: Library, found: Found, force: boolean): Promise<void> {
   const { realm, record } = found
   assertRemovable([found], force)
-  const { blocks, records } = library.realms[realm]
+  const { blocks, records, withheld } = library.realms[realm]
   const doomed = await distinctBlocks(blocks, record.root)
   if (realm === 'own') {
     const digests = [...doomed.values()].map(cid => cid.multihash.bytes)
@@ -52,9 +52,10 @@ export async function removeContent (library: Library, found: Found, force: bool
   }
   using sweep = library.births[realm].beginSweep()
   await records.remove(record.root)
-  if (!await spareNeeded(doomed, blocks, records)) return
+  const isSure = await spareNeeded(doomed, blocks, records)
   for (const [key, cid] of doomed) {
-    if (sweep.isSafe(key)) await blocks.delete(cid)
+    if (isSure) await blocks.delete(cid, () => !sweep.isSafe(key))
+    else if (sweep.isSafe(key)) withheld.add(cid.multihash.bytes, 'removed')
   }
   await blocks.flush()
 }
@@ -70,17 +71,17 @@ async function distinctBlocks (blocks: BlockStore, root: CID): Promise<Map<strin
 
 /** Takes out of `doomed` whatever the remaining records reach. @returns false if a root could not be walked whole */
 async function spareNeeded (doomed: Map<string, CID>, blocks: BlockStore, records: RecordStore): Promise<boolean> {
+  let isSure = true
   let cursor: string | undefined
   do {
     const page = records.list({ limit: PAGE, ...(cursor === undefined ? {} : { cursor }) })
     for (const { root } of page.items) {
       const walk = await walkLocal(blocks, root)
-      if (!walk.done) return false
+      isSure &&= walk.done
       for (const cid of walk.nodes) doomed.delete(blockKey(cid))
       for (const { cid } of walk.leaves) doomed.delete(blockKey(cid))
-      if (doomed.size === 0) return true
     }
     cursor = page.cursor
-  } while (cursor !== undefined)
-  return true
+  } while (cursor !== undefined && doomed.size > 0)
+  return isSure
 }

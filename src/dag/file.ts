@@ -3,6 +3,7 @@
  * step, so that a lying node ends the read instead of shifting bytes.
  */
 import type { CID } from 'multiformats/cid'
+import { Turns } from '../lib/turns.ts'
 import type { VerifiedBlock } from '../model/block.ts'
 import { IDENTITY_CODE } from '../model/content-id.ts'
 import { verifyBlock } from '../model/block.ts'
@@ -47,8 +48,11 @@ export async function getNode (get: GetBlock, cid: CID, options: AbortOptions): 
 /** Verified bytes of a file in order. Memory: a few blocks. @throws IS_DIRECTORY · INTEGRITY for lying sizes */
 export async function * readFile (get: GetBlock, root: DagNode, range: ByteRange, options: AbortOptions): AsyncGenerator<Uint8Array> {
   const ahead: Promise<Uint8Array>[] = []
+  let last: { readonly cid: CID, readonly bytes: Promise<Uint8Array> } | undefined
   for await (const piece of filePieces(get, root, range, options)) {
-    const bytes = loadPiece(get, piece, options)
+    // A run of the same leaf (zeros, mostly) is read and hashed once.
+    if (piece.inline !== undefined || last?.cid.equals(piece.cid) !== true) last = { cid: piece.cid, bytes: loadPiece(get, piece, options) }
+    const bytes = last.bytes.then(all => cut(all, piece))
     bytes.catch(() => {}) // reported when its turn comes
     ahead.push(bytes)
     if (ahead.length > READ_AHEAD_BLOCKS) yield await (ahead.shift() as Promise<Uint8Array>)
@@ -59,7 +63,13 @@ export async function * readFile (get: GetBlock, root: DagNode, range: ByteRange
 /** The pieces of a file that hold a range, in order. Reads nodes, no leaves. */
 export async function * filePieces (get: GetBlock, root: DagNode, range: ByteRange, options: AbortOptions): AsyncGenerator<Piece> {
   const to = Math.min(fileSize(root), range.length === undefined ? Infinity : range.offset + range.length)
-  if (range.offset < to) yield * pieces(get, root, 0, { from: range.offset, to }, 0, options)
+  if (range.offset >= to) return
+  // Five blocks may unfold into 900 million pieces.
+  const turns = new Turns()
+  for await (const piece of pieces(get, root, 0, { from: range.offset, to }, 0, options)) {
+    await turns.step(options)
+    yield piece
+  }
 }
 
 interface Span { readonly from: Bytes, readonly to: Bytes }
@@ -83,8 +93,11 @@ async function * pieces (get: GetBlock, node: DagNode, start: Bytes, want: Span,
   }
 }
 
-async function loadPiece (get: GetBlock, { cid, inline, size, from, to }: Piece, options: AbortOptions): Promise<Uint8Array> {
-  const bytes = inline ?? (await loadBlock(get, cid, options)).bytes
+async function loadPiece (get: GetBlock, { cid, inline }: Piece, options: AbortOptions): Promise<Uint8Array> {
+  return inline ?? (await loadBlock(get, cid, options)).bytes
+}
+
+function cut (bytes: Uint8Array, { cid, size, from, to }: Piece): Uint8Array {
   if (bytes.byteLength !== size) throw new BadDagError(cid, `its parent claims ${size} bytes, it has ${bytes.byteLength}`)
   return bytes.subarray(from, to)
 }

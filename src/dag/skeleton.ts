@@ -8,6 +8,7 @@
 import type { CID } from 'multiformats/cid'
 import { blockKey, IDENTITY_CODE } from '../model/content-id.ts'
 import { KithError } from '../errors.ts'
+import { Turns } from '../lib/turns.ts'
 import type { Bytes } from '../model/units.ts'
 import { BadDagError, isNodeCid, parseNode, type DagNode } from './node.ts'
 import type { VerifiedBlock } from '../model/block.ts'
@@ -95,10 +96,12 @@ export class SkeletonWalk {
 /** Walks as far as the nodes can be read; `done` of the result tells whether that was all. */
 export async function walkLocal (blocks: { get(cid: CID): Promise<VerifiedBlock | undefined> }, root: CID): Promise<SkeletonWalk> {
   const walk = new SkeletonWalk(root)
+  const turns = new Turns()
   while (walk.next !== undefined) {
     const block = await blocks.get(walk.next)
     if (block === undefined) break
     walk.accept(block)
+    await turns.step({})
   }
   return walk
 }

@@ -26,6 +26,7 @@ export async function serveDag(ask: DagAsk, view: ServedContent, out: AnswerWrit
   if (root === undefined) return { status: 'not-found' }
   const known = await sendSkeleton(root, ask.skipNodes, view, out, cache)
   if (known === undefined) return { status: 'not-found' }
+  if (isNodeCid(root)) await out.flush() // the asker verifies the skeleton while the first leaf is being read
   const complete = await sendBlocks(out, view, FRAME.LEAF, wantedLeaves(known.leaves, ask.leaves), 'skip')
   return { status: complete && known.complete ? 'ok' : 'partial' }
 }

@@ -55,15 +55,17 @@ export function toV1 (cid: CID): CID {
   return cid.version === 1 ? cid : CID.createV1(cid.code, cid.multihash)
 }
 
+/** Control characters (C0, DEL, C1) and those that turn the direction of text: a name must look like what it is. */
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
+const UNSAFE_CHARACTERS = /[/\\\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/
+
 /**
- * A name that may become a file on disk: not empty, `.` or `..`; without `/`, `\`, NUL, control characters;
- * at most 255 bytes.
+ * A name that may become a file on disk: not empty, `.` or `..`; without `/`, `\`, control or direction characters;
+ * well-formed, and at most 255 bytes.
  */
 export function isSafeName (name: string): boolean {
   if (name === '' || name === '.' || name === '..') return false
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (/[/\\\u0000-\u001f\u007f]/.test(name)) return false
-  return fromString(name).byteLength <= 255
+  return name.isWellFormed() && !UNSAFE_CHARACTERS.test(name) && fromString(name).byteLength <= 255
 }
 
 /**

@@ -21,7 +21,8 @@ export interface BlockStore {
   put(block: VerifiedBlock, options?: AbortOptions): Promise<boolean>
   /** When it returns, everything put before survives power loss. */
   flush(): Promise<void>
-  delete(cid: CID): Promise<void>
+  /** `unless` is asked at the last moment, in the same turn in which the block goes. */
+  delete(cid: CID, unless?: () => boolean): Promise<void>
   /** Multihash bytes of every block, in no order; a snapshot is not promised. */
   keys(options?: AbortOptions): AsyncIterable<Uint8Array>
   usage(): StoreUsage

@@ -52,11 +52,24 @@ export interface Remembered {
   has(digest: Uint8Array): boolean
 }
 
+/**
+ * Blocks that are in the store but must not be served to others: `unborn` ones belong to puts that are not acknowledged
+ * (a store deletes them when it is opened after a crash), `removed` ones could not be deleted yet.
+ * Changes are durable no later than whatever is put or deleted after them; look-ups cost no I/O.
+ */
+export interface Withheld {
+  add(multihash: Uint8Array, reason: 'unborn' | 'removed'): void
+  /** Without effect for others. */
+  release(multihash: Uint8Array): void
+  has(multihash: Uint8Array): boolean
+}
+
 /** What a realm is to the rest of Kith. One writer; closing flushes. */
 export interface RealmStore extends AsyncDisposable {
   readonly blocks: BlockStore
   readonly records: RecordStore
   readonly remembered: Remembered
+  readonly withheld: Withheld
   /** Blocks found corrupt since start; an operator's health condition. */
   corruptCount(): number
 }

@@ -203,7 +203,7 @@ export class Ladder {
     if (failure !== undefined) {
       this.#ended(running, failure.outcome, failure.message)
     } else if (this.#running.delete(running)) {
-      this.#book(running, 'fault', toKithError(error).message)
+      this.#book(running, 'cancelled', toKithError(error).message) // trouble of this node is nobody else's fault
       this.#settle(toKithError(error))
     }
   }

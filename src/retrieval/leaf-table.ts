@@ -1,5 +1,6 @@
 /** Which leaves of a DAG are wanted, which are here, and which are missing: indexes in the order of the skeleton. */
 import type { CID } from 'multiformats/cid'
+import { Turns } from '../lib/turns.ts'
 import type { SkeletonWalk } from '../dag/skeleton.ts'
 import type { Bytes } from '../model/units.ts'
 import type { LeafRange } from '../ports/exchange.ts'
@@ -42,7 +43,9 @@ export class LeafTable {
   /** Looks for newly named leaves in the store. @returns bytes found */
   async check (store: { has(cid: CID): Promise<boolean> }): Promise<Bytes> {
     let found = 0
+    const turns = new Turns()
     while (this.isChosen && this.#checked < this.#walk.leaves.length) {
+      await turns.step({})
       const index = this.#checked
       const leaf = this.#walk.leaves[index]
       if (leaf === undefined) break

@@ -6,9 +6,10 @@ import type { CID } from 'multiformats/cid'
 import { readFile } from '../dag/file.ts'
 import { KithError, toKithError } from '../errors.ts'
 import { abortable } from '../lib/deadline.ts'
+import { BLOCK_BYTES_MAX } from '../model/block.ts'
 import { Sha256 } from '../model/sha256.ts'
 import type { Attempt, BytesByStage, SourceId } from '../model/source.ts'
-import type { Ms } from '../model/units.ts'
+import { GIB, type Bytes, type Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ladder } from './ladder.ts'
 import type { DagSession } from './session.ts'
@@ -21,6 +22,14 @@ export interface RetrievalReport {
   readonly firstByteMs: Ms
   readonly sha256?: Uint8Array
 }
+
+/**
+ * Content up to this size is always hashed as a whole. Above it only if its distinct blocks make up a fair part of
+ * it: a few blocks may unfold into petabytes, and hashing those would keep this node busy for years. Bytes.
+ */
+const UNFOLDED_BYTES_MAX = GIB
+/** How many times over its distinct bytes a large content may unfold and still be hashed. */
+const UNFOLDING_MAX = 16
 
 export const NO_BYTES_YET: BytesByStage = { local: 0, peer: 0, proxy: 0, ipfs: 0, gateway: 0 }
 
@@ -41,6 +50,7 @@ export class Retrieval {
   readonly #init: RetrievalInit
   readonly #clock: Clock
   readonly #hash: Promise<Uint8Array | undefined>
+  readonly #stopHash = new AbortController()
   /** A hostile tree may unfold for hours: reading it ends with the retrieval. */
   readonly #stopHashing = new AbortController()
 
@@ -63,6 +73,7 @@ export class Retrieval {
     } catch (error) {
       const failure = this.#withAttempts(toKithError(error))
       this.#stopHashing.abort(failure)
+      this.#stopHash.abort(failure)
       session.fail(failure)
       throw failure
     }
@@ -101,6 +112,7 @@ export class Retrieval {
     if (session.want.kind !== 'all') return undefined
     const root = session.rootNode ?? await rootOf(session)
     if (root.kind !== 'file' && root.kind !== 'raw') return undefined
+    if (root.size > UNFOLDED_BYTES_MAX && await isMostlyRepeats(session, root.size)) return undefined
     const hash = new Sha256()
     for await (const bytes of readFile(async (cid, options) => await session.get(cid, options), root, { offset: 0 }, this.#stopHashing)) hash.update(bytes)
     return hash.digest()
@@ -116,6 +128,12 @@ export async function rootOf (session: DagSession): Promise<NonNullable<DagSessi
     await change
   }
   return session.rootNode
+}
+
+/** Known as soon as the skeleton is, long before the leaves. */
+async function isMostlyRepeats (session: DagSession, size: Bytes): Promise<boolean> {
+  while (!session.hasSkeleton && session.failure === undefined) await session.changed()
+  return size > UNFOLDING_MAX * session.blockCount * BLOCK_BYTES_MAX
 }
 
 function mostBytes (attempts: readonly Attempt[]): SourceId {

@@ -10,6 +10,7 @@ import { isNodeCid, parseNode, type DagNode } from '../dag/node.ts'
 import { SkeletonWalk } from '../dag/skeleton.ts'
 import { KithError } from '../errors.ts'
 import { abortable } from '../lib/deadline.ts'
+import { Turns } from '../lib/turns.ts'
 import { deferred, type Deferred } from '../lib/deferred.ts'
 import { verifyBlock, type VerifiedBlock } from '../model/block.ts'
 import { blockKey, IDENTITY_CODE } from '../model/content-id.ts'
@@ -81,6 +82,8 @@ export class DagSession {
   get done (): Promise<void> { return this.#done.promise }
   /** Distinct blocks known so far; all of them once {@link done}. */
   get blockCount (): number { return this.#walk.nodes.length + this.#walk.leaves.length }
+  /** Every node is here, so every leaf is named. */
+  get hasSkeleton (): boolean { return this.#walk.done }
   get skeletonNodes (): number { return this.#walk.nodes.length }
 
   /** Resolves at the next change: something accepted, finished or failed. */
@@ -138,7 +141,7 @@ export class DagSession {
       if (stored !== undefined) return stored
     } while (before !== this.progress) // it may have come in while the store was asked
     if (this.#error !== undefined) throw this.#error
-    if (this.#isDone) throw new KithError('UNAVAILABLE', `block ${cid.toString()} was here and is gone, or was never part of what was asked for; ask for the content again`)
+    if (this.#isDone) throw notComing(cid)
     const key = blockKey(cid)
     const waiter = this.#waiting.get(key) ?? deferred<VerifiedBlock>()
     this.#waiting.set(key, waiter)
@@ -197,7 +200,9 @@ export class DagSession {
   }
 
   async #advance (): Promise<void> {
+    const turns = new Turns()
     while (true) {
+      await turns.step({})
       const next = this.#walk.next
       if (next === undefined) return
       const block = await this.#store.get(next)
@@ -236,6 +241,8 @@ export class DagSession {
 
   #finish (): void {
     this.#isDone = true
+    for (const waiter of this.#waiting.values()) waiter.reject(notComing(this.root))
+    this.#waiting.clear()
     this.#done.resolve()
     this.#announce()
   }
@@ -245,4 +252,8 @@ export class DagSession {
     this.#change = deferred<void>()
     change.resolve()
   }
+}
+
+function notComing (cid: CID): KithError {
+  return new KithError('UNAVAILABLE', `block ${cid.toString()} was here and is gone, or was never part of what was asked for; ask for the content again`)
 }

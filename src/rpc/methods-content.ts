@@ -110,10 +110,10 @@ export const contentMethods = {
         signal,
         ...(onProgress === undefined ? {} : { onProgress })
       })
-      if (data === undefined || data.byteLength > INLINE_BYTES_MAX) return report
-      if (data.byteLength > ROOMY_BYTES_MIN) await context.room()
+      if (data === undefined || data.size > INLINE_BYTES_MAX) return report
+      if (data.size > ROOMY_BYTES_MIN) await context.room()
       signal.throwIfAborted()
-      return { ...report, data: encodeInline(data) }
+      return { ...report, data: encodeInline(await data.read()) }
     }
   }),
 

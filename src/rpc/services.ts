@@ -71,6 +71,12 @@ export interface GetReport {
   readonly firstByteMs: Ms
 }
 
+/** Bytes small enough for a JSON answer, read only when the client has room for them. */
+export interface InlineData {
+  readonly size: Bytes
+  read(): Promise<Uint8Array>
+}
+
 export interface Progress {
   readonly bytes: Bytes
   readonly total?: Bytes
@@ -118,7 +124,7 @@ export interface ContentServices {
   get(
     params: GetParams & { readonly path?: string },
     options: ProgressOptions
-  ): Promise<GetReport & { readonly data?: Uint8Array; readonly path?: string }>
+  ): Promise<GetReport & { readonly data?: InlineData; readonly path?: string }>
   /** For HTTP and streaming clients. Throws IS_DIRECTORY never: the caller looks at `kind`. */
   open(params: GetParams, options: ProgressOptions): Promise<OpenedContent>
   stat(content: ContentParam, options?: AbortOptions): Promise<StatResult>

@@ -35,6 +35,8 @@ export interface ContentAccessComponents {
 
 export interface ContentAccessInit {
   readonly unconfirmedBytes: Bytes
+  /** Largest file fetched as a whole; Infinity or 0: unlimited. */
+  readonly maxFileSize: Bytes
 }
 
 /** A root (or what a path below it names), ready to be read. */
@@ -120,9 +122,16 @@ export class ContentAccess {
     stored.catch(() => {}) // the root or a read fails with the same error, or the caller waits for it
     void tellProgress(retrieval, options)
     const node = await Promise.race([rootOf(retrieval.session), stored.then(async () => await rootOf(retrieval.session))])
+    if (want.kind === 'all') this.#assertNotTooLarge(node)
     // A session for the root alone brings nothing else: whatever is read below it is asked for on its own.
     const get: GetBlock = want.kind === 'root' ? this.getter(target) : async (cid, opts) => await retrieval.session.get(cid, opts)
     return { root: target.root, node, record: undefined, get, report: stored, reportSoFar: () => retrieval.reportSoFar() }
+  }
+
+  /** Told before the leaves are fetched. The caller ends the retrieval. */
+  #assertNotTooLarge ({ size }: DagNode): void {
+    const limit = this.#init.maxFileSize
+    if (limit > 0 && size > limit) throw new KithError('TOO_LARGE', `the content has ${size} bytes, more than limits.maxFileSize (${limit} bytes)`, { limit, size })
   }
 
   /** Above one block no byte leaves before the whole has hashed: a mapping from hash to root is only a claim. */

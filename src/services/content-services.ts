@@ -57,15 +57,22 @@ export function contentServices (parts: ContentServicesComponents): ContentServi
     has: async (content, options = {}) => ({ local: await hasLocal(library, parseContent(content), options) }),
     ls: async (content, options) => await ls(access, content, options),
     list: async params => await list(library, params),
-    rm: async ({ content, force }) => {
-      const found = recordsToRemove(library, parseContent(content))
-      assertRemovable(found, force ?? false)
-      for (const each of found) await removeContent(library, each, force ?? false)
-      if (found.some(({ realm }) => realm === 'public')) parts.publicChanged()
-      return { removed: found.length > 0 }
-    },
+    rm: async ({ content, force }) => await rm(parts, content, force ?? false),
     privacy: async content => ({ ...await classifier.classify(parseContent(content)), toldTo: [] })
   }
+}
+
+async function rm ({ library, publicChanged }: ContentServicesComponents, content: ContentParam, force: boolean): Promise<{ removed: boolean }> {
+  const ref = parseContent(content)
+  const [known] = recordsToRemove(library, ref)
+  if (known === undefined) return { removed: false }
+  return await library.inTurn(known.record.root, async () => {
+    const found = recordsToRemove(library, ref)
+    assertRemovable(found, force)
+    for (const each of found) await removeContent(library, each, force)
+    if (found.some(({ realm }) => realm === 'public')) publicChanged()
+    return { removed: found.length > 0 }
+  })
 }
 
 async function get (parts: ContentServicesComponents, params: GetParams & { readonly path?: string }, options: ProgressOptions): ReturnType<ContentServices['get']> {
@@ -92,7 +99,7 @@ async function getWithin (parts: ContentServicesComponents, params: GetParams & 
     return { ...summary, path: params.path }
   }
   const length = Math.min(span.length ?? Infinity, Math.max(0, fileSize(opened.node) - span.offset))
-  return length > INLINE_BYTES_MAX ? summary : { ...summary, data: await collect(readOpened(opened, span, within)) }
+  return length > INLINE_BYTES_MAX ? summary : { ...summary, data: { size: length, read: async () => await collect(readOpened(opened, span, within)) } }
 }
 
 /**
@@ -103,7 +110,10 @@ async function open (parts: ContentServicesComponents, params: GetParams, option
   const stop = new AbortController()
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
   const isPart = params.offset !== undefined || params.length !== undefined
-  const opened = await parts.access.open(params, isPart ? { kind: 'root' } : { kind: 'all' }, { ...options, signal })
+  const opened = await parts.access.open(params, isPart ? { kind: 'root' } : { kind: 'all' }, { ...options, signal }).catch((error: unknown) => {
+    stop.abort(error) // what was refused is not fetched any further
+    throw error
+  })
   const { record, node } = opened
   if (!isPart || record !== undefined) watch(parts, opened)
   return {

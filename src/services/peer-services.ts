@@ -23,7 +23,13 @@ export function peerServices (parts: PeerServicesComponents): PeerServices {
   const latency = new Map<string, Ms>()
   const forget = (peer: string): void => { latency.delete(peer) }
   network.on({ disconnected: forget })
-  const resolve = (peer: string): string => peer.startsWith('did:') ? parts.peerOf(peer) : peer
+  const resolve = (peer: string): string => {
+    try {
+      return peer.startsWith('did:') ? parts.peerOf(peer) : parts.peerOf(parts.didOf(peer))
+    } catch (error) {
+      throw new KithError('INVALID_PARAMS', `"${peer}" is neither a PeerId (12D3Koo…) nor a DID (did:key:z6Mk…)`, { peer }, { cause: error })
+    }
+  }
   return {
     list: async params => page(network.peers().map(peer => infoOf(parts, peer, latency.get(peer.peer) ?? null)), params),
     connect: async (address, options) => {
@@ -57,7 +63,7 @@ function infoOf (parts: PeerServicesComponents, { peer, addresses, relayed, prot
 
 function connected (network: Network, peer: string): string {
   if (network.isConnected(peer)) return peer
-  throw new KithError('NOT_FOUND', `${peer} is not connected. kith peers shows who is; kith peers connect ADDRESS connects.`, { peer, attempts: [] })
+  throw new KithError('UNAVAILABLE', `${peer} is not connected. kith peers shows who is; kith peers connect ADDRESS connects.`, { peer })
 }
 
 function page (items: PeerInfo[], { cursor, limit }: { readonly cursor?: string, readonly limit?: number }): { items: PeerInfo[], cursor?: string } {

@@ -329,7 +329,7 @@ describe('content over the socket of a daemon', () => {
     })
 
     it('refuses to put what is neither file nor folder, what does not exist, and two things at once', async () => {
-      for (const params of [{ path: at('tree/link') }, { path: at('no such file') }, { path: '/dev/null' }, { data: '', path: at('a') }, {}, { data: 'not base64!' }, { entries: [{ path: '../x', data: '' }] }]) {
+      for (const params of [{ path: at('tree/link') }, { path: at('no such file') }, { path: '/dev/null' }, { data: '', path: at('a') }, {}, { data: 'not base64!' }, { entries: [{ path: '../x', data: '' }] }, { entries: [{ path: 'a', data: '' }, { path: 'a/b', data: '' }] }, { entries: [{ path: 'a/b', data: '' }, { path: 'a', data: '' }] }]) {
         assert.equal((await rejection(daemon.client.request('content.put', params))).kind.rpc, -32602, JSON.stringify(params))
       }
     })

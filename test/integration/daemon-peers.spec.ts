@@ -5,6 +5,7 @@ import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { abortable } from '../../src/lib/deadline.ts'
+import { bomb } from '../support/dag-nodes.ts'
 import { addressOf, patterned } from './exchange-support.ts'
 import { base64, hashOfFile, http, MIB, rejection, startPair, startWitness, writeBig, type Witness } from './daemon-support.ts'
 
@@ -199,6 +200,25 @@ describe('a transfer that is given up', () => {
   it('ends at the peer when an HTTP reader leaves', async () => {
     const stream = await daemon.client.get(content)
     stream.close()
+    await left
+  })
+
+  it('ends at its deadline although five blocks unfold for hours, and holds up nobody meanwhile', async () => {
+    for (const kind of ['file', 'directory'] as const) {
+      const { root, blocks } = bomb(kind)
+      for (const block of blocks) witness.content.put(block)
+      witness.content.gate = async () => {}
+      const path = join(daemon.home, `never-${kind}`)
+      const [error] = await Promise.all([rejection(daemon.client.call('content.get', { content: root.toString(), deadline: 1, path })), daemon.client.call('daemon.version', {})])
+      assert.equal(error.code, 'TIMEOUT')
+      await daemon.client.call('daemon.version', {})
+    }
+  })
+
+  it('is refused before its leaves are fetched when it is larger than limits.maxFileSize', async () => {
+    await using small = await DaemonProcess.start({ set: ['limits.maxFileSize=10MiB'] })
+    await small.client.call('peers.connect', { address: addressOf(witness.host) })
+    for (const error of [await rejection(small.client.call('content.get', { content })), await rejection(small.client.get(content))]) assert.equal(error.code, 'TOO_LARGE')
     await left
   })
 

@@ -120,7 +120,7 @@ export function fakeContent({ fake, events, hangs, abortions }: ContentParts): C
         throw new KithError('IS_DIRECTORY', 'this content is a directory: give a path')
       const item = find(params.content)
       const part = item.bytes.subarray(params.offset ?? 0, (params.offset ?? 0) + (params.length ?? item.bytes.byteLength))
-      if (path === undefined) return { ...reportOf(item), data: part }
+      if (path === undefined) return { ...reportOf(item), data: { size: part.byteLength, read: async () => part } }
       await writeFile(path, part, { flag: 'wx' })
       return { ...reportOf(item), path }
     },

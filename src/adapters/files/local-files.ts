@@ -38,8 +38,10 @@ export const localFiles: LocalFiles = {
 }
 
 async function * read (path: string, options: AbortOptions): AsyncGenerator<Uint8Array> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => { throw cannotRead(path, error) })
+  // Opening a pipe that nobody writes to would wait for ever, on one of the few threads all disk work shares.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => { throw cannotRead(path, error) })
   try {
+    if (!(await handle.stat()).isFile()) throw new KithError('INVALID_PARAMS', `cannot read "${path}": it is not a plain file`, { path })
     let left = (await handle.stat()).size
     while (true) {
       options.signal?.throwIfAborted()
@@ -69,6 +71,11 @@ async function * walk (root: string, below: string, options: AbortOptions): Asyn
   for (const entry of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
     options.signal?.throwIfAborted()
     const path = below === '' ? entry.name : `${below}/${entry.name}`
+    // A name that is not UTF-8 reads with a replacement character and cannot be opened by what was read.
+    if (entry.name.includes('\ufffd')) {
+      yield { path, kind: 'other' }
+      continue
+    }
     yield { path, kind: kindOf(entry) }
     if (entry.isDirectory()) yield * walk(root, path, options)
   }

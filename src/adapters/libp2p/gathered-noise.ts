@@ -14,19 +14,22 @@ export function gatheredNoise(): (components: NoiseComponents) => ConnectionEncr
     const secureInbound = encrypter.secureInbound.bind(encrypter)
     const secureOutbound = encrypter.secureOutbound.bind(encrypter)
     encrypter.secureInbound = async (connection, options) => {
-      gather(connection)
+      gatherWrites(connection)
       return await secureInbound(connection, options)
     }
     encrypter.secureOutbound = async (connection, options) => {
-      gather(connection)
+      gatherWrites(connection)
       return await secureOutbound(connection, options)
     }
     return encrypter
   }
 }
 
-/** The TCP transport keeps the socket it speaks through in its connection; other transports have none to gather at. */
-function gather(connection: object): void {
+/**
+ * From now on the socket of a connection sends at the end of a turn. The TCP transport keeps its socket in the
+ * connection; what other transports make is left as it is.
+ */
+export function gatherWrites(connection: object): void {
   if (!('socket' in connection) || !(connection.socket instanceof Socket)) return
   const { socket } = connection
   const write: (chunk: Uint8Array) => boolean = socket.write.bind(socket)

@@ -6,7 +6,7 @@ import { blockKey, hex } from '../../model/content-id.ts'
 import type { Bytes, Ms } from '../../model/units.ts'
 import type { BlockStore, StoreUsage } from '../../ports/block-store.ts'
 import type { AbortOptions } from '../../ports/options.ts'
-import type { ContentRecord, RealmStore, RecordPage, RecordStore, Remembered } from '../../ports/record-store.ts'
+import type { ContentRecord, RealmStore, RecordPage, RecordStore, Remembered, Withheld } from '../../ports/record-store.ts'
 
 /** Most records of one page. */
 const PAGE_MAX = 1000
@@ -22,6 +22,7 @@ export function memoryRealmStore(init: MemoryRealmStoreInit = {}): RealmStore {
     blocks,
     records: new MemoryRecordStore(),
     remembered: new MemoryRemembered(),
+    withheld: new MemoryWithheld(),
     corruptCount: () => blocks.corruptCount,
     async [Symbol.asyncDispose]() {}
   }
@@ -78,9 +79,9 @@ class MemoryBlockStore implements BlockStore {
 
   async flush(): Promise<void> {}
 
-  async delete(cid: CID): Promise<void> {
+  async delete(cid: CID, unless: () => boolean = () => false): Promise<void> {
     const stored = this.#blocks.get(blockKey(cid))
-    if (stored === undefined) return
+    if (stored === undefined || unless()) return
     this.#blocks.delete(blockKey(cid))
     this.#bytes -= stored.bytes.byteLength
   }
@@ -149,6 +150,22 @@ class MemoryRemembered implements Remembered {
 
   has(digest: Uint8Array): boolean {
     return this.#digests.has(hex(digest))
+  }
+}
+
+class MemoryWithheld implements Withheld {
+  readonly #held = new Set<string>()
+
+  add(multihash: Uint8Array): void {
+    this.#held.add(hex(multihash))
+  }
+
+  release(multihash: Uint8Array): void {
+    this.#held.delete(hex(multihash))
+  }
+
+  has(multihash: Uint8Array): boolean {
+    return this.#held.has(hex(multihash))
   }
 }
 

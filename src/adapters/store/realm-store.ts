@@ -4,11 +4,14 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { CID } from 'multiformats/cid'
+import { decode } from 'multiformats/hashes/digest'
+import { RAW_CODEC } from '../../model/content-id.ts'
 import type { Bytes } from '../../model/units.ts'
 import type { BlockStore } from '../../ports/block-store.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
-import type { RealmStore, RecordStore, Remembered } from '../../ports/record-store.ts'
+import type { RealmStore, RecordStore, Remembered, Withheld } from '../../ports/record-store.ts'
 import type { Change } from './apply-changes.ts'
 import { Compactor } from './compactor.ts'
 import { IndexDb } from './index-db.ts'
@@ -16,6 +19,7 @@ import { SegmentBlockStore } from './segment-block-store.ts'
 import { listSegments, SegmentFiles, syncDirectory, type OpenFile } from './segment-files.ts'
 import { SqliteRecordStore } from './sqlite-record-store.ts'
 import { SqliteRemembered } from './sqlite-remembered.ts'
+import { SqliteWithheld } from './sqlite-withheld.ts'
 import { openError } from './store-error.ts'
 import { StoreWriter } from './store-writer.ts'
 
@@ -64,7 +68,9 @@ async function open(components: RealmStoreComponents, init: RealmStoreInit): Pro
       open: components.openFile,
       segmentBytes: init.segmentBytes
     })
-    return new DiskRealmStore(components, init, index, segments)
+    const store = new DiskRealmStore(components, init, index, segments)
+    await store.recover()
+    return store
   } catch (error) {
     index.close()
     throw error
@@ -75,6 +81,8 @@ class DiskRealmStore implements RealmStore {
   readonly blocks: BlockStore
   readonly records: RecordStore
   readonly remembered: Remembered
+  readonly withheld: Withheld
+  readonly #withheld: SqliteWithheld
   readonly #blocks: SegmentBlockStore
   readonly #records: SqliteRecordStore
   readonly #writer: StoreWriter
@@ -95,9 +103,21 @@ class DiskRealmStore implements RealmStore {
     this.blocks = this.#blocks
     this.records = this.#records
     this.remembered = new SqliteRemembered({ index, writer }, { realm: init.realm })
+    this.#withheld = new SqliteWithheld({ index, writer })
+    this.withheld = this.#withheld
     writer.onCommitted = changes => {
       if (changes.some(isRemoval)) void this.#compactor.run()
     }
+  }
+
+  /** Deletes what puts left that a crash had ended. Before anybody reads. */
+  async recover(): Promise<void> {
+    const unborn = this.#withheld.unborn()
+    for (const multihash of unborn) {
+      await this.#blocks.delete(CID.createV1(RAW_CODEC, decode(multihash)))
+      this.#withheld.release(multihash)
+    }
+    if (unborn.length > 0) await this.#writer.flush()
   }
 
   corruptCount(): number {

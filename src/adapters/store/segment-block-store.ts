@@ -86,10 +86,10 @@ export class SegmentBlockStore implements BlockStore {
   }
 
   /** Gone at once; the deletion is durable after {@link flush}. */
-  async delete(cid: CID): Promise<void> {
+  async delete(cid: CID, unless: () => boolean = () => false): Promise<void> {
     const multihash = cid.multihash.bytes
     while (!this.#parts.writer.hasRoom(0)) await this.#parts.writer.room({})
-    this.#drop('delete', multihash)
+    if (!unless()) this.#drop('delete', multihash)
   }
 
   async *keys(options: AbortOptions = {}): AsyncGenerator<Uint8Array> {

@@ -54,6 +54,8 @@ export class StoreWriter {
   #pendingBytes = 0
   #seq = 0
   #waiters: Waiter[] = []
+  /** Small changes that ride along with the next commit. */
+  #notes: ((index: IndexDb) => void)[] = []
   #roomWaiters: PromiseWithResolvers<void>[] = []
   #running: Promise<void> | undefined
   #cancelDelay: (() => void) | undefined
@@ -103,7 +105,7 @@ export class StoreWriter {
 
   /** When it returns, every change accepted before it is durable. */
   async flush(): Promise<void> {
-    if (this.#pending.size > 0) await this.commit(() => {})
+    if (this.#pending.size > 0 || this.#notes.length > 0) await this.commit(() => {})
   }
 
   /** Runs `apply` in the transaction that makes every earlier change durable, or after it. Undone if that fails. */
@@ -113,6 +115,13 @@ export class StoreWriter {
     this.#waiters.push({ seq: this.#seq, apply, resolve, reject })
     this.#kick()
     await promise
+  }
+
+  /** Runs `apply` in the transaction of the next commit, and again in the one after if that fails. */
+  withNext(apply: (index: IndexDb) => void): void {
+    this.#assertOpen()
+    this.#notes.push(apply)
+    this.#wake(COMMIT_DELAY_MS)
   }
 
   /** Ends the delay timer and waits for a running commit. */
@@ -163,10 +172,13 @@ export class StoreWriter {
     const durable = changes.length < this.#pending.size ? (changes.at(-1)?.seq ?? 0) : covered
     const places = await segments.append(changes.filter(change => change.kind === 'put'))
     const ready = this.#waiters.filter(waiter => waiter.seq <= durable)
+    const notes = this.#notes.length
     index.transaction(() => {
+      for (const note of this.#notes.slice(0, notes)) note(index)
       applyChanges(index, changes, places, segments.active, clock.now())
       for (const waiter of ready) waiter.apply(index)
     })
+    this.#notes.splice(0, notes)
     segments.committed()
     this.#settle(changes, ready)
   }

@@ -196,10 +196,11 @@ describe('Ladder', () => {
   it('ends the whole retrieval on trouble of this node, without blaming anybody else', async () => {
     const full = new KithError('QUOTA_EXCEEDED', 'the cache is full')
     const [other] = [new Puppet(clock, 'ipfs', 'i')]
-    const { ended } = climb(clock, [
+    const { ended, ladder } = climb(clock, [
       { stage: 'peer', delay: 0, hedgeDelay: 250, maxParallel: 1, candidates: [{ id: { stage: 'peer' }, claims: true, run: async () => { throw full } }] },
       rung('ipfs', 150, [other])])
     assert.equal(await ended, 'QUOTA_EXCEEDED')
     assert.equal(other.run, undefined)
+    assert.deepEqual(ladder.attempts.map(({ outcome }) => outcome), ['cancelled'])
   })
 })

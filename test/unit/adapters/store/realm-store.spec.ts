@@ -77,7 +77,7 @@ describe('a realm on disk, opened again', () => {
       await using store = await fixture.open()
       await store.blocks.put(blockOf('precious'))
     }
-    await truncate(fixture.path('segments', '000001.seg'), 20 * 1024 * 1024)
+    await truncate(fixture.path('segments', '000001.seg'), 28 * 1024 * 1024)
     await assert.rejects(fixture.open(), { code: 'START_FAILED', message: /older than the segments/ })
     await rm(fixture.path('index', 'index.db'))
     for (let round = 0; round < 2; round++)

@@ -84,6 +84,7 @@ export async function temporaryStore(init: Partial<RealmStoreInit> = {}): Promis
     blocks: store.blocks,
     records: store.records,
     remembered: store.remembered,
+    withheld: store.withheld,
     corruptCount: () => store.corruptCount(),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]()

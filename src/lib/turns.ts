@@ -13,8 +13,8 @@ export class Turns {
 
   /** To be awaited once a step. @throws the signal's reason */
   step ({ signal }: AbortOptions): Promise<void> | undefined {
-    if (performance.now() - this.#since < STRETCH_MS) return undefined
     signal?.throwIfAborted()
+    if (performance.now() - this.#since < STRETCH_MS) return undefined
     return new Promise(resolve => {
       setImmediate(() => {
         this.#since = performance.now()

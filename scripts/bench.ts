@@ -14,10 +14,19 @@ import { localGet, put } from './bench/socket.ts'
 import { transfer } from './bench/transfer.ts'
 
 const CASES: Readonly<Record<string, BenchCase>> = {
-  transfer, 'first-byte': firstByte, memory, help, 'small-blocks': smallBlocks, put, 'local-get': localGet, start
+  transfer,
+  'first-byte': firstByte,
+  memory,
+  help,
+  'small-blocks': smallBlocks,
+  put,
+  'local-get': localGet,
+  start
 }
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string', multiple: true }, help: { type: 'boolean' } } })
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean' }, json: { type: 'boolean' }, only: { type: 'string', multiple: true }, help: { type: 'boolean' } }
+})
 const names = values.only ?? Object.keys(CASES)
 const unknown = names.find(name => CASES[name] === undefined)
 if (values.help === true || unknown !== undefined) {
@@ -26,7 +35,12 @@ if (values.help === true || unknown !== undefined) {
   process.exit(unknown === undefined ? 0 : 2)
 }
 
-const settings = { quick: values.quick ?? false, say: (text: string): void => { if (process.stderr.isTTY) console.error(text) } }
+const settings = {
+  quick: values.quick ?? false,
+  say: (text: string): void => {
+    if (process.stderr.isTTY) console.error(text)
+  }
+}
 const lines: Line[] = []
 let failed = 0
 const startedAt = performance.now()
@@ -37,9 +51,23 @@ for (const name of names) {
 }
 const missed = lines.filter(line => line.met === false).length
 const seconds = Math.round((performance.now() - startedAt) / 1000)
-if (values.json === true) console.log(JSON.stringify({ node: process.version, platform: `${process.platform} ${process.arch}`, quick: settings.quick, seconds, missed, failed, lines }))
+if (values.json === true)
+  console.log(
+    JSON.stringify({
+      node: process.version,
+      platform: `${process.platform} ${process.arch}`,
+      quick: settings.quick,
+      seconds,
+      missed,
+      failed,
+      lines
+    })
+  )
 else if (failed > 0) console.log(`\n${failed} of ${names.length} cases failed (${seconds} s)`)
-else console.log(`\n${missed === 0 ? 'every target was met' : `${missed} of ${lines.filter(line => line.met !== undefined).length} targets were missed`} (${seconds} s, Node ${process.version})`)
+else
+  console.log(
+    `\n${missed === 0 ? 'every target was met' : `${missed} of ${lines.filter(line => line.met !== undefined).length} targets were missed`} (${seconds} s, Node ${process.version})`
+  )
 process.exitCode = missed === 0 && failed === 0 ? 0 : 1
 
 /** A case that breaks does not take the others with it. */

@@ -1,5 +1,7 @@
 /** Random files: content nobody has seen before, so that nothing is found in a cache. */
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +9,11 @@ import { join } from 'node:path'
 export const MIB = 1024 * 1024
 /** Written at once. Bytes. */
 const PIECE_BYTES = 8 * MIB
+
+/** What was measured before must not be written to the disk while something else is measured. */
+export async function settleDisk(): Promise<void> {
+  await once(spawn('sync', { stdio: 'ignore' }), 'exit')
+}
 
 export class Scratch implements AsyncDisposable {
   readonly path: string

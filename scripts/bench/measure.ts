@@ -69,7 +69,8 @@ function judge(
 
 export function printLine(line: Line): string {
   const verdict = line.met === undefined ? '    ' : line.met ? 'PASS' : 'MISS'
-  const reference = line.reference === undefined ? '' : `${figure(line.ratio ?? NaN)} × ${line.reference.name} (${figure(line.reference.value)})`
+  const reference =
+    line.reference === undefined ? '' : `${figure(line.ratio ?? NaN)} × ${line.reference.name} (${figure(line.reference.value)})`
   const value = `${figure(line.value)} ${line.unit}`
   return `${verdict}  ${line.name.padEnd(46)} ${value.padStart(15)}   ${reference.padEnd(46)} ${line.target ?? ''}`.trimEnd()
 }

@@ -55,7 +55,11 @@ async function putThere(home: string, path: string): Promise<string> {
   return cid
 }
 
-async function sample(pids: { readonly owner: number; readonly asker: number }, highest: { owner: number; asker: number }, signal: AbortSignal): Promise<void> {
+async function sample(
+  pids: { readonly owner: number; readonly asker: number },
+  highest: { owner: number; asker: number },
+  signal: AbortSignal
+): Promise<void> {
   while (!signal.aborted) {
     for (const side of ['owner', 'asker'] as const) highest[side] = Math.max(highest[side], (await resident(pids[side])).now)
     await delay(SAMPLE_MS, undefined, { signal }).catch(() => {}) // aborted: the transfer is over

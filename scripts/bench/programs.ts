@@ -25,14 +25,24 @@ export async function help({ quick, say }: BenchSettings): Promise<Line[]> {
       times.kith.push(await timed(node, [KITH, '--help']))
     }
     const reference = { name: 'node -e 0', value: median(times.bare) }
-    lines.push(absoluteLine({ case: 'help', name: `kith --help, Node ${version}`, value: median(times.kith), unit: 'ms', runs: times.kith, reference }, { atMost: HELP_TARGET_MS }))
+    lines.push(
+      absoluteLine(
+        { case: 'help', name: `kith --help, Node ${version}`, value: median(times.kith), unit: 'ms', runs: times.kith, reference },
+        { atMost: HELP_TARGET_MS }
+      )
+    )
   }
   return lines
 }
 
 export async function start({ quick, say }: BenchSettings): Promise<Line[]> {
   const runs = quick ? 1 : 3
-  const times: { readonly kith: number[]; readonly bare: number[]; readonly rss: number[]; readonly bareRss: number[] } = { kith: [], bare: [], rss: [], bareRss: [] }
+  const times: { readonly kith: number[]; readonly bare: number[]; readonly rss: number[]; readonly bareRss: number[] } = {
+    kith: [],
+    bare: [],
+    rss: [],
+    bareRss: []
+  }
   for (let run = 1; run <= runs; run++) {
     say(`start: run ${run} of ${runs}`)
     times.bare.push(await timed(process.execPath, ['-e', '0']))
@@ -43,8 +53,22 @@ export async function start({ quick, say }: BenchSettings): Promise<Line[]> {
     times.bareRss.push(Number(await output(process.execPath, ['-p', 'process.memoryUsage.rss()'])) / MIB)
   }
   return [
-    absoluteLine({ case: 'start', name: 'start of kithd until ready, new home', value: median(times.kith), unit: 'ms', runs: times.kith, reference: { name: 'node -e 0', value: median(times.bare) } }),
-    absoluteLine({ case: 'start', name: 'kithd at rest', value: median(times.rss), unit: 'MiB', runs: times.rss, reference: { name: 'bare Node', value: median(times.bareRss) } })
+    absoluteLine({
+      case: 'start',
+      name: 'start of kithd until ready, new home',
+      value: median(times.kith),
+      unit: 'ms',
+      runs: times.kith,
+      reference: { name: 'node -e 0', value: median(times.bare) }
+    }),
+    absoluteLine({
+      case: 'start',
+      name: 'kithd at rest',
+      value: median(times.rss),
+      unit: 'MiB',
+      runs: times.rss,
+      reference: { name: 'bare Node', value: median(times.bareRss) }
+    })
   ]
 }
 
@@ -66,7 +90,9 @@ async function timed(program: string, args: readonly string[]): Promise<number> 
 async function output(program: string, args: readonly string[]): Promise<string> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] })
   let text = ''
-  child.stdout.on('data', (chunk: Buffer) => { text += chunk.toString() })
+  child.stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString()
+  })
   await once(child, 'close')
   return text.trim()
 }

@@ -60,6 +60,10 @@ export class HeliaPair implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const peers = [this.#asker, this.#owner]
     await Promise.allSettled(peers.map(async peer => await peer.call('remove')))
-    await Promise.all(peers.map(async peer => { await peer[Symbol.asyncDispose]() }))
+    await Promise.all(
+      peers.map(async peer => {
+        await peer[Symbol.asyncDispose]()
+      })
+    )
   }
 }

@@ -21,18 +21,37 @@ export async function localGet({ quick, say }: BenchSettings): Promise<Line[]> {
   const { uri } = await daemon.client.call('content.put', { data: randomBytes(SMALL_BYTES).toString('base64') })
   const bare = await LineClient.open(echoPath)
   const lines: Line[] = []
-  for (const [inFlight, target] of [[1, 3_000], [64, 15_000]] as const) {
+  for (const [inFlight, target] of [
+    [1, 3_000],
+    [64, 15_000]
+  ] as const) {
     const calls = (quick ? 500 : 5_000) * (inFlight === 1 ? 1 : 3)
     const rates: { readonly kith: number[]; readonly bare: number[] } = { kith: [], bare: [] }
     for (let run = 0; run <= RUNS; run++) {
       say(`local-get: ${inFlight} in flight, run ${run}${run === 0 ? ' (warm-up)' : ''}`)
-      const reference = await callRate(calls, inFlight, async () => { await bare.call('get', { content: uri }) })
-      const kith = await callRate(calls, inFlight, async () => { await daemon.client.call('content.get', { content: uri }) })
+      const reference = await callRate(calls, inFlight, async () => {
+        await bare.call('get', { content: uri })
+      })
+      const kith = await callRate(calls, inFlight, async () => {
+        await daemon.client.call('content.get', { content: uri })
+      })
       if (run === 0) continue
       rates.bare.push(reference)
       rates.kith.push(kith)
     }
-    lines.push(absoluteLine({ case: 'local-get', name: `content.get of 1 KiB, local, ${inFlight} in flight`, value: median(rates.kith), unit: 'calls/s', runs: rates.kith, reference: { name: 'bare JSON lines', value: median(rates.bare) } }, { atLeast: target, later: true }))
+    lines.push(
+      absoluteLine(
+        {
+          case: 'local-get',
+          name: `content.get of 1 KiB, local, ${inFlight} in flight`,
+          value: median(rates.kith),
+          unit: 'calls/s',
+          runs: rates.kith,
+          reference: { name: 'bare JSON lines', value: median(rates.bare) }
+        },
+        { atLeast: target, later: true }
+      )
+    )
   }
   bare.close()
   return lines
@@ -43,21 +62,40 @@ export async function put({ quick, say }: BenchSettings): Promise<Line[]> {
   await using scratch = await Scratch.make()
   await using daemon = await DaemonProcess.start()
   const lines: Line[] = []
-  const sizes = [[4096, '4 KiB', 1, 200], [4096, '4 KiB', 64, 2_000], [MIB, '1 MiB', 1, 32]] as const
+  const sizes = [
+    [4096, '4 KiB', 1, 200],
+    [4096, '4 KiB', 64, 2_000],
+    [MIB, '1 MiB', 1, 32]
+  ] as const
   for (const [bytes, name, inFlight, count] of sizes) {
     const calls = quick ? Math.ceil(count / 10) : count
     const rates: { readonly kith: number[]; readonly bare: number[] } = { kith: [], bare: [] }
     for (let run = 1; run <= RUNS; run++) {
       say(`put: ${name}, ${inFlight} in flight, run ${run}`)
       await using file = await open(join(scratch.path, `flushed-${name}-${inFlight}-${run}`), 'w')
-      rates.bare.push(await callRate(quick ? 5 : 50, 1, async () => {
-        await file.write(randomBytes(bytes))
-        await file.datasync()
-      }))
-      rates.kith.push(await callRate(calls, inFlight, async () => { await daemon.client.call('content.put', { data: randomBytes(bytes).toString('base64') }) }))
+      rates.bare.push(
+        await callRate(quick ? 5 : 50, 1, async () => {
+          await file.write(randomBytes(bytes))
+          await file.datasync()
+        })
+      )
+      rates.kith.push(
+        await callRate(calls, inFlight, async () => {
+          await daemon.client.call('content.put', { data: randomBytes(bytes).toString('base64') })
+        })
+      )
     }
     const reference = { name: 'write and fdatasync, one at a time', value: median(rates.bare) }
-    lines.push(absoluteLine({ case: 'put', name: `content.put of ${name}, ${inFlight} in flight`, value: median(rates.kith), unit: 'calls/s', runs: rates.kith, reference }))
+    lines.push(
+      absoluteLine({
+        case: 'put',
+        name: `content.put of ${name}, ${inFlight} in flight`,
+        value: median(rates.kith),
+        unit: 'calls/s',
+        runs: rates.kith,
+        reference
+      })
+    )
   }
   say('put: a file by its path')
   const size = (quick ? 32 : 256) * MIB
@@ -65,7 +103,15 @@ export async function put({ quick, say }: BenchSettings): Promise<Line[]> {
   const path = await scratch.file(size)
   const made = performance.now()
   await daemon.client.call('content.put', { path })
-  lines.push(absoluteLine({ case: 'put', name: `content.put of a file of ${size / MIB} MiB by path`, value: rateOf(size, performance.now() - made), unit: 'MB/s', reference: { name: 'drawing and writing it', value: rateOf(size, made - startedAt) } }))
+  lines.push(
+    absoluteLine({
+      case: 'put',
+      name: `content.put of a file of ${size / MIB} MiB by path`,
+      value: rateOf(size, performance.now() - made),
+      unit: 'MB/s',
+      reference: { name: 'drawing and writing it', value: rateOf(size, made - startedAt) }
+    })
+  )
   return lines
 }
 

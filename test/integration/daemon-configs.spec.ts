@@ -7,13 +7,16 @@ import { base64 } from './daemon-support.ts'
 
 const CONFIGS = new URL('../../configs/', import.meta.url).pathname
 
+const FILES = readdirSync(CONFIGS).filter(name => name.endsWith('.yaml'))
+const ALONE = ['network.listen=/ip4/127.0.0.1/tcp/0', 'network.mdns=false', 'network.bootstrap=[]', 'network.publicSwarm=false']
+
 describe('the example configurations', () => {
-  for (const file of readdirSync(CONFIGS).filter(name => name.endsWith('.yaml'))) {
-    it(`${file} starts a daemon`, async () => {
-      await using daemon = await DaemonProcess.start({ config: join(CONFIGS, file), set: ['network.listen=/ip4/127.0.0.1/tcp/0', 'network.mdns=false', 'network.bootstrap=[]', 'network.publicSwarm=false'] })
+  it(`start a daemon each: ${FILES.join(', ')}`, async () => {
+    await Promise.all(FILES.map(async file => {
+      await using daemon = await DaemonProcess.start({ config: join(CONFIGS, file), set: ALONE })
       const { cid } = await daemon.client.call('content.put', { data: base64(file) })
-      assert.equal((await daemon.client.call('content.get', { content: cid })).data, base64(file))
-      assert.equal(await daemon.kill('SIGTERM'), 0)
-    })
-  }
+      assert.equal((await daemon.client.call('content.get', { content: cid })).data, base64(file), file)
+      assert.equal(await daemon.kill('SIGTERM'), 0, file)
+    }))
+  })
 })

@@ -47,24 +47,23 @@ describe('the life of a daemon', () => {
     assert.equal((await daemon.client.call('daemon.version', {})).version.length > 0, true, 'the first is not disturbed')
   })
 
-  it('keeps identity, port and content over an orderly end, which leaves no socket and exits 0', async () => {
+  it('keeps identity, port and content over an orderly end and over a crash', async () => {
     await using directory = await temporaryDirectory()
     const first = await DaemonProcess.start({ home: directory.path })
     const { cid } = await first.client.call('content.put', { data: base64('stays') })
     assert.equal(await first.kill('SIGTERM'), 0)
-    assert.equal(await exists(first.ready.socket), false)
-    await using second = await DaemonProcess.start({ home: directory.path })
+    assert.equal(await exists(first.ready.socket), false, 'an orderly end leaves no socket')
+    const second = await DaemonProcess.start({ home: directory.path })
     assert.deepEqual([second.ready.peerId, second.ready.addresses], [first.ready.peerId, first.ready.addresses])
     assert.equal((await second.client.call('content.get', { content: cid })).data, base64('stays'))
-  })
-
-  it('starts again over the socket that a killed one left', async () => {
-    await using directory = await temporaryDirectory()
-    const first = await DaemonProcess.start({ home: directory.path })
-    await first.kill('SIGKILL')
-    assert.equal((await lstat(first.ready.socket)).isSocket(), true)
-    await using second = await DaemonProcess.start({ home: directory.path })
-    assert.deepEqual(second.ready.addresses, first.ready.addresses)
+    await second.kill('SIGKILL')
+    assert.equal((await lstat(second.ready.socket)).isSocket(), true, 'a crash does')
+    const server = createServer()
+    await new Promise<void>(resolve => { server.listen(Number(/tcp\/(\d+)/.exec(first.address)?.[1]), '127.0.0.1', resolve) })
+    await using third = await DaemonProcess.start({ home: directory.path })
+    assert.deepEqual([third.ready.peerId, third.address === first.address], [first.ready.peerId, false], 'the port is taken now: another is drawn')
+    assert.match(third.log.join('\n'), /taken/)
+    await new Promise(resolve => server.close(resolve))
   })
 
   it('ends when a client says so, after answering, with exit code 0', async () => {
@@ -92,7 +91,6 @@ describe('the life of a daemon', () => {
 
   it('refuses a misspelt key with the nearest one, and a wrong value with its key', async () => {
     await using directory = await temporaryDirectory()
-    const file = join(directory.path, 'config.yaml')
     const cases: [string, RegExp][] = [
       ['network:\n  lisen: /ip4/127.0.0.1/tcp/0\n', /network\.lisen[^]*listen/],
       ['routing:\n  ipfsDelay: 150\n', /routing\.ipfsDelay/],
@@ -100,12 +98,13 @@ describe('the life of a daemon', () => {
       ['ipfs:\n  type: kubo\n', /ipfs\.type/],
       ['a: [', /config\.yaml/]
     ]
-    for (const [text, said] of cases) {
+    await Promise.all(cases.map(async ([text, said], index) => {
+      const file = join(directory.path, `${index}-config.yaml`)
       await writeFile(file, text)
       const { code, stdout, stderr } = await run('--config', file, '--home', join(directory.path, 'home'))
       assert.deepEqual([code === 0, stdout], [false, ''], text)
       assert.match(stderr, said)
-    }
+    }))
     const set = await run(...ISOLATED, '--home', join(directory.path, 'home'), '--set', 'gatewys=[]')
     assert.notEqual(set.code, 0)
     assert.match(set.stderr, /gatewys[^]*gateways/)
@@ -136,18 +135,6 @@ describe('the life of a daemon', () => {
     await new Promise(resolve => server.close(resolve))
     await using daemon = await DaemonProcess.start({ home: directory.path, set: [listen] })
     assert.match(daemon.address, new RegExp(`/tcp/${port}/`))
-  })
-
-  it('draws another port, with a warning, when the one it drew before is taken', async () => {
-    await using directory = await temporaryDirectory()
-    const first = await DaemonProcess.start({ home: directory.path })
-    await first.kill('SIGTERM')
-    const server = createServer()
-    await new Promise<void>(resolve => { server.listen(Number(/tcp\/(\d+)/.exec(first.address)?.[1]), '127.0.0.1', resolve) })
-    await using second = await DaemonProcess.start({ home: directory.path })
-    assert.notEqual(second.address, first.address)
-    assert.match(second.log.join('\n'), /taken/)
-    await new Promise(resolve => server.close(resolve))
   })
 
   it('refuses what is in the way of its socket or its home', async () => {

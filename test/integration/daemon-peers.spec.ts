@@ -10,7 +10,7 @@ import { addressOf, patterned } from './exchange-support.ts'
 import { base64, hashOfFile, http, MIB, rejection, startPair, startWitness, writeBig, type Witness } from './daemon-support.ts'
 
 /** More than a loopback transfer brings until the first progress is told. */
-const BIG_MIB = 128
+const BIG_MIB = 96
 
 describe('daemons as peers', () => {
   let pair: Awaited<ReturnType<typeof startPair>>

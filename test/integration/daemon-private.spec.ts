@@ -133,7 +133,7 @@ describe('a question about private content', () => {
 
   it('leaves by no way: not to a peer, not to IPFS, not to a gateway', async () => {
     const before = witness.questions()
-    const forms: object[] = [{ content: `kith://${unknown}` }, { content: `kith://${unknown}/with/a/path` }, { content: unknown.toString(), metadata: { privacy: 'private' } }, { content: `ipfs://${unknown}`, metadata: { privacy: 'private' } }, { content: 'ab'.repeat(32) }, { content: `kith://${unknown}`, metadata: { privacy: 'public' } }, { content: `kith://${unknown}`, preferredSources: ['gateway', 'ipfs', 'peer'] }]
+    const forms: object[] = [{ content: `kith://${unknown.toString()}` }, { content: `kith://${unknown.toString()}/with/a/path` }, { content: unknown.toString(), metadata: { privacy: 'private' } }, { content: `ipfs://${unknown.toString()}`, metadata: { privacy: 'private' } }, { content: 'ab'.repeat(32) }, { content: `kith://${unknown.toString()}`, metadata: { privacy: 'public' } }, { content: `kith://${unknown.toString()}`, preferredSources: ['gateway', 'ipfs', 'peer'] }]
     for (const params of forms) {
       const error = await rejection(daemon.client.request('content.get', params))
       assert.equal(error.code, 'NOT_FOUND', JSON.stringify(params))
@@ -141,8 +141,8 @@ describe('a question about private content', () => {
       assert.deepEqual(attempts.filter(({ outcome }) => outcome !== 'skipped'), [])
       assert.equal(attempts.find(({ stage }) => stage === 'gateway')?.reason, 'not-public')
     }
-    await rejection(daemon.client.call('content.ls', { content: `kith://${unknown}` }))
-    await rejection(daemon.client.get(`kith://${unknown}`))
+    await rejection(daemon.client.call('content.ls', { content: `kith://${unknown.toString()}` }))
+    await rejection(daemon.client.get(`kith://${unknown.toString()}`))
     assert.deepEqual(await daemon.client.call('content.has', { content: unknown.toString() }), { local: false })
     assert.deepEqual(gateway.requests, [])
     assert.equal(witness.questions(), before)

@@ -32,7 +32,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   model: { ours: ['errors'], packages: PURE },
   ports: { ours: ['model', 'errors'], packages: PURE },
   lib: { ours: ['errors'], types: ['model', 'ports'], packages: ['uint8arrays'] },
-  dag: { ours: ['model', 'errors'], types: ['ports'], packages: [...PURE, '@ipld/dag-pb', 'ipfs-unixfs'] },
+  dag: { ours: ['model', 'errors', 'lib'], types: ['ports'], packages: [...PURE, '@ipld/dag-pb', 'ipfs-unixfs'] },
   observe: { ours: ['model', 'errors', 'lib'], types: ['ports'] },
   ...Object.fromEntries(DOMAIN.map(name => [name, domain])),
   adverts: domainWith('bloom-filters', 'cborg'),

@@ -7,11 +7,28 @@ for (const [path, p] of Object.entries({ ...P })) {
   for (const [name, version] of Object.entries(p.optionalDependencies ?? {})) {
     const at = `node_modules/${name}`
     if (P[at] || P[`${path}/node_modules/${name}`]) continue
-    const tail = name.split('/').at(-1).replace(/^binding-/, '')
-    const m = /(?:^|-)(android|darwin|freebsd|linux|openharmony|win32|netbsd|openbsd|sunos|aix)-(arm64|arm|x64|ia32|ppc64|riscv64|s390x|loong64|mips64el)(?:-(gnu|musl|eabi|gnueabihf|musleabihf|msvc))?$/.exec(tail)
-    if (!m) { console.log('SKIP', path, name, version); continue }
+    const tail = name
+      .split('/')
+      .at(-1)
+      .replace(/^binding-/, '')
+    const m =
+      /(?:^|-)(android|darwin|freebsd|linux|openharmony|win32|netbsd|openbsd|sunos|aix)-(arm64|arm|x64|ia32|ppc64|riscv64|s390x|loong64|mips64el)(?:-(gnu|musl|eabi|gnueabihf|musleabihf|msvc))?$/.exec(
+        tail
+      )
+    if (!m) {
+      console.log('SKIP', path, name, version)
+      continue
+    }
     const [, os, cpu, abi = ''] = m
-    P[at] = { version, cpu: [cpu], ...(p.dev && { dev: true }), ...(os === 'linux' && abi.includes('musl') && { libc: ['musl'] }), ...(os === 'linux' && abi.startsWith('gnu') && { libc: ['glibc'] }), optional: true, os: [os] }
+    P[at] = {
+      version,
+      cpu: [cpu],
+      ...(p.dev && { dev: true }),
+      ...(os === 'linux' && abi.includes('musl') && { libc: ['musl'] }),
+      ...(os === 'linux' && abi.startsWith('gnu') && { libc: ['glibc'] }),
+      optional: true,
+      os: [os]
+    }
     added.push(name)
   }
 }

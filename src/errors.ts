@@ -49,43 +49,52 @@ export class KithError extends Error {
   readonly code: ErrorCode
   readonly data: Readonly<Record<string, unknown>>
 
-  constructor (code: ErrorCode, message: string, data: Record<string, unknown> = {}, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, data: Record<string, unknown> = {}, options?: ErrorOptions) {
     super(message, options)
     this.name = 'KithError'
     this.code = code
     this.data = data
   }
 
-  get kind (): ErrorKind { return ERROR_KINDS[this.code] }
-  get fault (): Fault { return this.kind.fault }
+  get kind(): ErrorKind {
+    return ERROR_KINDS[this.code]
+  }
+  get fault(): Fault {
+    return this.kind.fault
+  }
 }
 
 export class InvalidContentError extends KithError {
-  constructor (input: string, why: string) {
-    super('INVALID_CONTENT', `"${input.length > 120 ? `${input.slice(0, 120)}…` : input}" names no content: ${why}. Give a CID, ipfs://CID, kith://CID, /ipfs/CID[/path] or sha256:HEX.`)
+  constructor(input: string, why: string) {
+    super(
+      'INVALID_CONTENT',
+      `"${input.length > 120 ? `${input.slice(0, 120)}…` : input}" names no content: ${why}. Give a CID, ipfs://CID, kith://CID, /ipfs/CID[/path] or sha256:HEX.`
+    )
     this.name = 'InvalidContentError'
   }
 }
 
 /** Bytes that are not what their address says. Never retried at the same source. */
 export class BlockMismatchError extends KithError {
-  constructor (cid: { toString(): string }) {
+  constructor(cid: { toString(): string }) {
     super('INTEGRITY', `the bytes received for block ${cid.toString()} do not hash to it; they were thrown away`)
     this.name = 'BlockMismatchError'
   }
 }
 
 export class NotBuiltError extends KithError {
-  constructor (what: string) {
+  constructor(what: string) {
     super('NOT_BUILT', `${what} is not built yet in this version of Kith.`)
     this.name = 'NotBuiltError'
   }
 }
 
 /** Any thrown value as a KithError: aborts become CANCELLED, the unknown becomes INTERNAL. */
-export function toKithError (error: unknown): KithError {
+export function toKithError(error: unknown): KithError {
   if (error instanceof KithError) return error
-  if (error instanceof Error && error.name === 'AbortError') return new KithError('CANCELLED', 'the call was cancelled', {}, { cause: error })
-  if (error instanceof Error && error.name === 'TimeoutError') return new KithError('TIMEOUT', 'the time for this call was used up', {}, { cause: error })
+  if (error instanceof Error && error.name === 'AbortError')
+    return new KithError('CANCELLED', 'the call was cancelled', {}, { cause: error })
+  if (error instanceof Error && error.name === 'TimeoutError')
+    return new KithError('TIMEOUT', 'the time for this call was used up', {}, { cause: error })
   return new KithError('INTERNAL', error instanceof Error ? error.message : String(error), {}, { cause: error })
 }

@@ -40,7 +40,14 @@ export class DaemonProcess implements AsyncDisposable {
   readonly #ownsHome: boolean
   readonly #log: string[]
 
-  private constructor (parts: { home: string, ready: ReadyLine, client: KithClient, child: ChildProcess, ownsHome: boolean, log: string[] }) {
+  private constructor(parts: {
+    home: string
+    ready: ReadyLine
+    client: KithClient
+    child: ChildProcess
+    ownsHome: boolean
+    log: string[]
+  }) {
     this.home = parts.home
     this.ready = parts.ready
     this.client = parts.client
@@ -49,16 +56,20 @@ export class DaemonProcess implements AsyncDisposable {
     this.#log = parts.log
   }
 
-  static async start (settings: DaemonSettings = {}): Promise<DaemonProcess> {
-    const home = settings.home ?? await mkdtemp(join(tmpdir(), 'kith-'))
+  static async start(settings: DaemonSettings = {}): Promise<DaemonProcess> {
+    const home = settings.home ?? (await mkdtemp(join(tmpdir(), 'kith-')))
     const sets = (settings.set ?? []).flatMap(pair => ['--set', pair])
     const config = settings.config ?? join(CHECKOUT, 'configs', 'isolated.yaml')
     const child = spawn(process.execPath, [join(CHECKOUT, 'bin', 'kithd.js'), '--home', home, '--config', config, '--json', ...sets], {
       // The channel is how the daemon sees that whoever started it is gone, and ends too.
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env: { ...cleanEnvironment(), KITHD_LAUNCHED: '1' }
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...cleanEnvironment(), KITHD_LAUNCHED: '1' }
     })
     const log: string[] = []
-    if (child.stderr !== null) createInterface({ input: child.stderr }).on('line', line => { log.push(line) })
+    if (child.stderr !== null)
+      createInterface({ input: child.stderr }).on('line', line => {
+        log.push(line)
+      })
     try {
       const ready = await firstLine(child, log)
       const client = await connect({ socket: ready.socket })
@@ -70,20 +81,28 @@ export class DaemonProcess implements AsyncDisposable {
     }
   }
 
-  get pid (): number { return this.#child.pid ?? -1 }
-  get address (): string { return this.ready.addresses[0] ?? '' }
+  get pid(): number {
+    return this.#child.pid ?? -1
+  }
+  get address(): string {
+    return this.ready.addresses[0] ?? ''
+  }
   /** What the daemon wrote to stderr so far. */
-  get log (): readonly string[] { return this.#log }
-  get isRunning (): boolean { return this.#child.exitCode === null && this.#child.signalCode === null }
+  get log(): readonly string[] {
+    return this.#log
+  }
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
 
   /** Waits for it to end by itself. @returns the exit code, null after a signal */
-  async ended (): Promise<number | null> {
+  async ended(): Promise<number | null> {
     if (this.isRunning) await once(this.#child, 'exit')
     return this.#child.exitCode
   }
 
   /** Sends a signal and waits for the end. @returns the exit code, null after a signal */
-  async kill (signal: NodeJS.Signals): Promise<number | null> {
+  async kill(signal: NodeJS.Signals): Promise<number | null> {
     if (this.isRunning) {
       const ended = once(this.#child, 'exit')
       this.#child.kill(signal)
@@ -92,7 +111,7 @@ export class DaemonProcess implements AsyncDisposable {
     return this.#child.exitCode
   }
 
-  async [Symbol.asyncDispose] (): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.client.close()
     await this.kill('SIGKILL')
     if (this.#ownsHome) await rm(this.home, { recursive: true, force: true })
@@ -100,16 +119,18 @@ export class DaemonProcess implements AsyncDisposable {
 }
 
 /** Settings of the person who runs this must not reach the daemons. */
-function cleanEnvironment (): NodeJS.ProcessEnv {
+function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KITH_')))
 }
 
-async function firstLine (child: ChildProcess, log: readonly string[]): Promise<ReadyLine> {
+async function firstLine(child: ChildProcess, log: readonly string[]): Promise<ReadyLine> {
   if (child.stdout === null) throw new Error('the daemon has no stdout')
   const lines = createInterface({ input: child.stdout })
   const late = AbortSignal.timeout(START_MS_MAX)
   const line = once(lines, 'line', { signal: late })
-  const ended = once(child, 'exit', { signal: late }).then(() => { throw new Error(`the daemon ended before it was ready:\n${log.join('\n')}`) })
+  const ended = once(child, 'exit', { signal: late }).then(() => {
+    throw new Error(`the daemon ended before it was ready:\n${log.join('\n')}`)
+  })
   ended.catch(() => {}) // after the line it may end whenever it likes
   const [text] = await Promise.race([line, ended])
   return JSON.parse(String(text)) as ReadyLine

@@ -29,22 +29,24 @@ export class Births {
    * For whoever takes blocks away: from now on, `isSafe(key)` is false for every block that a put brings or has
    * brought since, so that a sweep never takes what a put just acknowledged.
    */
-  beginSweep (): { isSafe(key: string): boolean } & Disposable {
+  beginSweep(): { isSafe(key: string): boolean } & Disposable {
     const kept = new Set<string>()
     this.#sweeps.add(kept)
     return {
       isSafe: key => !this.#births.has(key) && !kept.has(key),
-      [Symbol.dispose]: () => { this.#sweeps.delete(kept) }
+      [Symbol.dispose]: () => {
+        this.#sweeps.delete(kept)
+      }
     }
   }
 
   /** A finished put counts on this block. */
-  keep (key: string, birth: Birth): void {
+  keep(key: string, birth: Birth): void {
     birth.kept = true
     for (const kept of this.#sweeps) kept.add(key)
   }
 
-  join (key: string): Birth {
+  join(key: string): Birth {
     const birth = this.#births.get(key) ?? { users: 0, fresh: false, kept: false }
     birth.users += 1
     this.#births.set(key, birth)
@@ -52,7 +54,7 @@ export class Births {
   }
 
   /** @returns true if the caller was the last and nobody counts on the block */
-  leave (key: string): boolean {
+  leave(key: string): boolean {
     const birth = this.#births.get(key)
     if (birth === undefined) return false
     birth.users -= 1
@@ -67,20 +69,24 @@ export class BlockWriter {
   newCount = 0
   readonly #births: Births
   readonly #realm: RealmStore
-  readonly #joined = new Map<string, { readonly cid: CID, readonly birth: Birth }>()
+  readonly #joined = new Map<string, { readonly cid: CID; readonly birth: Birth }>()
 
-  constructor (births: Births, realm: RealmStore) {
+  constructor(births: Births, realm: RealmStore) {
     this.#births = births
     this.#realm = realm
   }
 
   /** Distinct blocks so far. */
-  get count (): number { return this.#joined.size }
+  get count(): number {
+    return this.#joined.size
+  }
 
   /** All of them. */
-  get cids (): CID[] { return [...this.#joined.values()].map(({ cid }) => cid) }
+  get cids(): CID[] {
+    return [...this.#joined.values()].map(({ cid }) => cid)
+  }
 
-  async put (cid: CID, bytes: Uint8Array): Promise<CID> {
+  async put(cid: CID, bytes: Uint8Array): Promise<CID> {
     const key = blockKey(cid)
     if (this.#joined.has(key)) return cid
     const birth = this.#births.join(key)
@@ -90,21 +96,21 @@ export class BlockWriter {
   }
 
   /** What is said to be there is read before it is counted on: a damaged block is set aside then, and written anew. */
-  async #write (block: VerifiedBlock, birth: Birth): Promise<void> {
+  async #write(block: VerifiedBlock, birth: Birth): Promise<void> {
     const { blocks, withheld } = this.#realm
-    if (await blocks.get(block.cid) !== undefined) return
+    if ((await blocks.get(block.cid)) !== undefined) return
     birth.fresh = true
     withheld.add(block.cid.multihash.bytes, 'unborn')
     if (await blocks.put(block)) this.newCount += 1
   }
 
   /** To be called right before the record is written: from then on the blocks are content of this node. */
-  release (): void {
+  release(): void {
     for (const { cid } of this.#joined.values()) this.#realm.withheld.release(cid.multihash.bytes)
   }
 
   /** The record is durable: the blocks stay. */
-  keep (): void {
+  keep(): void {
     for (const [key, { birth }] of this.#joined) {
       this.#births.keep(key, birth)
       this.#births.leave(key)
@@ -113,10 +119,15 @@ export class BlockWriter {
   }
 
   /** After a failure; without effect after {@link keep}. What cannot be deleted stays withheld. */
-  async undo (): Promise<void> {
+  async undo(): Promise<void> {
     for (const [key, { cid }] of this.#joined) {
       if (!this.#births.leave(key)) continue
-      await this.#realm.blocks.delete(cid).then(() => { this.#realm.withheld.release(cid.multihash.bytes) }, () => {})
+      await this.#realm.blocks.delete(cid).then(
+        () => {
+          this.#realm.withheld.release(cid.multihash.bytes)
+        },
+        () => {}
+      )
     }
     this.#joined.clear()
   }

@@ -17,17 +17,19 @@ export class CountedStream implements AsyncIterable<Uint8Array> {
   readonly #hash = new Sha256()
   #buffered: Uint8Array[] = []
 
-  constructor (content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, limit: Bytes, options: ProgressOptions, before: Bytes = 0) {
+  constructor(content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, limit: Bytes, options: ProgressOptions, before: Bytes = 0) {
     this.#source = stream(content)
     this.#limit = limit
     this.#before = before
     this.#options = options
   }
 
-  digest (): Uint8Array { return this.#hash.digest() }
+  digest(): Uint8Array {
+    return this.#hash.digest()
+  }
 
   /** The whole content if it fits one chunk; else undefined, and iteration gives all of it. */
-  async head (): Promise<Uint8Array | undefined> {
+  async head(): Promise<Uint8Array | undefined> {
     while (this.size <= CHUNK_BYTES) {
       const bytes = await this.#pull()
       if (bytes === undefined) return this.#buffered.length === 1 ? this.#buffered[0] : Buffer.concat(this.#buffered)
@@ -36,10 +38,10 @@ export class CountedStream implements AsyncIterable<Uint8Array> {
     return undefined
   }
 
-  async * [Symbol.asyncIterator] (): AsyncGenerator<Uint8Array> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     const buffered = this.#buffered
     this.#buffered = []
-    yield * buffered
+    yield* buffered
     let bytes = await this.#pull()
     while (bytes !== undefined) {
       yield bytes
@@ -48,11 +50,11 @@ export class CountedStream implements AsyncIterable<Uint8Array> {
   }
 
   /** Lets go of the source (a file handle, a request), wherever reading stopped. */
-  async close (): Promise<void> {
+  async close(): Promise<void> {
     await this.#source.return?.()
   }
 
-  async #pull (): Promise<Uint8Array | undefined> {
+  async #pull(): Promise<Uint8Array | undefined> {
     this.#options.signal?.throwIfAborted()
     const { done, value } = await this.#source.next()
     if (done === true) return undefined
@@ -66,6 +68,6 @@ export class CountedStream implements AsyncIterable<Uint8Array> {
   }
 }
 
-async function * stream (content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield * content
+async function* stream(content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* content
 }

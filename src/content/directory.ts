@@ -25,14 +25,14 @@ export interface DirectoryEntry {
 }
 
 /** Links of a directory in order. Names are checked: what could not be a file name is refused. @throws INTEGRITY */
-export async function * directoryLinks (get: GetBlock, node: DagNode, options: AbortOptions, depth = 0): AsyncGenerator<DirectoryLink> {
+export async function* directoryLinks(get: GetBlock, node: DagNode, options: AbortOptions, depth = 0): AsyncGenerator<DirectoryLink> {
   if (depth > HAMT_DEPTH_MAX) throw new BadDagError(node.cid, `a sharded directory nests deeper than ${HAMT_DEPTH_MAX}`)
   for (const link of node.links) {
     const name = link.name.slice(node.prefixLength)
     if (node.kind === 'hamt' && name === '') {
       const shard = await getNode(get, link.cid, options)
       if (shard.kind !== 'hamt') throw new BadDagError(node.cid, 'a shard links to something that is no shard')
-      yield * directoryLinks(get, shard, options, depth + 1)
+      yield* directoryLinks(get, shard, options, depth + 1)
       continue
     }
     if (!isSafeName(name)) throw new BadDagError(node.cid, `it holds the name ${JSON.stringify(name)}, which could not be written safely`)
@@ -40,7 +40,7 @@ export async function * directoryLinks (get: GetBlock, node: DagNode, options: A
   }
 }
 
-export async function * directoryEntries (get: GetBlock, node: DagNode, options: AbortOptions): AsyncGenerator<DirectoryEntry> {
+export async function* directoryEntries(get: GetBlock, node: DagNode, options: AbortOptions): AsyncGenerator<DirectoryEntry> {
   for await (const { name, cid, claimedSize } of directoryLinks(get, node, options)) {
     if (!isNodeCid(cid)) {
       yield { name, cid, type: 'file', size: cid.multihash.code === IDENTITY_CODE ? cid.multihash.digest.byteLength : claimedSize }
@@ -51,21 +51,22 @@ export async function * directoryEntries (get: GetBlock, node: DagNode, options:
   }
 }
 
-export function isDirectory (node: DagNode): boolean {
+export function isDirectory(node: DagNode): boolean {
   return node.kind === 'directory' || node.kind === 'hamt'
 }
 
 /** Follows a path from `root`. @throws NOT_FOUND naming the missing segment */
-export async function resolvePath (get: GetBlock, root: CID, path: readonly string[], options: AbortOptions): Promise<CID> {
+export async function resolvePath(get: GetBlock, root: CID, path: readonly string[], options: AbortOptions): Promise<CID> {
   let at = root
   for (const segment of path) at = await step(get, at, segment, options)
   return at
 }
 
-async function step (get: GetBlock, parent: CID, segment: string, options: AbortOptions): Promise<CID> {
+async function step(get: GetBlock, parent: CID, segment: string, options: AbortOptions): Promise<CID> {
   const node = await getNode(get, parent, options)
   if (!isDirectory(node)) {
-    if (node.kind === 'file' || node.kind === 'raw') throw new KithError('NOT_FOUND', `there is no "${segment}": ${parent.toString()} is a file`, { segment, attempts: [] })
+    if (node.kind === 'file' || node.kind === 'raw')
+      throw new KithError('NOT_FOUND', `there is no "${segment}": ${parent.toString()} is a file`, { segment, attempts: [] })
     throw notAFileOrDirectory(node)
   }
   for await (const link of directoryLinks(get, node, options)) {

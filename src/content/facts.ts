@@ -16,11 +16,11 @@ import type { Found } from './library.ts'
  * Bytes of all files below a directory whose nodes are here. A folder that is linked often is read once: five blocks
  * may unfold into 900 million folders.
  */
-export async function directorySize (get: GetBlock, node: DagNode, options: AbortOptions, known = new Map<string, Bytes>()): Promise<Bytes> {
+export async function directorySize(get: GetBlock, node: DagNode, options: AbortOptions, known = new Map<string, Bytes>()): Promise<Bytes> {
   let size = 0
   for await (const entry of directoryEntries(get, node, options)) {
     if (entry.type === 'file') size += entry.size
-    else size += known.get(blockKey(entry.cid)) ?? await directorySize(get, await getNode(get, entry.cid, options), options, known)
+    else size += known.get(blockKey(entry.cid)) ?? (await directorySize(get, await getNode(get, entry.cid, options), options, known))
   }
   const counted = Math.min(size, Number.MAX_SAFE_INTEGER)
   known.set(blockKey(node.cid), counted)
@@ -28,7 +28,7 @@ export async function directorySize (get: GetBlock, node: DagNode, options: Abor
 }
 
 /** Distinct blocks of a DAG, known and readable here, as far as its nodes can be read. */
-export async function localBlocks (blocks: BlockReader, root: CID): Promise<{ readonly total: number, readonly local: number }> {
+export async function localBlocks(blocks: BlockReader, root: CID): Promise<{ readonly total: number; readonly local: number }> {
   const walk = await walkLocal(blocks, root)
   let local = walk.nodes.length
   const turns = new Turns()
@@ -40,28 +40,33 @@ export async function localBlocks (blocks: BlockReader, root: CID): Promise<{ re
 }
 
 /** True when every block of a DAG can be read here. */
-export async function isWhole (blocks: BlockReader, root: CID): Promise<boolean> {
+export async function isWhole(blocks: BlockReader, root: CID): Promise<boolean> {
   if (root.multihash.code === IDENTITY_CODE) return true
   const walk = await walkLocal(blocks, root)
   if (!walk.done) return false
   const turns = new Turns()
   for (const { cid } of walk.leaves) {
     await turns.step({})
-    if (!await blocks.has(cid)) return false
+    if (!(await blocks.has(cid))) return false
   }
   return true
 }
 
-export async function statOf ({ realm, record }: Found, blocks: BlockReader): Promise<StatResult> {
+export async function statOf({ realm, record }: Found, blocks: BlockReader): Promise<StatResult> {
   const isPublic = realm !== 'own'
   return {
-    cid: record.root.toString(), uri: contentUri(record.root, isPublic), size: record.size,
-    blocks: record.blocks, localBlocks: (await localBlocks(blocks, record.root)).local,
-    privacy: isPublic ? 'public' : 'private', pinned: record.pinned,
+    cid: record.root.toString(),
+    uri: contentUri(record.root, isPublic),
+    size: record.size,
+    blocks: record.blocks,
+    localBlocks: (await localBlocks(blocks, record.root)).local,
+    privacy: isPublic ? 'public' : 'private',
+    pinned: record.pinned,
     ...(record.sha256 === undefined ? {} : { sha256: hex(record.sha256) }),
     ...(record.name === undefined ? {} : { name: record.name }),
     ...(record.contentType === undefined ? {} : { contentType: record.contentType }),
     ...(record.type === undefined ? {} : { type: record.type }),
-    createdAt: new Date(record.createdAt).toISOString(), lastAccess: new Date(record.lastAccess).toISOString()
+    createdAt: new Date(record.createdAt).toISOString(),
+    lastAccess: new Date(record.lastAccess).toISOString()
   }
 }

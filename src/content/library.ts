@@ -30,31 +30,31 @@ export class Library {
   readonly #keyedDigest: KeyedDigest
   readonly #turns = new Map<string, Promise<void>>()
 
-  constructor (components: { readonly realms: Readonly<Record<Realm, RealmStore>>, readonly keyedDigest: KeyedDigest }) {
+  constructor(components: { readonly realms: Readonly<Record<Realm, RealmStore>>; readonly keyedDigest: KeyedDigest }) {
     this.realms = components.realms
     this.#keyedDigest = components.keyedDigest
   }
 
   /** True for a multihash or content hash that was private here once, even if nothing of it is left. */
-  wasPrivate (multihash: Uint8Array): boolean {
+  wasPrivate(multihash: Uint8Array): boolean {
     return this.realms.own.remembered.has(this.#keyedDigest(multihash))
   }
 
-  async rememberPrivate (multihashes: readonly Uint8Array[]): Promise<void> {
+  async rememberPrivate(multihashes: readonly Uint8Array[]): Promise<void> {
     await this.realms.own.remembered.add(multihashes.map(multihash => this.#keyedDigest(multihash)))
   }
 
-  find (ref: ContentRef): Found | undefined {
+  find(ref: ContentRef): Found | undefined {
     const { cid, sha256 } = ref
-    return this.#first(records => cid !== null ? records.get(cid) : sha256 !== null ? records.findByHash(sha256) : undefined)
+    return this.#first(records => (cid !== null ? records.get(cid) : sha256 !== null ? records.findByHash(sha256) : undefined))
   }
 
-  findRoot (root: CID): Found | undefined {
+  findRoot(root: CID): Found | undefined {
     return this.#first(records => records.get(root))
   }
 
   /** The realm that holds a block; private last, because what `public` holds is told to the world already. */
-  async realmOfBlock (cid: CID): Promise<Realm | undefined> {
+  async realmOfBlock(cid: CID): Promise<Realm | undefined> {
     for (const realm of ['public', 'cache', 'own'] as const) {
       if (await this.realms[realm].blocks.has(cid)) return realm
     }
@@ -62,11 +62,14 @@ export class Library {
   }
 
   /** Whoever writes or removes the record of a root takes turns, so that it never ends up public and private at once. */
-  async inTurn<T> (root: CID, work: () => Promise<T>): Promise<T> {
+  async inTurn<T>(root: CID, work: () => Promise<T>): Promise<T> {
     const key = blockKey(root)
     const before = this.#turns.get(key) ?? Promise.resolve()
     const mine = before.then(work)
-    const settled = mine.then(() => {}, () => {})
+    const settled = mine.then(
+      () => {},
+      () => {}
+    )
     this.#turns.set(key, settled)
     try {
       return await mine
@@ -76,7 +79,7 @@ export class Library {
   }
 
   /** What this node itself may read for a request of a class: private requests see everything, public ones no private realm. */
-  reader (realms: readonly Realm[]): BlockReader {
+  reader(realms: readonly Realm[]): BlockReader {
     return {
       has: async cid => await this.#has(realms, cid),
       get: async (cid, options) => await this.#get(realms, cid, options)
@@ -84,24 +87,33 @@ export class Library {
   }
 
   /** What others may read of these realms: acknowledged content only. */
-  served (realms: readonly Realm[]): ServedContent {
+  served(realms: readonly Realm[]): ServedContent {
     const isServed = (realm: Realm, cid: CID): boolean => !this.realms[realm].withheld.has(cid.multihash.bytes)
     return {
-      has: async cid => await this.#has(realms.filter(realm => isServed(realm, cid)), cid),
-      get: async (cid, options) => await this.#get(realms.filter(realm => isServed(realm, cid)), cid, options),
+      has: async cid =>
+        await this.#has(
+          realms.filter(realm => isServed(realm, cid)),
+          cid
+        ),
+      get: async (cid, options) =>
+        await this.#get(
+          realms.filter(realm => isServed(realm, cid)),
+          cid,
+          options
+        ),
       findByHash: sha256 => this.#first(records => records.findByHash(sha256), realms)?.record,
       record: root => this.#first(records => records.get(root), realms)?.record
     }
   }
 
-  async #has (realms: readonly Realm[], cid: CID): Promise<boolean> {
+  async #has(realms: readonly Realm[], cid: CID): Promise<boolean> {
     for (const realm of realms) {
       if (await this.realms[realm].blocks.has(cid)) return true
     }
     return false
   }
 
-  async #get (realms: readonly Realm[], cid: CID, options: AbortOptions | undefined): Promise<VerifiedBlock | undefined> {
+  async #get(realms: readonly Realm[], cid: CID, options: AbortOptions | undefined): Promise<VerifiedBlock | undefined> {
     for (const realm of realms) {
       const block = await this.realms[realm].blocks.get(cid, options)
       if (block !== undefined) return block
@@ -109,7 +121,7 @@ export class Library {
     return undefined
   }
 
-  #first (look: (records: RealmStore['records']) => ContentRecord | undefined, realms: readonly Realm[] = LOOK_UP_ORDER): Found | undefined {
+  #first(look: (records: RealmStore['records']) => ContentRecord | undefined, realms: readonly Realm[] = LOOK_UP_ORDER): Found | undefined {
     for (const realm of realms) {
       const record = look(this.realms[realm].records)
       if (record !== undefined) return { realm, record }

@@ -48,13 +48,13 @@ export class Putter {
   readonly #parts: PutComponents
   readonly #init: PutInit
 
-  constructor (components: PutComponents, init: PutInit) {
+  constructor(components: PutComponents, init: PutInit) {
     this.#parts = components
     this.#init = init
   }
 
   /** @throws CONFLICT (recorded private) · ALREADY_PUBLIC · TOO_LARGE · QUOTA_EXCEEDED · INVALID_PARAMS */
-  async put (source: PutSource, params: PutParams, options: ProgressOptions): Promise<PutResult> {
+  async put(source: PutSource, params: PutParams, options: ProgressOptions): Promise<PutResult> {
     const wanted = params.privacy ?? this.#init.defaultPrivacy
     const realm = wanted === 'public' ? 'public' : 'own'
     const writer = this.#writerFor(realm)
@@ -71,12 +71,12 @@ export class Putter {
     }
   }
 
-  #writerFor (realm: Realm): BlockWriter {
+  #writerFor(realm: Realm): BlockWriter {
     return new BlockWriter(this.#parts.library.births[realm], this.#parts.library.realms[realm])
   }
 
   /** The content is public here already: its blocks are counted on there (and mended if need be), the private copies go. */
-  async #recordAsPublic (imported: Imported, from: BlockWriter, params: PutParams): Promise<PutResult> {
+  async #recordAsPublic(imported: Imported, from: BlockWriter, params: PutParams): Promise<PutResult> {
     const to = this.#writerFor('public')
     try {
       for (const cid of from.cids) {
@@ -94,25 +94,40 @@ export class Putter {
   }
 
   /** @returns the class in force if the root is recorded in the other realm and that is no conflict */
-  #privacyConflict (root: CID, asked: PrivacyClass | undefined): PrivacyClass | undefined {
+  #privacyConflict(root: CID, asked: PrivacyClass | undefined): PrivacyClass | undefined {
     const { own, public: open } = this.#parts.library.realms
     if (asked === 'public' && own.records.get(root) !== undefined) {
-      throw new KithError('CONFLICT', `this content is recorded as private here. To make it public on purpose, use content.publish (kith publish ${root.toString()}).`, { cid: root.toString() })
+      throw new KithError(
+        'CONFLICT',
+        `this content is recorded as private here. To make it public on purpose, use content.publish (kith publish ${root.toString()}).`,
+        { cid: root.toString() }
+      )
     }
     if (open.records.get(root) === undefined) return undefined
-    if (asked === 'private') throw new KithError('ALREADY_PUBLIC', `this content is already public here; what was told to the world cannot be made private again`, { cid: root.toString() })
+    if (asked === 'private')
+      throw new KithError(
+        'ALREADY_PUBLIC',
+        `this content is already public here; what was told to the world cannot be made private again`,
+        { cid: root.toString() }
+      )
     return 'public'
   }
 
-  async #record (imported: Imported, writer: BlockWriter, privacy: PrivacyClass, params: PutParams): Promise<PutResult> {
+  async #record(imported: Imported, writer: BlockWriter, privacy: PrivacyClass, params: PutParams): Promise<PutResult> {
     const { records } = this.#parts.library.realms[privacy === 'public' ? 'public' : 'own']
     const now = this.#parts.clock.now()
     const before = records.get(imported.root)
     const pinned = (params.pin ?? true) || before?.pinned === true
     const record: ContentRecord = {
-      ...pick(before), ...pick(params),
-      root: imported.root, kind: imported.kind, size: imported.size, blocks: writer.count,
-      createdAt: before?.createdAt ?? now, lastAccess: now, pinned,
+      ...pick(before),
+      ...pick(params),
+      root: imported.root,
+      kind: imported.kind,
+      size: imported.size,
+      blocks: writer.count,
+      createdAt: before?.createdAt ?? now,
+      lastAccess: now,
+      pinned,
       ...(imported.sha256 === undefined ? {} : { sha256: imported.sha256 })
     }
     const [blocks, newBlocks] = [writer.count, writer.newCount]
@@ -122,26 +137,45 @@ export class Putter {
     const isPublic = privacy === 'public'
     this.#parts.events.emit('content.stored', { cid: imported.root.toString(), size: imported.size, privacy })
     return {
-      cid: imported.root.toString(), uri: contentUri(imported.root, isPublic), size: imported.size,
-      blocks, newBlocks, privacy, pinned,
+      cid: imported.root.toString(),
+      uri: contentUri(imported.root, isPublic),
+      size: imported.size,
+      blocks,
+      newBlocks,
+      privacy,
+      pinned,
       ...(imported.sha256 === undefined ? {} : { sha256: hex(imported.sha256) }),
       ...(imported.skipped === undefined || imported.skipped.length === 0 ? {} : { skipped: imported.skipped })
     }
   }
 
-  async #import (source: PutSource, writer: BlockWriter, options: ProgressOptions): Promise<Imported> {
+  async #import(source: PutSource, writer: BlockWriter, options: ProgressOptions): Promise<Imported> {
     if ('bytes' in source) return await this.#importFile([source.bytes], writer, options)
     if ('stream' in source) return await this.#importFile(source.stream, writer, options)
     if ('entries' in source) return await this.#importTree(entriesOf(source.entries, this.#parts.files, options), writer, options)
     const kind = await this.#parts.files.kindOf(source.path)
     if (kind === 'file') return await this.#importFile(this.#parts.files.read(source.path, options), writer, options)
-    if (kind === 'other') throw new KithError('INVALID_PARAMS', `"${source.path}" is neither a file nor a folder (symbolic links are not followed)`, { path: source.path })
+    if (kind === 'other')
+      throw new KithError('INVALID_PARAMS', `"${source.path}" is neither a file nor a folder (symbolic links are not followed)`, {
+        path: source.path
+      })
     const skipped: string[] = []
-    const tree = filesBelow(source.path, this.#parts.files, path => { skipped.push(path) }, options)
-    return { ...await this.#importTree(tree, writer, options), skipped }
+    const tree = filesBelow(
+      source.path,
+      this.#parts.files,
+      path => {
+        skipped.push(path)
+      },
+      options
+    )
+    return { ...(await this.#importTree(tree, writer, options)), skipped }
   }
 
-  async #importFile (content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, writer: BlockWriter, options: ProgressOptions): Promise<Imported> {
+  async #importFile(
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    writer: BlockWriter,
+    options: ProgressOptions
+  ): Promise<Imported> {
     const counted = new CountedStream(content, this.#init.maxFileSize, options)
     try {
       const head = await counted.head()
@@ -157,11 +191,11 @@ export class Putter {
     }
   }
 
-  async #importTree (items: AsyncIterable<TreeItem>, writer: BlockWriter, options: ProgressOptions): Promise<Imported> {
+  async #importTree(items: AsyncIterable<TreeItem>, writer: BlockWriter, options: ProgressOptions): Promise<Imported> {
     let size = 0
     let current: CountedStream | undefined
     const limit = this.#init.maxFileSize
-    async function * candidates (): AsyncGenerator<ImportCandidate> {
+    async function* candidates(): AsyncGenerator<ImportCandidate> {
       let isEmpty = true
       for await (const item of items) {
         isEmpty = false
@@ -187,8 +221,15 @@ export class Putter {
 }
 
 /** Runs the importer; its last result is the root. A fresh options object: the importer writes into it. */
-async function importRoot (candidates: AsyncIterable<ImportCandidate> | Iterable<ImportCandidate>, writer: BlockWriter, options: ProgressOptions): Promise<CID> {
-  const blocks = { put: async (cid: CID, bytes: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>) => await writer.put(cid, await joined(bytes)) }
+async function importRoot(
+  candidates: AsyncIterable<ImportCandidate> | Iterable<ImportCandidate>,
+  writer: BlockWriter,
+  options: ProgressOptions
+): Promise<CID> {
+  const blocks = {
+    put: async (cid: CID, bytes: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>) =>
+      await writer.put(cid, await joined(bytes))
+  }
   let root: CID | undefined
   // One file at a time: their sizes are added up in order.
   for await (const result of importer(candidates, blocks, { profile: 'unixfs-v1-2025', fileImportConcurrency: 1 })) {
@@ -199,15 +240,22 @@ async function importRoot (candidates: AsyncIterable<ImportCandidate> | Iterable
   return toV1(root)
 }
 
-async function joined (bytes: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+async function joined(bytes: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   if (bytes instanceof Uint8Array) return bytes
   const parts: Uint8Array[] = []
   for await (const part of bytes) parts.push(part)
   return Buffer.concat(parts)
 }
 
-function pick (from: Pick<PutParams, 'name' | 'contentType' | 'type'> | undefined): Pick<ContentRecord, 'name' | 'contentType' | 'type'> {
+function pick(from: Pick<PutParams, 'name' | 'contentType' | 'type'> | undefined): Pick<ContentRecord, 'name' | 'contentType' | 'type'> {
   const { name, contentType, type } = from ?? {}
-  if (name !== undefined && !isSafeName(name)) throw new KithError('INVALID_PARAMS', `the name "${name}" is not allowed: no "/", "\\" or control characters, at most 255 bytes`, { name })
-  return { ...(name === undefined ? {} : { name }), ...(contentType === undefined ? {} : { contentType }), ...(type === undefined ? {} : { type }) }
+  if (name !== undefined && !isSafeName(name))
+    throw new KithError('INVALID_PARAMS', `the name "${name}" is not allowed: no "/", "\\" or control characters, at most 255 bytes`, {
+      name
+    })
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(type === undefined ? {} : { type })
+  }
 }

@@ -23,24 +23,28 @@ const PAGE = 1000
  *
  * @throws INVALID_PARAMS for a path: what lies below a root is kept by the root
  */
-export function recordsToRemove (library: Library, ref: ContentRef): Found[] {
+export function recordsToRemove(library: Library, ref: ContentRef): Found[] {
   if (ref.path.length > 0) throw new KithError('INVALID_PARAMS', 'only whole contents are removed: name the root without a path')
   const root = ref.cid ?? library.find(ref)?.record.root
-  return root === undefined ? [] : REALMS.flatMap(realm => {
-    const record = library.realms[realm].records.get(root)
-    return record === undefined ? [] : [{ realm, record }]
-  })
+  return root === undefined
+    ? []
+    : REALMS.flatMap(realm => {
+        const record = library.realms[realm].records.get(root)
+        return record === undefined ? [] : [{ realm, record }]
+      })
 }
 
 /** Before anything is removed. @throws CONFLICT if one is pinned and not forced */
-export function assertRemovable (found: readonly Found[], force: boolean): void {
+export function assertRemovable(found: readonly Found[], force: boolean): void {
   const pinned = found.find(({ record }) => record.pinned)?.record.root.toString()
   if (pinned === undefined || force) return
-  throw new KithError('CONFLICT', `${pinned} is pinned (put pins what it stores). Remove it anyway with force (kith rm --force).`, { cid: pinned })
+  throw new KithError('CONFLICT', `${pinned} is pinned (put pins what it stores). Remove it anyway with force (kith rm --force).`, {
+    cid: pinned
+  })
 }
 
 /** @throws CONFLICT if pinned and not forced */
-export async function removeContent (library: Library, found: Found, force: boolean): Promise<void> {
+export async function removeContent(library: Library, found: Found, force: boolean): Promise<void> {
   const { realm, record } = found
   assertRemovable([found], force)
   const { blocks, records, withheld } = library.realms[realm]
@@ -61,7 +65,7 @@ export async function removeContent (library: Library, found: Found, force: bool
 }
 
 /** All distinct blocks of a DAG that are here; what is missing ends that branch. */
-async function distinctBlocks (blocks: BlockStore, root: CID): Promise<Map<string, CID>> {
+async function distinctBlocks(blocks: BlockStore, root: CID): Promise<Map<string, CID>> {
   const found = new Map<string, CID>()
   const walk = await walkLocal(blocks, root)
   for (const cid of walk.nodes) found.set(blockKey(cid), cid)
@@ -70,7 +74,7 @@ async function distinctBlocks (blocks: BlockStore, root: CID): Promise<Map<strin
 }
 
 /** Takes out of `doomed` whatever the remaining records reach. @returns false if a root could not be walked whole */
-async function spareNeeded (doomed: Map<string, CID>, blocks: BlockStore, records: RecordStore): Promise<boolean> {
+async function spareNeeded(doomed: Map<string, CID>, blocks: BlockStore, records: RecordStore): Promise<boolean> {
   let isSure = true
   let cursor: string | undefined
   do {

@@ -12,7 +12,12 @@ export interface TreeItem {
 }
 
 /** Everything below a folder of this machine; links, sockets, devices and names no other system could hold are told to `skip` and left out. */
-export async function * filesBelow (folder: string, files: LocalFiles, skip: (path: string) => void, options: AbortOptions): AsyncGenerator<TreeItem> {
+export async function* filesBelow(
+  folder: string,
+  files: LocalFiles,
+  skip: (path: string) => void,
+  options: AbortOptions
+): AsyncGenerator<TreeItem> {
   let empty: string | undefined // a folder in which nothing was found yet; named only if that stays so
   for await (const entry of files.walk(folder, options)) {
     if (entry.kind === 'other' || !isSafePath(entry.path)) {
@@ -26,26 +31,35 @@ export async function * filesBelow (folder: string, files: LocalFiles, skip: (pa
   if (empty !== undefined) yield { path: empty }
 }
 
-export async function * entriesOf (entries: readonly PutEntry[], files: LocalFiles, options: AbortOptions): AsyncGenerator<TreeItem> {
+export async function* entriesOf(entries: readonly PutEntry[], files: LocalFiles, options: AbortOptions): AsyncGenerator<TreeItem> {
   const seen = new Set<string>()
   const folders = new Set<string>()
   for (const { path, data, file } of entries) {
     assertPath(path)
     if (seen.has(path)) throw new KithError('INVALID_PARAMS', `the entry "${path}" is given twice`, { path })
     seen.add(path)
-    const above = path.split('/').slice(0, -1).map((_, index, segments) => segments.slice(0, index + 1).join('/'))
+    const above = path
+      .split('/')
+      .slice(0, -1)
+      .map((_, index, segments) => segments.slice(0, index + 1).join('/'))
     for (const folder of above) folders.add(folder)
-    if (folders.has(path) || above.some(folder => seen.has(folder))) throw new KithError('INVALID_PARAMS', `the entry "${path}" would be a file and a folder at once`, { path })
-    if ((data === undefined) === (file === undefined)) throw new KithError('INVALID_PARAMS', `the entry "${path}" needs either data or file`, { path })
+    if (folders.has(path) || above.some(folder => seen.has(folder)))
+      throw new KithError('INVALID_PARAMS', `the entry "${path}" would be a file and a folder at once`, { path })
+    if ((data === undefined) === (file === undefined))
+      throw new KithError('INVALID_PARAMS', `the entry "${path}" needs either data or file`, { path })
     yield { path, content: data !== undefined ? [data] : files.read(file ?? '', options) }
   }
 }
 
-function isSafePath (path: string): boolean {
+function isSafePath(path: string): boolean {
   return path.split('/').every(isSafeName)
 }
 
-function assertPath (path: string): void {
+function assertPath(path: string): void {
   if (isSafePath(path)) return
-  throw new KithError('INVALID_PARAMS', `the path "${path}" is not allowed: relative, segments separated by "/", none of them empty, "." or ".."`, { path })
+  throw new KithError(
+    'INVALID_PARAMS',
+    `the path "${path}" is not allowed: relative, segments separated by "/", none of them empty, "." or ".."`,
+    { path }
+  )
 }

@@ -22,12 +22,19 @@ export interface WriteOptions extends AbortOptions {
  *
  * @throws CONFLICT if the target exists · INTEGRITY for names that are not safe
  */
-export async function writeOut (files: LocalFiles, get: GetBlock, node: DagNode, path: string, options: WriteOptions): Promise<void> {
+export async function writeOut(files: LocalFiles, get: GetBlock, node: DagNode, path: string, options: WriteOptions): Promise<void> {
   if (await files.exists(path)) throw new KithError('CONFLICT', `"${path}" exists already; nothing was overwritten`, { path })
   await writeNode(files, get, node, path, 0, options)
 }
 
-async function writeNode (files: LocalFiles, get: GetBlock, node: DagNode, path: string, depth: number, options: WriteOptions): Promise<void> {
+async function writeNode(
+  files: LocalFiles,
+  get: GetBlock,
+  node: DagNode,
+  path: string,
+  depth: number,
+  options: WriteOptions
+): Promise<void> {
   if (!isDirectory(node)) {
     await writeFile(files, get, node, path, options)
     return
@@ -39,7 +46,7 @@ async function writeNode (files: LocalFiles, get: GetBlock, node: DagNode, path:
   }
 }
 
-async function writeFile (files: LocalFiles, get: GetBlock, node: DagNode, path: string, options: WriteOptions): Promise<void> {
+async function writeFile(files: LocalFiles, get: GetBlock, node: DagNode, path: string, options: WriteOptions): Promise<void> {
   const sink = await files.createFile(path)
   try {
     for await (const bytes of readFile(get, node, options.range ?? { offset: 0 }, options)) {

@@ -36,19 +36,19 @@ export interface Piece {
 }
 
 /** @returns the size of the file whose root is given. @throws IS_DIRECTORY for directories */
-export function fileSize (node: DagNode): Bytes {
+export function fileSize(node: DagNode): Bytes {
   if (node.kind === 'raw' || node.kind === 'file') return node.size
   throw notAFile(node)
 }
 
-export async function getNode (get: GetBlock, cid: CID, options: AbortOptions): Promise<DagNode> {
+export async function getNode(get: GetBlock, cid: CID, options: AbortOptions): Promise<DagNode> {
   return parseNode(await loadBlock(get, cid, options))
 }
 
 /** Verified bytes of a file in order. Memory: a few blocks. @throws IS_DIRECTORY · INTEGRITY for lying sizes */
-export async function * readFile (get: GetBlock, root: DagNode, range: ByteRange, options: AbortOptions): AsyncGenerator<Uint8Array> {
+export async function* readFile(get: GetBlock, root: DagNode, range: ByteRange, options: AbortOptions): AsyncGenerator<Uint8Array> {
   const ahead: Promise<Uint8Array>[] = []
-  let last: { readonly cid: CID, readonly bytes: Promise<Uint8Array> } | undefined
+  let last: { readonly cid: CID; readonly bytes: Promise<Uint8Array> } | undefined
   for await (const piece of filePieces(get, root, range, options)) {
     // A run of the same leaf (zeros, mostly) is read and hashed once.
     if (piece.inline !== undefined || last?.cid.equals(piece.cid) !== true) last = { cid: piece.cid, bytes: loadPiece(get, piece, options) }
@@ -61,7 +61,7 @@ export async function * readFile (get: GetBlock, root: DagNode, range: ByteRange
 }
 
 /** The pieces of a file that hold a range, in order. Reads nodes, no leaves. */
-export async function * filePieces (get: GetBlock, root: DagNode, range: ByteRange, options: AbortOptions): AsyncGenerator<Piece> {
+export async function* filePieces(get: GetBlock, root: DagNode, range: ByteRange, options: AbortOptions): AsyncGenerator<Piece> {
   const to = Math.min(fileSize(root), range.length === undefined ? Infinity : range.offset + range.length)
   if (range.offset >= to) return
   // Five blocks may unfold into 900 million pieces.
@@ -72,9 +72,19 @@ export async function * filePieces (get: GetBlock, root: DagNode, range: ByteRan
   }
 }
 
-interface Span { readonly from: Bytes, readonly to: Bytes }
+interface Span {
+  readonly from: Bytes
+  readonly to: Bytes
+}
 
-async function * pieces (get: GetBlock, node: DagNode, start: Bytes, want: Span, depth: number, options: AbortOptions): AsyncGenerator<Piece> {
+async function* pieces(
+  get: GetBlock,
+  node: DagNode,
+  start: Bytes,
+  want: Span,
+  depth: number,
+  options: AbortOptions
+): AsyncGenerator<Piece> {
   if (depth > FILE_DEPTH_MAX) throw new BadDagError(node.cid, `a file nests deeper than ${FILE_DEPTH_MAX}`)
   const own = overlap({ from: start, to: start + node.data.byteLength }, want)
   if (own !== undefined) yield { cid: node.cid, inline: node.data, size: node.data.byteLength, from: own.from - start, to: own.to - start }
@@ -84,8 +94,9 @@ async function * pieces (get: GetBlock, node: DagNode, start: Bytes, want: Span,
     const part = overlap({ from: at, to: at + size }, want)
     if (part !== undefined && isNodeCid(link.cid)) {
       const child = await getNode(get, link.cid, options)
-      if (fileSize(child) !== size) throw new BadDagError(node.cid, `it claims ${size} bytes for ${link.cid.toString()}, which has ${child.size}`)
-      yield * pieces(get, child, at, want, depth + 1, options)
+      if (fileSize(child) !== size)
+        throw new BadDagError(node.cid, `it claims ${size} bytes for ${link.cid.toString()}, which has ${child.size}`)
+      yield* pieces(get, child, at, want, depth + 1, options)
     } else if (part !== undefined) {
       yield { cid: link.cid, size, from: part.from - at, to: part.to - at }
     }
@@ -93,22 +104,22 @@ async function * pieces (get: GetBlock, node: DagNode, start: Bytes, want: Span,
   }
 }
 
-async function loadPiece (get: GetBlock, { cid, inline }: Piece, options: AbortOptions): Promise<Uint8Array> {
+async function loadPiece(get: GetBlock, { cid, inline }: Piece, options: AbortOptions): Promise<Uint8Array> {
   return inline ?? (await loadBlock(get, cid, options)).bytes
 }
 
-function cut (bytes: Uint8Array, { cid, size, from, to }: Piece): Uint8Array {
+function cut(bytes: Uint8Array, { cid, size, from, to }: Piece): Uint8Array {
   if (bytes.byteLength !== size) throw new BadDagError(cid, `its parent claims ${size} bytes, it has ${bytes.byteLength}`)
   return bytes.subarray(from, to)
 }
 
 /** Identity CIDs hold their bytes: nobody is asked. */
-async function loadBlock (get: GetBlock, cid: CID, options: AbortOptions): Promise<VerifiedBlock> {
+async function loadBlock(get: GetBlock, cid: CID, options: AbortOptions): Promise<VerifiedBlock> {
   if (cid.multihash.code === IDENTITY_CODE) return verifyBlock(cid, cid.multihash.digest)
   return await get(cid, options)
 }
 
-function overlap (span: Span, want: Span): Span | undefined {
+function overlap(span: Span, want: Span): Span | undefined {
   const from = Math.max(span.from, want.from)
   const to = Math.min(span.to, want.to)
   return from < to ? { from, to } : undefined

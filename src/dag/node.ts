@@ -42,18 +42,18 @@ const NO_BYTES = new Uint8Array(0)
 
 /** A DAG that no honest importer makes. Counts as corrupt for whoever sent it as an answer. */
 export class BadDagError extends KithError {
-  constructor (cid: CID, why: string) {
+  constructor(cid: CID, why: string) {
     super('INTEGRITY', `block ${cid.toString()} is not a well-formed UnixFS node: ${why}`)
     this.name = 'BadDagError'
   }
 }
 
-export function isNodeCid (cid: CID): boolean {
+export function isNodeCid(cid: CID): boolean {
   return cid.code === DAG_PB_CODEC
 }
 
 /** @throws BadDagError (INTEGRITY) */
-export function parseNode (block: VerifiedBlock): DagNode {
+export function parseNode(block: VerifiedBlock): DagNode {
   const { cid, bytes } = block
   if (!isNodeCid(cid)) return { cid, kind: 'raw', links: [], data: bytes, size: bytes.byteLength, prefixLength: 0 }
   const { pb, fs } = decodeBoth(cid, bytes)
@@ -63,18 +63,24 @@ export function parseNode (block: VerifiedBlock): DagNode {
     return { cid: toV1(Hash), name: Name ?? '', claimedSize: Tsize ?? 0 }
   })
   switch (fs?.type) {
-    case undefined: return { cid, kind: 'other', links, data: NO_BYTES, size: 0, prefixLength: 0 }
-    case 'file': case 'raw': return fileNode(cid, fs, links)
-    case 'directory': return { cid, kind: 'directory', links, data: NO_BYTES, size: 0, prefixLength: 0 }
-    case 'hamt-sharded-directory': return { cid, kind: 'hamt', links, data: NO_BYTES, size: 0, prefixLength: hamtPrefix(cid, fs) }
+    case undefined:
+      return { cid, kind: 'other', links, data: NO_BYTES, size: 0, prefixLength: 0 }
+    case 'file':
+    case 'raw':
+      return fileNode(cid, fs, links)
+    case 'directory':
+      return { cid, kind: 'directory', links, data: NO_BYTES, size: 0, prefixLength: 0 }
+    case 'hamt-sharded-directory':
+      return { cid, kind: 'hamt', links, data: NO_BYTES, size: 0, prefixLength: hamtPrefix(cid, fs) }
     case 'symlink':
       if (links.length > 0) throw new BadDagError(cid, 'a symbolic link has no links below it')
       return { cid, kind: 'symlink', links, data: NO_BYTES, size: 0, prefixLength: 0 }
-    default: return { cid, kind: 'other', links, data: NO_BYTES, size: 0, prefixLength: 0 }
+    default:
+      return { cid, kind: 'other', links, data: NO_BYTES, size: 0, prefixLength: 0 }
   }
 }
 
-function decodeBoth (cid: CID, bytes: Uint8Array): { pb: ReturnType<typeof decode>, fs: UnixFS | undefined } {
+function decodeBoth(cid: CID, bytes: Uint8Array): { pb: ReturnType<typeof decode>; fs: UnixFS | undefined } {
   try {
     const pb = decode(bytes)
     return { pb, fs: pb.Data === undefined ? undefined : UnixFS.unmarshal(pb.Data) }
@@ -83,7 +89,7 @@ function decodeBoth (cid: CID, bytes: Uint8Array): { pb: ReturnType<typeof decod
   }
 }
 
-function fileNode (cid: CID, fs: UnixFS, links: Omit<DagLink, 'size'>[]): DagNode {
+function fileNode(cid: CID, fs: UnixFS, links: Omit<DagLink, 'size'>[]): DagNode {
   if (fs.blockSizes.length !== links.length) throw new BadDagError(cid, `${links.length} links but ${fs.blockSizes.length} sizes`)
   if (links.some(link => link.name !== '')) throw new BadDagError(cid, 'a link inside a file has a name')
   const sized = links.map((link, i) => ({ ...link, size: Number(fs.blockSizes[i]) }))
@@ -93,7 +99,7 @@ function fileNode (cid: CID, fs: UnixFS, links: Omit<DagLink, 'size'>[]): DagNod
   return { cid, kind: 'file', links: sized, data, size, prefixLength: 0 }
 }
 
-function hamtPrefix (cid: CID, fs: UnixFS): number {
+function hamtPrefix(cid: CID, fs: UnixFS): number {
   const fanout = Number(fs.fanout ?? 0n)
   const isPowerOfTwo = fanout > 0 && (fanout & (fanout - 1)) === 0
   if (!isPowerOfTwo || fanout % 8 !== 0 || fanout > HAMT_FANOUT_MAX) throw new BadDagError(cid, `a fan-out of ${fanout}`)
@@ -101,11 +107,14 @@ function hamtPrefix (cid: CID, fs: UnixFS): number {
 }
 
 /** @returns the error for asking a node for something it is not */
-export function notAFile (node: DagNode): KithError {
-  if (node.kind === 'directory' || node.kind === 'hamt') return new KithError('IS_DIRECTORY', `${node.cid.toString()} is a directory; ask for a path inside it, or get it into a folder`, { cid: node.cid.toString() })
+export function notAFile(node: DagNode): KithError {
+  if (node.kind === 'directory' || node.kind === 'hamt')
+    return new KithError('IS_DIRECTORY', `${node.cid.toString()} is a directory; ask for a path inside it, or get it into a folder`, {
+      cid: node.cid.toString()
+    })
   return notAFileOrDirectory(node)
 }
 
-export function notAFileOrDirectory (node: DagNode): KithError {
+export function notAFileOrDirectory(node: DagNode): KithError {
   return new KithError('INVALID_CONTENT', `${node.cid.toString()} is neither a file nor a directory`)
 }

@@ -26,7 +26,10 @@ export interface LeafRef {
   readonly size: Bytes | undefined
 }
 
-interface Pending { readonly cid: CID, readonly depth: number }
+interface Pending {
+  readonly cid: CID
+  readonly depth: number
+}
 
 /** Walks a DAG one verified node at a time. The caller finds the bytes, this keeps the order. */
 export class SkeletonWalk {
@@ -39,31 +42,41 @@ export class SkeletonWalk {
   readonly #seen = new Set<string>()
   readonly #stack: Pending[] = []
 
-  constructor (root: CID) {
+  constructor(root: CID) {
     this.root = root
     this.#add({ cid: root }, 0, [])
   }
 
   /** The node whose bytes are needed next; undefined when the skeleton is complete. */
-  get next (): CID | undefined { return this.#stack.at(-1)?.cid }
-
-  /** Nodes needed soon, {@link next} first: what may be asked for ahead. */
-  upcoming (count: number): CID[] {
-    return this.#stack.slice(-count).toReversed().map(pending => pending.cid)
+  get next(): CID | undefined {
+    return this.#stack.at(-1)?.cid
   }
 
-  get done (): boolean { return this.#stack.length === 0 }
+  /** Nodes needed soon, {@link next} first: what may be asked for ahead. */
+  upcoming(count: number): CID[] {
+    return this.#stack
+      .slice(-count)
+      .toReversed()
+      .map(pending => pending.cid)
+  }
 
-  leafIndex (cid: CID): number | undefined { return this.#leafIndex.get(blockKey(cid)) }
+  get done(): boolean {
+    return this.#stack.length === 0
+  }
+
+  leafIndex(cid: CID): number | undefined {
+    return this.#leafIndex.get(blockKey(cid))
+  }
 
   /**
    * Takes the bytes of {@link next}.
    *
    * @throws BadDagError (INTEGRITY) for what no importer makes · KithError TOO_LARGE beyond the limits
    */
-  accept (block: VerifiedBlock): DagNode {
+  accept(block: VerifiedBlock): DagNode {
     const pending = this.#stack.at(-1)
-    if (pending === undefined || blockKey(pending.cid) !== blockKey(block.cid)) throw new KithError('INTERNAL', 'a skeleton node was accepted out of order')
+    if (pending === undefined || blockKey(pending.cid) !== blockKey(block.cid))
+      throw new KithError('INTERNAL', 'a skeleton node was accepted out of order')
     const node = parseNode(block)
     if (pending.depth >= DAG_DEPTH_MAX && node.links.length > 0) throw new BadDagError(block.cid, `it nests deeper than ${DAG_DEPTH_MAX}`)
     this.#stack.pop()
@@ -74,7 +87,7 @@ export class SkeletonWalk {
     return node
   }
 
-  #add (link: { readonly cid: CID, readonly size?: Bytes }, depth: number, below: Pending[]): void {
+  #add(link: { readonly cid: CID; readonly size?: Bytes }, depth: number, below: Pending[]): void {
     const { cid } = link
     if (cid.multihash.code === IDENTITY_CODE) return
     const key = `${cid.code}${blockKey(cid)}`
@@ -86,7 +99,8 @@ export class SkeletonWalk {
       this.leaves.push({ cid, size: link.size })
       return
     }
-    if (this.nodes.length + this.#stack.length + below.length >= DAG_NODES_MAX) throw new KithError('TOO_LARGE', `the content has more than ${DAG_NODES_MAX} nodes`)
+    if (this.nodes.length + this.#stack.length + below.length >= DAG_NODES_MAX)
+      throw new KithError('TOO_LARGE', `the content has more than ${DAG_NODES_MAX} nodes`)
     const pending = { cid, depth }
     if (depth === 0) this.#stack.push(pending)
     else below.push(pending)
@@ -94,7 +108,7 @@ export class SkeletonWalk {
 }
 
 /** Walks as far as the nodes can be read; `done` of the result tells whether that was all. */
-export async function walkLocal (blocks: { get(cid: CID): Promise<VerifiedBlock | undefined> }, root: CID): Promise<SkeletonWalk> {
+export async function walkLocal(blocks: { get(cid: CID): Promise<VerifiedBlock | undefined> }, root: CID): Promise<SkeletonWalk> {
   const walk = new SkeletonWalk(root)
   const turns = new Turns()
   while (walk.next !== undefined) {

@@ -6,7 +6,7 @@ export interface Deferred<T> {
 }
 
 /** The promise never counts as unhandled: whoever needs it waits for it. */
-export function deferred<T> (): Deferred<T> {
+export function deferred<T>(): Deferred<T> {
   const made = Promise.withResolvers<T>()
   made.promise.catch(() => {})
   return made

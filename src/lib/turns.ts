@@ -12,7 +12,7 @@ export class Turns {
   #since = performance.now()
 
   /** To be awaited once a step. @throws the signal's reason */
-  step ({ signal }: AbortOptions): Promise<void> | undefined {
+  step({ signal }: AbortOptions): Promise<void> | undefined {
     signal?.throwIfAborted()
     if (performance.now() - this.#since < STRETCH_MS) return undefined
     return new Promise(resolve => {

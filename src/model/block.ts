@@ -25,13 +25,14 @@ export interface VerifiedBlock {
  *
  * @throws BlockMismatchError (INTEGRITY) · KithError TOO_LARGE above {@link BLOCK_BYTES_MAX}
  */
-export function verifyBlock (cid: CID, bytes: Uint8Array): VerifiedBlock {
-  if (bytes.byteLength > BLOCK_BYTES_MAX) throw new KithError('TOO_LARGE', `block ${cid.toString()} has ${bytes.byteLength} bytes; more than ${BLOCK_BYTES_MAX} are never taken`)
+export function verifyBlock(cid: CID, bytes: Uint8Array): VerifiedBlock {
+  if (bytes.byteLength > BLOCK_BYTES_MAX)
+    throw new KithError('TOO_LARGE', `block ${cid.toString()} has ${bytes.byteLength} bytes; more than ${BLOCK_BYTES_MAX} are never taken`)
   if (!isDigestOf(cid, bytes)) throw new BlockMismatchError(cid)
   return { cid, bytes } as VerifiedBlock
 }
 
-function isDigestOf (cid: CID, bytes: Uint8Array): boolean {
+function isDigestOf(cid: CID, bytes: Uint8Array): boolean {
   const { code, digest } = cid.multihash
   if (code === SHA2_256_CODE) return equals(sha256(bytes), digest)
   if (code === IDENTITY_CODE) return digest.byteLength <= IDENTITY_BYTES_MAX && equals(digest, bytes)

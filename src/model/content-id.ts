@@ -31,27 +31,30 @@ export interface ContentRef {
 }
 
 /** `{"algorithm":"sha256","value":HEX}` of the contract. */
-export interface HashParam { readonly algorithm: string, readonly value: string }
+export interface HashParam {
+  readonly algorithm: string
+  readonly value: string
+}
 
 /** Map key of a block: its multihash, because CIDv0, CIDv1 and codecs differ for the same bytes. */
-export function blockKey (cid: CID): string {
+export function blockKey(cid: CID): string {
   return digestKey(cid.multihash)
 }
 
-export function digestKey (multihash: MultihashDigest): string {
+export function digestKey(multihash: MultihashDigest): string {
   return bytesKey(multihash.bytes)
 }
 
-export function bytesKey (bytes: Uint8Array): string {
+export function bytesKey(bytes: Uint8Array): string {
   return toString(bytes, 'base64')
 }
 
 /** CIDv1 raw of content whose SHA-256 is given: right only up to one chunk (1,048,576 bytes). */
-export function rawCid (sha256: Uint8Array): CID {
+export function rawCid(sha256: Uint8Array): CID {
   return CID.createV1(RAW_CODEC, createDigest(SHA2_256_CODE, sha256))
 }
 
-export function toV1 (cid: CID): CID {
+export function toV1(cid: CID): CID {
   return cid.version === 1 ? cid : CID.createV1(cid.code, cid.multihash)
 }
 
@@ -63,7 +66,7 @@ const UNSAFE_CHARACTERS = /[/\\\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2
  * A name that may become a file on disk: not empty, `.` or `..`; without `/`, `\`, control or direction characters;
  * well-formed, and at most 255 bytes.
  */
-export function isSafeName (name: string): boolean {
+export function isSafeName(name: string): boolean {
   if (name === '' || name === '.' || name === '..') return false
   return name.isWellFormed() && !UNSAFE_CHARACTERS.test(name) && fromString(name).byteLength <= 255
 }
@@ -73,9 +76,10 @@ export function isSafeName (name: string): boolean {
  *
  * @throws InvalidContentError (INVALID_CONTENT) naming what is wrong
  */
-export function parseContent (input: string | HashParam): ContentRef {
+export function parseContent(input: string | HashParam): ContentRef {
   if (typeof input !== 'string') {
-    if (input.algorithm !== 'sha256') throw new InvalidContentError(JSON.stringify(input), `algorithm "${input.algorithm}" is not supported, only sha256 is`)
+    if (input.algorithm !== 'sha256')
+      throw new InvalidContentError(JSON.stringify(input), `algorithm "${input.algorithm}" is not supported, only sha256 is`)
     return hashRef(input.value, input.value)
   }
   const text = input.trim()
@@ -89,20 +93,20 @@ export function parseContent (input: string | HashParam): ContentRef {
 }
 
 /** The address a person hands on: `ipfs://CID` if public, else `kith://CID`. */
-export function contentUri (cid: CID, isPublic: boolean): string {
+export function contentUri(cid: CID, isPublic: boolean): string {
   return `${isPublic ? 'ipfs' : 'kith'}://${toV1(cid).toString()}`
 }
 
-export function hex (bytes: Uint8Array): string {
+export function hex(bytes: Uint8Array): string {
   return toString(bytes, 'base16')
 }
 
-function hashRef (input: string, value: string): ContentRef {
+function hashRef(input: string, value: string): ContentRef {
   if (!/^[0-9a-fA-F]{64}$/.test(value)) throw new InvalidContentError(input, 'a SHA-256 is 64 hexadecimal digits')
   return { form: 'hash', cid: null, sha256: fromString(value.toLowerCase(), 'base16'), path: [] }
 }
 
-function cidRef (input: string, rest: string, form: ContentForm): ContentRef {
+function cidRef(input: string, rest: string, form: ContentForm): ContentRef {
   const [head = '', ...segments] = rest.split('/')
   const cid = parseCid(input, head)
   if (segments.at(-1) === '') segments.pop()
@@ -110,12 +114,12 @@ function cidRef (input: string, rest: string, form: ContentForm): ContentRef {
   return { form, cid, sha256: null, path }
 }
 
-function decodeSegment (input: string, segment: string): string {
+function decodeSegment(input: string, segment: string): string {
   if (!isSafeName(segment)) throw new InvalidContentError(input, `the path segment "${segment}" is not allowed`)
   return segment
 }
 
-function parseCid (input: string, text: string): CID {
+function parseCid(input: string, text: string): CID {
   let cid: CID
   try {
     cid = CID.parse(text)
@@ -126,16 +130,22 @@ function parseCid (input: string, text: string): CID {
   return toV1(cid)
 }
 
-function assertSupported (input: string, cid: CID): void {
-  if (cid.code !== RAW_CODEC && cid.code !== DAG_PB_CODEC) throw new InvalidContentError(input, `its codec 0x${cid.code.toString(16)} is not supported, only raw and dag-pb are`)
+function assertSupported(input: string, cid: CID): void {
+  if (cid.code !== RAW_CODEC && cid.code !== DAG_PB_CODEC)
+    throw new InvalidContentError(input, `its codec 0x${cid.code.toString(16)} is not supported, only raw and dag-pb are`)
   const { code, digest } = cid.multihash
   if (code === SHA2_256_CODE && digest.byteLength === 32) return
   if (code === IDENTITY_CODE && digest.byteLength <= IDENTITY_BYTES_MAX) return
-  throw new InvalidContentError(input, code === IDENTITY_CODE ? `identity CIDs hold at most ${IDENTITY_BYTES_MAX} bytes` : `its hash 0x${code.toString(16)} is not supported, only sha2-256 and identity are`)
+  throw new InvalidContentError(
+    input,
+    code === IDENTITY_CODE
+      ? `identity CIDs hold at most ${IDENTITY_BYTES_MAX} bytes`
+      : `its hash 0x${code.toString(16)} is not supported, only sha2-256 and identity are`
+  )
 }
 
 /** Whether a link met inside a DAG is one Kith follows. */
-export function isSupportedCid (cid: CID): boolean {
+export function isSupportedCid(cid: CID): boolean {
   try {
     assertSupported('', cid)
     return true

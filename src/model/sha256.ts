@@ -5,13 +5,17 @@
 import { createHash, hash } from 'node:crypto'
 
 /** @returns the 32 byte digest of `bytes` */
-export function sha256 (bytes: Uint8Array): Uint8Array {
+export function sha256(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer')
 }
 
 /** A running SHA-256 over a stream of chunks. */
 export class Sha256 {
   readonly #hash = createHash('sha256')
-  update (bytes: Uint8Array): void { this.#hash.update(bytes) }
-  digest (): Uint8Array { return this.#hash.digest() }
+  update(bytes: Uint8Array): void {
+    this.#hash.update(bytes)
+  }
+  digest(): Uint8Array {
+    return this.#hash.digest()
+  }
 }

@@ -20,22 +20,22 @@ export interface Performance {
 
 export class Meter {
   readonly #clock: Clock
-  #samples: { readonly at: Ms, readonly ms: Ms }[] = []
+  #samples: { readonly at: Ms; readonly ms: Ms }[] = []
   #hits = 0
   #misses = 0
 
-  constructor (components: { readonly clock: Clock }) {
+  constructor(components: { readonly clock: Clock }) {
     this.#clock = components.clock
   }
 
-  retrieved ({ ms, isHit }: { readonly ms: Ms, readonly isHit: boolean }): void {
+  retrieved({ ms, isHit }: { readonly ms: Ms; readonly isHit: boolean }): void {
     if (isHit) this.#hits += 1
     else this.#misses += 1
     this.#samples.push({ at: this.#clock.monotonic(), ms })
     if (this.#samples.length > SAMPLES_MAX * 1.1) this.#samples = this.#samples.slice(-SAMPLES_MAX)
   }
 
-  performance (): Performance {
+  performance(): Performance {
     const now = this.#clock.monotonic()
     this.#samples = this.#samples.filter(({ at }) => now - at <= RESPONSE_WINDOW_MS)
     const total = this.#samples.reduce((sum, { ms }) => sum + ms, 0)
@@ -49,6 +49,6 @@ export class Meter {
   }
 }
 
-function round (value: number, digits: number): number {
+function round(value: number, digits: number): number {
   return Number(value.toFixed(digits))
 }

@@ -33,7 +33,7 @@ export interface BlockSource {
 /** Why a source did not deliver. Only `fault`, `timeout` and `corrupt` count against it. */
 export class SourceError extends Error {
   readonly outcome: 'not-found' | 'refused' | 'timeout' | 'fault' | 'corrupt'
-  constructor (outcome: SourceError['outcome'], message: string, options?: ErrorOptions) {
+  constructor(outcome: SourceError['outcome'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'SourceError'
     this.outcome = outcome

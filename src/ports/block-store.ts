@@ -7,7 +7,10 @@ import type { VerifiedBlock } from '../model/block.ts'
 import type { Bytes } from '../model/units.ts'
 import type { AbortOptions } from './options.ts'
 
-export interface StoreUsage { readonly blocks: number, readonly bytes: Bytes }
+export interface StoreUsage {
+  readonly blocks: number
+  readonly bytes: Bytes
+}
 
 export interface BlockStore {
   /** Cheap and exact: never true for bytes that cannot be read back, never false on an I/O error (that throws). */

@@ -59,7 +59,12 @@ export interface ExchangeClient {
   have(peer: string, multihashes: readonly Uint8Array[], options: AbortOptions): Promise<HaveAnswer[]>
   dag(peer: string, request: DagRequest, sink: DagSink, options: AbortOptions): Promise<AnswerEnd>
   /** Single blocks below `root`, at most 256; `index` counts in `cids`; those the peer lacks never arrive (`partial`). */
-  blocks(peer: string, request: { readonly root: CID, readonly cids: readonly CID[], readonly ttl: number }, sink: (index: number, bytes: Uint8Array) => Promise<void> | void, options: AbortOptions): Promise<AnswerEnd>
+  blocks(
+    peer: string,
+    request: { readonly root: CID; readonly cids: readonly CID[]; readonly ttl: number },
+    sink: (index: number, bytes: Uint8Array) => Promise<void> | void,
+    options: AbortOptions
+  ): Promise<AnswerEnd>
   /** The peer's current signed advert with its whole filter body, encoded as docs/protocol.md says; null if it has none. */
   advert(peer: string, options: AbortOptions): Promise<Uint8Array | null>
 }

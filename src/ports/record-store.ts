@@ -26,7 +26,10 @@ export interface ContentRecord {
   readonly pinned: boolean
 }
 
-export interface RecordPage { readonly items: ContentRecord[], readonly cursor?: string }
+export interface RecordPage {
+  readonly items: ContentRecord[]
+  readonly cursor?: string
+}
 
 export interface RecordStore {
   get(root: CID): ContentRecord | undefined
@@ -38,7 +41,7 @@ export interface RecordStore {
   /** Notes an access; may be lost in a crash, so it is never waited for. */
   touch(root: CID, at: Ms): void
   /** Oldest first (createdAt, then root); `limit` ≤ 1000. An unreadable cursor throws INVALID_PARAMS. */
-  list(options: { readonly cursor?: string, readonly limit: number, readonly type?: string }): RecordPage
+  list(options: { readonly cursor?: string; readonly limit: number; readonly type?: string }): RecordPage
   count(): number
 }
 

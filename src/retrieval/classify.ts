@@ -13,19 +13,19 @@ export class Classifier {
   readonly #library: Library
   readonly #init: ClassifierInit
 
-  constructor (components: { readonly library: Library }, init: ClassifierInit) {
+  constructor(components: { readonly library: Library }, init: ClassifierInit) {
     this.#library = components.library
     this.#init = init
   }
 
-  async classify (ref: ContentRef, asked?: PrivacyClass): Promise<PrivacyDecision> {
-    const decision = await this.#local(ref) ?? this.#requested(ref, asked) ?? this.#unknown(ref)
+  async classify(ref: ContentRef, asked?: PrivacyClass): Promise<PrivacyDecision> {
+    const decision = (await this.#local(ref)) ?? this.#requested(ref, asked) ?? this.#unknown(ref)
     if (!decision.public) return decision
     if (asked === 'private') return decide('private', 'request')
     return ref.form === 'kith' ? decide('private', 'address') : decision
   }
 
-  async #local (ref: ContentRef): Promise<PrivacyDecision | undefined> {
+  async #local(ref: ContentRef): Promise<PrivacyDecision | undefined> {
     const found = this.#library.find(ref)
     if (found !== undefined) return decide(found.realm === 'own' ? 'private' : 'public', 'local-record')
     const realm = ref.cid === null ? undefined : await this.#library.realmOfBlock(ref.cid)
@@ -34,19 +34,19 @@ export class Classifier {
     return multihash !== undefined && this.#library.wasPrivate(multihash) ? decide('private', 'local-record') : undefined
   }
 
-  #requested (ref: ContentRef, asked: PrivacyClass | undefined): PrivacyDecision | undefined {
+  #requested(ref: ContentRef, asked: PrivacyClass | undefined): PrivacyDecision | undefined {
     if (ref.form === 'kith') return decide('private', 'address')
     if (asked !== undefined) return decide(asked, 'request')
     return ref.form === 'ipfs' ? decide('public', 'address') : undefined
   }
 
   /** Peers are asked first only once access levels exist; with no peer to ask, public ways open at once. */
-  #unknown (ref: ContentRef): PrivacyDecision {
+  #unknown(ref: ContentRef): PrivacyDecision {
     if (ref.cid === null) return decide(this.#init.unknown, 'unknown-hash')
     return decide(this.#init.unknownCid === 'private' ? 'private' : 'public', 'cid')
   }
 }
 
-function decide (cls: PrivacyClass, reason: PrivacyReason): PrivacyDecision {
+function decide(cls: PrivacyClass, reason: PrivacyReason): PrivacyDecision {
   return { public: cls === 'public', class: cls, reason }
 }

@@ -8,50 +8,17 @@
  */
 import { KithError, toKithError } from '../errors.ts'
 import { deferred } from '../lib/deferred.ts'
-import type { Attempt, Outcome, SourceId, Stage } from '../model/source.ts'
+import type { Attempt, Outcome, SourceId } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import type { Candidate, LadderInit, Rung } from './rung.ts'
 
 /** While a peer that claims the content is being asked, later stages wait at least this long (its p90 is unknown). */
 export const CLAIM_PATIENCE_MS: Ms = 1_000
 /** A transfer without a verified byte for this long is a stall: next source. */
 export const STALL_MS: Ms = 30_000
-
-export interface Run {
-  readonly signal: AbortSignal
-  /** Call for every verified block; the first call of a search decides who wins. */
-  verified(bytes: Bytes): void
-}
-
-export interface Candidate {
-  readonly id: SourceId
-  /** Says it has the content (an advert or an answer). */
-  readonly claims: boolean
-  /** Resolves when the content is complete, rejects with SourceError; any other error ends the whole retrieval. */
-  run(run: Run): Promise<void>
-}
-
-export interface Rung {
-  readonly stage: Stage
-  /** Since the search began, without a verified byte. */
-  readonly delay: Ms
-  readonly candidates: readonly Candidate[]
-  /** Looks for further candidates; called once, when the given ones did not deliver in time. */
-  readonly more?: (signal: AbortSignal) => Promise<readonly Candidate[]>
-  /** The next candidate of this rung starts this long after the one before. */
-  readonly hedgeDelay: Ms
-  readonly maxParallel: number
-}
-
-export interface LadderInit {
-  readonly rungs: readonly Rung[]
-  /** How long the search may last until the first verified byte. */
-  readonly ttl: Ms
-  /** Each rung only after the one before has failed. */
-  readonly strict: boolean
-}
 
 interface RungState {
   readonly rung: Rung
@@ -84,23 +51,35 @@ export class Ladder {
   #stopTimer: () => void = () => {}
   #isSettled = false
 
-  constructor (components: { readonly clock: Clock }, init: LadderInit) {
+  constructor(components: { readonly clock: Clock }, init: LadderInit) {
     this.#clock = components.clock
     this.#init = init
     this.#phaseStart = this.#clock.monotonic()
-    this.#states = init.rungs.map(rung => ({ rung, pending: [...rung.candidates], more: rung.more === undefined ? 'none' : 'not-asked', lastStart: -Infinity, running: 0 }))
+    this.#states = init.rungs.map(rung => ({
+      rung,
+      pending: [...rung.candidates],
+      more: rung.more === undefined ? 'none' : 'not-asked',
+      lastStart: -Infinity,
+      running: 0
+    }))
   }
 
   /** Who delivers at the moment. */
-  get winner (): SourceId | undefined { return this.#winner?.candidate.id }
+  get winner(): SourceId | undefined {
+    return this.#winner?.candidate.id
+  }
 
   /** Resolves when a source completed the content. @throws NOT_FOUND · TIMEOUT · INTEGRITY · what a source threw as fatal */
-  async climb (options: AbortOptions): Promise<void> {
+  async climb(options: AbortOptions): Promise<void> {
     const { signal } = options
     signal?.throwIfAborted()
-    const onAbort = (): void => { this.#settle(toKithError(signal?.reason)) }
+    const onAbort = (): void => {
+      this.#settle(toKithError(signal?.reason))
+    }
     signal?.addEventListener('abort', onAbort, { once: true })
-    const stopTtl = this.#clock.after(this.#init.ttl, () => { this.#ttlOver() })
+    const stopTtl = this.#clock.after(this.#init.ttl, () => {
+      this.#ttlOver()
+    })
     this.#step()
     try {
       await this.#end.promise
@@ -112,7 +91,7 @@ export class Ladder {
   }
 
   /** Decides what starts now, and when to look again. */
-  #step (): void {
+  #step(): void {
     this.#stopTimer()
     if (this.#isSettled || this.#winner !== undefined) return
     const waited = this.#clock.monotonic() - this.#phaseStart
@@ -127,11 +106,14 @@ export class Ladder {
       if (this.#hasClaimant(state)) patience = Math.max(patience, CLAIM_PATIENCE_MS - (this.#states[1]?.rung.delay ?? 0))
     }
     if (before) this.#exhausted()
-    else if (next < Infinity) this.#stopTimer = this.#clock.after(Math.max(0, next), () => { this.#step() })
+    else if (next < Infinity)
+      this.#stopTimer = this.#clock.after(Math.max(0, next), () => {
+        this.#step()
+      })
   }
 
   /** @returns after how long this rung wants to be looked at again */
-  #startFrom (state: RungState): Ms {
+  #startFrom(state: RungState): Ms {
     while (state.running < state.rung.maxParallel) {
       const since = this.#clock.monotonic() - state.lastStart
       const isDue = state.running === 0 || since >= state.rung.hedgeDelay
@@ -146,35 +128,62 @@ export class Ladder {
     return Infinity
   }
 
-  #lookForMore (state: RungState): void {
+  #lookForMore(state: RungState): void {
     if (state.more !== 'not-asked' || state.rung.more === undefined) return
     state.more = 'asking'
     const abort = new AbortController()
-    this.#end.promise.then(() => { abort.abort() }, () => { abort.abort() })
-    state.rung.more(abort.signal).then(
-      found => { state.pending.push(...found) },
-      () => {} // looking is a favour: who could not be asked has nothing
-    ).finally(() => {
-      state.more = 'none'
-      this.#step()
-    })
+    this.#end.promise.then(
+      () => {
+        abort.abort()
+      },
+      () => {
+        abort.abort()
+      }
+    )
+    state.rung
+      .more(abort.signal)
+      .then(
+        found => {
+          state.pending.push(...found)
+        },
+        () => {} // looking is a favour: who could not be asked has nothing
+      )
+      .finally(() => {
+        state.more = 'none'
+        this.#step()
+      })
   }
 
-  #start (state: RungState, candidate: Candidate): void {
-    const running: Running = { candidate, state, abort: new AbortController(), startedAt: this.#clock.monotonic(), bytes: 0, stopStall: () => {} }
+  #start(state: RungState, candidate: Candidate): void {
+    const running: Running = {
+      candidate,
+      state,
+      abort: new AbortController(),
+      startedAt: this.#clock.monotonic(),
+      bytes: 0,
+      stopStall: () => {}
+    }
     state.running += 1
     state.lastStart = running.startedAt
     this.#running.add(running)
-    candidate.run({
-      signal: running.abort.signal,
-      verified: bytes => { this.#verified(running, bytes) }
-    }).then(
-      () => { this.#ended(running, 'ok') },
-      (error: unknown) => { this.#failed(running, error) }
-    )
+    candidate
+      .run({
+        signal: running.abort.signal,
+        verified: bytes => {
+          this.#verified(running, bytes)
+        }
+      })
+      .then(
+        () => {
+          this.#ended(running, 'ok')
+        },
+        (error: unknown) => {
+          this.#failed(running, error)
+        }
+      )
   }
 
-  #verified (running: Running, bytes: Bytes): void {
+  #verified(running: Running, bytes: Bytes): void {
     if (!this.#running.has(running)) return
     running.bytes += bytes
     running.stopStall()
@@ -192,13 +201,13 @@ export class Ladder {
   }
 
   /** A loser is not to blame, and may be asked again if the winner fails. */
-  #cancel (running: Running): void {
+  #cancel(running: Running): void {
     running.abort.abort(new KithError('CANCELLED', 'another source was faster'))
     running.state.pending.unshift(running.candidate)
     this.#ended(running, 'cancelled')
   }
 
-  #failed (running: Running, error: unknown): void {
+  #failed(running: Running, error: unknown): void {
     const failure = asSourceError(error)
     if (failure !== undefined) {
       this.#ended(running, failure.outcome, failure.message)
@@ -209,7 +218,7 @@ export class Ladder {
   }
 
   /** Books the end of a run; whatever it still does afterwards counts no more. */
-  #ended (running: Running, outcome: Outcome, reason?: string): void {
+  #ended(running: Running, outcome: Outcome, reason?: string): void {
     if (!this.#running.delete(running)) return
     this.#book(running, outcome, reason)
     if (outcome === 'ok') {
@@ -223,37 +232,50 @@ export class Ladder {
     this.#step()
   }
 
-  #book (running: Running, outcome: Outcome, reason?: string): void {
+  #book(running: Running, outcome: Outcome, reason?: string): void {
     running.stopStall()
     running.state.running -= 1
     const ms = Math.round(this.#clock.monotonic() - running.startedAt)
     this.attempts.push({ ...running.candidate.id, outcome, ms, bytes: running.bytes, ...(reason === undefined ? {} : { reason }) })
   }
 
-  #hasClaimant (state: RungState): boolean {
+  #hasClaimant(state: RungState): boolean {
     return [...this.#running].some(running => running.state === state && running.candidate.claims)
   }
 
-  #exhausted (): void {
+  #exhausted(): void {
     if (this.attempts.some(attempt => attempt.outcome === 'corrupt')) {
-      this.#settle(new KithError('INTEGRITY', 'every source that delivered sent bytes that do not match the address; they were thrown away'))
+      this.#settle(
+        new KithError('INTEGRITY', 'every source that delivered sent bytes that do not match the address; they were thrown away')
+      )
     } else if (this.firstByteAt !== undefined) {
-      this.#settle(new KithError('TIMEOUT', 'the source that had begun to deliver stopped, and no other is left. What arrived is verified and kept: asking again goes on from there.'))
+      this.#settle(
+        new KithError(
+          'TIMEOUT',
+          'the source that had begun to deliver stopped, and no other is left. What arrived is verified and kept: asking again goes on from there.'
+        )
+      )
     } else {
       this.#settle(new KithError('NOT_FOUND', 'nobody who was asked has this content'))
     }
   }
 
-  #ttlOver (): void {
+  #ttlOver(): void {
     if (this.firstByteAt !== undefined) return
     const isClaimed = this.#states.some(state => this.#hasClaimant(state))
     const seconds = Math.round(this.#init.ttl / 1000)
-    this.#settle(isClaimed
-      ? new KithError('TIMEOUT', `a peer that says it has the content did not deliver within ${seconds} s. Ask again with a larger ttl (--timeout).`)
-      : new KithError('NOT_FOUND', `nobody delivered within ${seconds} s`), 'timeout')
+    this.#settle(
+      isClaimed
+        ? new KithError(
+            'TIMEOUT',
+            `a peer that says it has the content did not deliver within ${seconds} s. Ask again with a larger ttl (--timeout).`
+          )
+        : new KithError('NOT_FOUND', `nobody delivered within ${seconds} s`),
+      'timeout'
+    )
   }
 
-  #settle (error: KithError | undefined, outcome: Outcome = 'cancelled'): void {
+  #settle(error: KithError | undefined, outcome: Outcome = 'cancelled'): void {
     if (this.#isSettled) return
     this.#isSettled = true
     for (const running of this.#running) {
@@ -266,12 +288,12 @@ export class Ladder {
   }
 }
 
-function isExhausted (state: RungState): boolean {
+function isExhausted(state: RungState): boolean {
   return state.running === 0 && state.pending.length === 0 && state.more === 'none'
 }
 
 /** Wrong bytes are the source's fault; everything else that is no SourceError is our own trouble. */
-function asSourceError (error: unknown): SourceError | undefined {
+function asSourceError(error: unknown): SourceError | undefined {
   if (error instanceof SourceError) return error
   if (error instanceof KithError && error.code === 'INTEGRITY') return new SourceError('corrupt', error.message)
   return undefined

@@ -20,20 +20,26 @@ export class LeafTable {
   /** No leaf below this index is missing. */
   #firstMissing = 0
 
-  constructor (walk: SkeletonWalk, wanted: 'all' | undefined) {
+  constructor(walk: SkeletonWalk, wanted: 'all' | undefined) {
     this.#walk = walk
     this.#wanted = wanted
   }
 
-  get isChosen (): boolean { return this.#wanted !== undefined }
+  get isChosen(): boolean {
+    return this.#wanted !== undefined
+  }
 
-  choose (wanted: ReadonlySet<number>): void { this.#wanted ??= wanted }
+  choose(wanted: ReadonlySet<number>): void {
+    this.#wanted ??= wanted
+  }
 
   /** True when every wanted leaf named so far is here. */
-  get isComplete (): boolean { return this.isChosen && this.#checked === this.#walk.leaves.length && this.#missing === 0 }
+  get isComplete(): boolean {
+    return this.isChosen && this.#checked === this.#walk.leaves.length && this.#missing === 0
+  }
 
   /** A leaf came in. Others are passed over. */
-  mark (cid: CID): void {
+  mark(cid: CID): void {
     const index = this.#walk.leafIndex(cid)
     if (index === undefined || this.#here[index] === true) return
     if (index < this.#checked && this.#isWanted(index)) this.#missing -= 1
@@ -41,7 +47,7 @@ export class LeafTable {
   }
 
   /** Looks for newly named leaves in the store. @returns bytes found */
-  async check (store: { has(cid: CID): Promise<boolean> }): Promise<Bytes> {
+  async check(store: { has(cid: CID): Promise<boolean> }): Promise<Bytes> {
     let found = 0
     const turns = new Turns()
     while (this.isChosen && this.#checked < this.#walk.leaves.length) {
@@ -49,7 +55,7 @@ export class LeafTable {
       const index = this.#checked
       const leaf = this.#walk.leaves[index]
       if (leaf === undefined) break
-      const isStored = this.#here[index] === true || (this.#isWanted(index) && await store.has(leaf.cid))
+      const isStored = this.#here[index] === true || (this.#isWanted(index) && (await store.has(leaf.cid)))
       if (index !== this.#checked) continue // another call was faster
       this.#checked += 1
       if (isStored && this.#here[index] !== true) {
@@ -62,7 +68,7 @@ export class LeafTable {
   }
 
   /** Missing leaves as at most `rangesMax` ranges; while the skeleton is incomplete, also everything not named yet. */
-  ranges (rangesMax: number): LeafRange[] {
+  ranges(rangesMax: number): LeafRange[] {
     if (!this.isChosen) return []
     const ranges: [number, number][] = []
     for (let index = 0; index < this.#walk.leaves.length; index++) {
@@ -77,7 +83,7 @@ export class LeafTable {
   }
 
   /** Missing leaves in order. */
-  * missing (): Generator<CID> {
+  *missing(): Generator<CID> {
     if (!this.isChosen) return
     while (this.#firstMissing < this.#walk.leaves.length && this.#isSettled(this.#firstMissing)) this.#firstMissing += 1
     for (let index = this.#firstMissing; index < this.#walk.leaves.length; index++) {
@@ -86,16 +92,16 @@ export class LeafTable {
     }
   }
 
-  #isWanted (index: number): boolean {
+  #isWanted(index: number): boolean {
     return this.#wanted === 'all' || this.#wanted?.has(index) === true
   }
 
-  #isSettled (index: number): boolean {
+  #isSettled(index: number): boolean {
     return this.#here[index] === true || !this.#isWanted(index)
   }
 }
 
-function openEnd (ranges: [number, number][], known: number): void {
+function openEnd(ranges: [number, number][], known: number): void {
   const last = ranges.at(-1)
   if (last !== undefined && last[0] + last[1] === known) last[1] = LEAF_END - last[0]
   else ranges.push([known, LEAF_END - known])

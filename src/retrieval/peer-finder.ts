@@ -15,7 +15,7 @@ import type { ExchangeClient, HaveAnswer } from '../ports/exchange.ts'
 import type { ConnectedPeer, Network } from '../ports/network.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Claim, Ranking } from '../ranking/ranking.ts'
-import type { Candidate } from './ladder.ts'
+import type { Candidate } from './rung.ts'
 import type { RetrievalRequest } from './retriever.ts'
 import type { DagSession } from './session.ts'
 import { peerCandidate } from './sources.ts'
@@ -51,28 +51,42 @@ export interface PeerSearch {
   readonly askOthers: (signal: AbortSignal) => Promise<readonly Candidate[]>
 }
 
-interface Ranked { readonly peer: string, readonly claim: Claim }
+interface Ranked {
+  readonly peer: string
+  readonly claim: Claim
+}
 
 export class PeerFinder {
   readonly #parts: PeerFinderComponents
 
-  constructor (components: PeerFinderComponents) {
+  constructor(components: PeerFinderComponents) {
     this.#parts = components
   }
 
-  search (request: RetrievalRequest, session: DagSession, requestId: Uint8Array, notes: Attempt[]): PeerSearch {
+  search(request: RetrievalRequest, session: DagSession, requestId: Uint8Array, notes: Attempt[]): PeerSearch {
     const ranked = this.#rank({ multihash: request.context.multihash.bytes })
-    const candidate = (peer: string, fromFilter: boolean): Candidate => peerCandidate(this.#parts.exchange, session, {
-      peer, did: this.#parts.didOf(peer), context: request.context, claims: true, requestId, ttl: request.ttl, hops: request.hops,
-      ...(request.preferredSources === undefined ? {} : { preferredSources: request.preferredSources }),
-      observe: hit => { if (fromFilter) this.#parts.directory.observe(peer, hit) }
-    })
+    const candidate = (peer: string, fromFilter: boolean): Candidate =>
+      peerCandidate(this.#parts.exchange, session, {
+        peer,
+        did: this.#parts.didOf(peer),
+        context: request.context,
+        claims: true,
+        requestId,
+        ttl: request.ttl,
+        hops: request.hops,
+        ...(request.preferredSources === undefined ? {} : { preferredSources: request.preferredSources }),
+        observe: hit => {
+          if (fromFilter) this.#parts.directory.observe(peer, hit)
+        }
+      })
     return {
       claimants: ranked.filter(({ claim }) => claim === 'yes').map(({ peer }) => candidate(peer, true)),
       askOthers: async signal => {
         const others = ranked.filter(({ claim }) => claim !== 'yes').slice(0, HAVE_PEERS_MAX)
-        const asked = await Promise.all(others.map(async ({ peer }) => await this.#have(peer, request.context.multihash.bytes, notes, { signal })))
-        return others.flatMap(({ peer }, index) => asked[index]?.have === true ? [candidate(peer, false)] : [])
+        const asked = await Promise.all(
+          others.map(async ({ peer }) => await this.#have(peer, request.context.multihash.bytes, notes, { signal }))
+        )
+        return others.flatMap(({ peer }, index) => (asked[index]?.have === true ? [candidate(peer, false)] : []))
       }
     }
   }
@@ -82,7 +96,7 @@ export class PeerFinder {
    *
    * @throws NOT_FOUND when nobody knows one
    */
-  async rootsOf (sha256: Uint8Array, options: AbortOptions & { readonly ttl: number }): Promise<readonly CID[]> {
+  async rootsOf(sha256: Uint8Array, options: AbortOptions & { readonly ttl: number }): Promise<readonly CID[]> {
     const multihash = createDigest(SHA2_256_CODE, sha256)
     const notes: Attempt[] = []
     const ranked = this.#rank({ sha256 }).slice(0, HAVE_PEERS_MAX)
@@ -92,25 +106,40 @@ export class PeerFinder {
       if (answer?.have === true && answer.cid !== undefined) roots.set(answer.cid.toString(), answer.cid)
     }
     if (roots.size > 0) return [...roots.values()]
-    const attempts: Attempt[] = [...notes,
+    const attempts: Attempt[] = [
+      ...notes,
       { stage: 'ipfs', outcome: 'skipped', ms: 0, bytes: 0, reason: 'no-cid' },
-      { stage: 'gateway', outcome: 'skipped', ms: 0, bytes: 0, reason: 'no-cid' }]
-    throw new KithError('NOT_FOUND', `none of the ${ranked.length} connected peers knows this hash; IPFS and gateways can only be asked by CID`, { attempts, asked: ranked.length })
+      { stage: 'gateway', outcome: 'skipped', ms: 0, bytes: 0, reason: 'no-cid' }
+    ]
+    throw new KithError(
+      'NOT_FOUND',
+      `none of the ${ranked.length} connected peers knows this hash; IPFS and gateways can only be asked by CID`,
+      { attempts, asked: ranked.length }
+    )
   }
 
-  #rank (content: ContentKeys): Ranked[] {
+  #rank(content: ContentKeys): Ranked[] {
     const { network, exchange, directory, ranking } = this.#parts
-    const candidates = network.peers()
+    const candidates = network
+      .peers()
       .filter(({ peer }) => exchange.speaks(peer))
       .map(({ peer, since }: ConnectedPeer) => ({ peer, connectedSince: since, claim: directory.claims(peer, content) }))
     return [...ranking.order(candidates)]
   }
 
-  async #have (peer: string, multihash: Uint8Array, notes: Attempt[], options: AbortOptions): Promise<HaveAnswer | undefined> {
+  async #have(peer: string, multihash: Uint8Array, notes: Attempt[], options: AbortOptions): Promise<HaveAnswer | undefined> {
     const startedAt = this.#parts.clock.monotonic()
     using budget = startDeadline(this.#parts.clock, HAVE_BUDGET_MS, options)
     const note = (outcome: Attempt['outcome']): void => {
-      notes.push({ stage: 'peer', peer, did: this.#parts.didOf(peer), outcome, ms: Math.round(this.#parts.clock.monotonic() - startedAt), bytes: 0, reason: 'have' })
+      notes.push({
+        stage: 'peer',
+        peer,
+        did: this.#parts.didOf(peer),
+        outcome,
+        ms: Math.round(this.#parts.clock.monotonic() - startedAt),
+        bytes: 0,
+        reason: 'have'
+      })
     }
     try {
       const [answer] = await this.#parts.exchange.have(peer, [multihash], budget)

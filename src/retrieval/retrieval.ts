@@ -43,7 +43,8 @@ export interface RetrievalInit {
   readonly isPublic: boolean
 }
 
-export const NOT_PUBLIC_HINT = 'this content is not here, and because it is not known to be public nobody was asked. If it is public, say so: metadata.privacy "public" (--privacy public).'
+export const NOT_PUBLIC_HINT =
+  'this content is not here, and because it is not known to be public nobody was asked. If it is public, say so: metadata.privacy "public" (--privacy public).'
 
 export class Retrieval {
   readonly session: DagSession
@@ -54,7 +55,7 @@ export class Retrieval {
   /** A hostile tree may unfold for hours: reading it ends with the retrieval. */
   readonly #stopHashing = new AbortController()
 
-  constructor (components: { readonly clock: Clock }, init: RetrievalInit) {
+  constructor(components: { readonly clock: Clock }, init: RetrievalInit) {
     this.#clock = components.clock
     this.#init = init
     this.session = init.session
@@ -63,7 +64,7 @@ export class Retrieval {
   }
 
   /** Fills the session. @throws with `attempts` in the error's data */
-  async run (signal: AbortSignal): Promise<RetrievalReport> {
+  async run(signal: AbortSignal): Promise<RetrievalReport> {
     const { session, ladder } = this.#init
     try {
       if (!session.isDone) await ladder.climb({ signal })
@@ -80,26 +81,30 @@ export class Retrieval {
   }
 
   /** Who delivers at the moment. */
-  get deliverer (): SourceId | undefined { return this.#init.ladder.winner }
+  get deliverer(): SourceId | undefined {
+    return this.#init.ladder.winner
+  }
 
   /** What is known at this moment; once {@link run} is done, all of it. */
-  reportSoFar (): RetrievalReport {
+  reportSoFar(): RetrievalReport {
     const { ladder, session, startedAt } = this.#init
     const attempts = this.#attempts()
     const bytes = { ...NO_BYTES_YET, local: session.localBytes }
     for (const attempt of attempts) bytes[attempt.stage] += attempt.bytes
     return {
-      source: ladder.winner ?? mostBytes(attempts), bytes, attempts,
+      source: ladder.winner ?? mostBytes(attempts),
+      bytes,
+      attempts,
       ms: Math.round(this.#clock.monotonic() - startedAt),
       firstByteMs: ladder.firstByteAt === undefined ? 0 : Math.round(ladder.firstByteAt - startedAt)
     }
   }
 
-  #attempts (): Attempt[] {
+  #attempts(): Attempt[] {
     return [...this.#init.notes, ...this.#init.ladder.attempts]
   }
 
-  #withAttempts (error: KithError): KithError {
+  #withAttempts(error: KithError): KithError {
     const attempts = this.#attempts()
     const asked = attempts.filter(attempt => attempt.outcome !== 'skipped').length
     const message = error.code === 'NOT_FOUND' && !this.#init.isPublic ? NOT_PUBLIC_HINT : error.message
@@ -107,20 +112,21 @@ export class Retrieval {
   }
 
   /** The content's own hash, computed while the blocks come in; the reader is just one more who waits for them. */
-  async #hashContent (): Promise<Uint8Array | undefined> {
+  async #hashContent(): Promise<Uint8Array | undefined> {
     const { session } = this.#init
     if (session.want.kind !== 'all') return undefined
-    const root = session.rootNode ?? await rootOf(session)
+    const root = session.rootNode ?? (await rootOf(session))
     if (root.kind !== 'file' && root.kind !== 'raw') return undefined
-    if (root.size > UNFOLDED_BYTES_MAX && await isMostlyRepeats(session, root.size)) return undefined
+    if (root.size > UNFOLDED_BYTES_MAX && (await isMostlyRepeats(session, root.size))) return undefined
     const hash = new Sha256()
-    for await (const bytes of readFile(async (cid, options) => await session.get(cid, options), root, { offset: 0 }, this.#stopHashing)) hash.update(bytes)
+    for await (const bytes of readFile(async (cid, options) => await session.get(cid, options), root, { offset: 0 }, this.#stopHashing))
+      hash.update(bytes)
     return hash.digest()
   }
 }
 
 /** The root node as soon as it is verified. */
-export async function rootOf (session: DagSession): Promise<NonNullable<DagSession['rootNode']>> {
+export async function rootOf(session: DagSession): Promise<NonNullable<DagSession['rootNode']>> {
   while (session.rootNode === undefined) {
     const change = session.changed()
     if (session.isDone) await session.done
@@ -131,12 +137,12 @@ export async function rootOf (session: DagSession): Promise<NonNullable<DagSessi
 }
 
 /** Known as soon as the skeleton is, long before the leaves. */
-async function isMostlyRepeats (session: DagSession, size: Bytes): Promise<boolean> {
+async function isMostlyRepeats(session: DagSession, size: Bytes): Promise<boolean> {
   while (!session.hasSkeleton && session.failure === undefined) await session.changed()
   return size > UNFOLDING_MAX * session.blockCount * BLOCK_BYTES_MAX
 }
 
-function mostBytes (attempts: readonly Attempt[]): SourceId {
+function mostBytes(attempts: readonly Attempt[]): SourceId {
   let best: Attempt | undefined
   for (const attempt of attempts) {
     if (attempt.bytes > (best?.bytes ?? 0)) best = attempt

@@ -18,7 +18,8 @@ import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { BlockReader } from '../ports/serving.ts'
-import { Ladder, type Candidate, type Rung } from './ladder.ts'
+import { Ladder } from './ladder.ts'
+import type { Candidate, Rung } from './rung.ts'
 import type { PeerFinder } from './peer-finder.ts'
 import { Retrieval, type RetrievalReport } from './retrieval.ts'
 import { DagSession, type Want } from './session.ts'
@@ -77,13 +78,13 @@ export class Retriever {
   readonly #init: RetrieverInit
   readonly #flights = new Map<string, Promise<Shared>>()
 
-  constructor (components: RetrieverComponents, init: RetrieverInit) {
+  constructor(components: RetrieverComponents, init: RetrieverInit) {
     this.#parts = components
     this.#init = init
   }
 
   /** What this node may read for a class: for public content never a private realm. */
-  localReader (cls: PrivacyClass): BlockReader {
+  localReader(cls: PrivacyClass): BlockReader {
     return this.#parts.library.reader(cls === 'public' ? ['public', 'cache'] : ['own', 'public', 'cache'])
   }
 
@@ -91,47 +92,63 @@ export class Retriever {
    * Starts a retrieval, or joins the one that is running for the same thing. The report rejects with NOT_FOUND,
    * TIMEOUT, INTEGRITY or CANCELLED, each with `attempts`.
    */
-  async start (request: RetrievalRequest, options: AbortOptions): Promise<Flight> {
+  async start(request: RetrievalRequest, options: AbortOptions): Promise<Flight> {
     const key = flightKey(request)
     const made = this.#flights.get(key) ?? this.#prepare(request)
     this.#flights.set(key, made)
-    const forget = (): void => { if (this.#flights.get(key) === made) this.#flights.delete(key) }
+    const forget = (): void => {
+      if (this.#flights.get(key) === made) this.#flights.delete(key)
+    }
     made.catch(forget)
     const { retrieval, flight } = await made
     if (options.signal?.aborted === true && flight.size === 0) forget()
-    const report = flight.run(key, async ({ signal }) => {
-      try {
-        using _slot = await this.#slotFor(retrieval, signal)
-        return await retrieval.run(signal)
-      } finally {
-        forget()
-      }
-    }, options)
+    const report = flight.run(
+      key,
+      async ({ signal }) => {
+        try {
+          using _slot = await this.#slotFor(retrieval, signal)
+          return await retrieval.run(signal)
+        } finally {
+          forget()
+        }
+      },
+      options
+    )
     report.catch(() => {}) // whoever reads the session sees the failure as well
     return { retrieval, report }
   }
 
   /** A content hash of public content as a root CID: from peers only, best first. @throws NOT_FOUND */
-  async resolveHash (sha256: Uint8Array, ttl: number, options: AbortOptions): Promise<readonly CID[]> {
+  async resolveHash(sha256: Uint8Array, ttl: number, options: AbortOptions): Promise<readonly CID[]> {
     return await this.#parts.peers.rootsOf(sha256, { ttl, ...options })
   }
 
-  async #slotFor (retrieval: Retrieval, signal: AbortSignal): Promise<Disposable> {
+  async #slotFor(retrieval: Retrieval, signal: AbortSignal): Promise<Disposable> {
     return retrieval.session.isDone ? { [Symbol.dispose]: () => {} } : await this.#parts.slots.acquire({ signal })
   }
 
-  async #prepare (request: RetrievalRequest): Promise<Shared> {
+  async #prepare(request: RetrievalRequest): Promise<Shared> {
     const startedAt = this.#parts.clock.monotonic()
     const session = new DagSession(this.#storeFor(request), request.root, request.want)
     await session.loadLocal()
     const notes: Attempt[] = []
     const rungs = session.isDone ? [] : this.#rungs(request, session, notes)
     const ladder = new Ladder(this.#parts, { rungs, ttl: request.ttl * 1000, strict: this.#init.strict })
-    return { retrieval: new Retrieval(this.#parts, { root: request.root, session, ladder, notes, startedAt, isPublic: request.class === 'public' }), flight: new SingleFlight() }
+    return {
+      retrieval: new Retrieval(this.#parts, {
+        root: request.root,
+        session,
+        ladder,
+        notes,
+        startedAt,
+        isPublic: request.class === 'public'
+      }),
+      flight: new SingleFlight()
+    }
   }
 
   /** Only public content comes from outside, so what is fetched goes to the cache. */
-  #storeFor (request: RetrievalRequest): ConstructorParameters<typeof DagSession>[0] {
+  #storeFor(request: RetrievalRequest): ConstructorParameters<typeof DagSession>[0] {
     const reader = this.localReader(request.class)
     const cache = this.#parts.library.realms.cache.blocks
     let spent = 0
@@ -140,13 +157,17 @@ export class Retriever {
       get: async (cid, options) => await reader.get(cid, options),
       put: async block => {
         spent += block.bytes.byteLength
-        if (spent > (request.maxBytes ?? Infinity)) throw new KithError('TOO_LARGE', `the content for this hash is larger than limits.unconfirmedBytes (${request.maxBytes} bytes), and no trusted peer has vouched for it. Ask by CID instead.`)
+        if (spent > (request.maxBytes ?? Infinity))
+          throw new KithError(
+            'TOO_LARGE',
+            `the content for this hash is larger than limits.unconfirmedBytes (${request.maxBytes} bytes), and no trusted peer has vouched for it. Ask by CID instead.`
+          )
         return await cache.put(block)
       }
     }
   }
 
-  #rungs (request: RetrievalRequest, session: DagSession, notes: Attempt[]): Rung[] {
+  #rungs(request: RetrievalRequest, session: DagSession, notes: Attempt[]): Rung[] {
     if (request.class !== 'public') {
       notes.push(skipped('peer', 'not-allowed'), skipped('ipfs', 'not-public'), skipped('gateway', 'not-public'))
       return []
@@ -159,7 +180,7 @@ export class Retriever {
     })
   }
 
-  #rung (stage: PreferredSource, request: RetrievalRequest, session: DagSession, notes: Attempt[]): Omit<Rung, 'delay'> | undefined {
+  #rung(stage: PreferredSource, request: RetrievalRequest, session: DagSession, notes: Attempt[]): Omit<Rung, 'delay'> | undefined {
     if (stage === 'peer') return this.#peerRung(request, session, notes)
     const sources = stage === 'gateway' ? this.#parts.gateways : this.#parts.ipfs === undefined ? [] : [this.#parts.ipfs]
     if (sources.length === 0) notes.push(skipped(stage, 'off'))
@@ -172,7 +193,7 @@ export class Retriever {
     return candidates.length === 0 ? undefined : { stage, candidates, hedgeDelay: GATEWAY_PATIENCE_MS, maxParallel: candidates.length }
   }
 
-  #peerRung (request: RetrievalRequest, session: DagSession, notes: Attempt[]): Omit<Rung, 'delay'> {
+  #peerRung(request: RetrievalRequest, session: DagSession, notes: Attempt[]): Omit<Rung, 'delay'> {
     const search = this.#parts.peers.search(request, session, this.#parts.random.bytes(16), notes)
     return {
       stage: 'peer',
@@ -185,11 +206,11 @@ export class Retriever {
 }
 
 /** Requests share a retrieval only if everything that decides its course is equal. */
-function flightKey ({ root, context, class: cls, want, hops, preferredSources }: RetrievalRequest): string {
+function flightKey({ root, context, class: cls, want, hops, preferredSources }: RetrievalRequest): string {
   const range = want.kind === 'range' ? `${want.range.offset}+${want.range.length ?? ''}` : want.kind
   return [blockKey(root), root.code, blockKey(context), cls, range, hops, preferredSources?.join(',') ?? ''].join('|')
 }
 
-function skipped (stage: PreferredSource, reason: SkipReason): Attempt {
+function skipped(stage: PreferredSource, reason: SkipReason): Attempt {
   return { stage, outcome: 'skipped', ms: 0, bytes: 0, reason }
 }

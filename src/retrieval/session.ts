@@ -21,10 +21,7 @@ import type { BlockReader } from '../ports/serving.ts'
 import { LeafTable } from './leaf-table.ts'
 
 /** Which part of a DAG is asked for. `root`: its first block only, to follow a path. */
-export type Want =
-  | { readonly kind: 'all' }
-  | { readonly kind: 'root' }
-  | { readonly kind: 'range', readonly range: ByteRange }
+export type Want = { readonly kind: 'all' } | { readonly kind: 'root' } | { readonly kind: 'range'; readonly range: ByteRange }
 
 export interface SessionStore extends BlockReader {
   put(block: VerifiedBlock): Promise<boolean>
@@ -50,7 +47,7 @@ export class DagSession {
   readonly #done = deferred<void>()
 
   /** @param want what has to be complete before {@link done} resolves */
-  constructor (store: SessionStore, root: CID, want: Want) {
+  constructor(store: SessionStore, root: CID, want: Want) {
     this.#store = store
     this.root = root
     this.want = want.kind === 'range' && !isNodeCid(root) ? { kind: 'all' } : want // one block has no parts
@@ -59,7 +56,7 @@ export class DagSession {
   }
 
   /** Takes whatever the local store has. Call once, first. */
-  async loadLocal (): Promise<void> {
+  async loadLocal(): Promise<void> {
     const { multihash } = this.root
     if (multihash.code === IDENTITY_CODE) {
       this.#sawRoot(verifyBlock(this.root, multihash.digest))
@@ -75,35 +72,55 @@ export class DagSession {
     await this.#settle()
   }
 
-  get rootNode (): DagNode | undefined { return this.#rootNode }
-  get failure (): unknown { return this.#error }
-  get isDone (): boolean { return this.#isDone }
+  get rootNode(): DagNode | undefined {
+    return this.#rootNode
+  }
+  get failure(): unknown {
+    return this.#error
+  }
+  get isDone(): boolean {
+    return this.#isDone
+  }
   /** Resolves when everything wanted is local; rejects after {@link fail}. */
-  get done (): Promise<void> { return this.#done.promise }
+  get done(): Promise<void> {
+    return this.#done.promise
+  }
   /** Distinct blocks known so far; all of them once {@link done}. */
-  get blockCount (): number { return this.#walk.nodes.length + this.#walk.leaves.length }
+  get blockCount(): number {
+    return this.#walk.nodes.length + this.#walk.leaves.length
+  }
   /** Every node is here, so every leaf is named. */
-  get hasSkeleton (): boolean { return this.#walk.done }
-  get skeletonNodes (): number { return this.#walk.nodes.length }
+  get hasSkeleton(): boolean {
+    return this.#walk.done
+  }
+  get skeletonNodes(): number {
+    return this.#walk.nodes.length
+  }
 
   /** Resolves at the next change: something accepted, finished or failed. */
-  async changed (): Promise<void> { await this.#change.promise }
+  async changed(): Promise<void> {
+    await this.#change.promise
+  }
 
   /** Leaves still needed, as at most `rangesMax` ranges in leaf order; while the skeleton is incomplete, what is known of it and all beyond. */
-  missingLeaves (rangesMax: number): LeafRange[] { return this.#leaves.ranges(rangesMax) }
+  missingLeaves(rangesMax: number): LeafRange[] {
+    return this.#leaves.ranges(rangesMax)
+  }
 
   /** The CID a skeleton index of an answer must have; undefined for what cannot come next. */
-  nodeAt (index: number): CID | undefined {
+  nodeAt(index: number): CID | undefined {
     return index === this.#walk.nodes.length ? this.#walk.next : this.#walk.nodes[index]
   }
 
-  leafAt (index: number): CID | undefined { return this.#walk.leaves[index]?.cid }
+  leafAt(index: number): CID | undefined {
+    return this.#walk.leaves[index]?.cid
+  }
 
   /**
    * Up to `count` missing blocks that are not in `asked`, which takes them in. Each source has its own `asked`: while
    * sources race for the first byte, one that hangs must not keep the others from asking for the same block.
    */
-  claim (count: number, asked: Set<string>): CID[] {
+  claim(count: number, asked: Set<string>): CID[] {
     const taken: CID[] = []
     for (const cid of this.#needed(count + asked.size)) {
       if (taken.length >= count) break
@@ -120,7 +137,7 @@ export class DagSession {
    *
    * @throws BlockMismatchError, BadDagError (INTEGRITY): the sender is wrong · anything else: this node cannot go on
    */
-  async accept (cid: CID, bytes: Uint8Array, accepted: (bytes: Bytes) => void = () => {}): Promise<void> {
+  async accept(cid: CID, bytes: Uint8Array, accepted: (bytes: Bytes) => void = () => {}): Promise<void> {
     const block = verifyBlock(cid, bytes)
     if (isNodeCid(cid)) parseNode(block) // refuse what cannot be used before it is stored
     await this.#store.put(block)
@@ -132,7 +149,7 @@ export class DagSession {
   }
 
   /** A block of this DAG, as soon as it is verified here. */
-  async get (cid: CID, options: AbortOptions): Promise<VerifiedBlock> {
+  async get(cid: CID, options: AbortOptions): Promise<VerifiedBlock> {
     options.signal?.throwIfAborted()
     let before: number
     do {
@@ -145,11 +162,11 @@ export class DagSession {
     const key = blockKey(cid)
     const waiter = this.#waiting.get(key) ?? deferred<VerifiedBlock>()
     this.#waiting.set(key, waiter)
-    return { ...await abortable(waiter.promise, options), cid }
+    return { ...(await abortable(waiter.promise, options)), cid }
   }
 
   /** Ends the session: everybody who waits gets the error. What is verified stays in the store. */
-  fail (error: unknown): void {
+  fail(error: unknown): void {
     if (this.#error !== undefined || this.#isDone) return
     this.#error = error
     for (const waiter of this.#waiting.values()) waiter.reject(error)
@@ -158,7 +175,7 @@ export class DagSession {
     this.#announce()
   }
 
-  #note (block: VerifiedBlock): void {
+  #note(block: VerifiedBlock): void {
     const next = this.#walk.next
     // The same bytes may be linked as a node and as a leaf; only what came as a node is read as one.
     if (next !== undefined && next.code === block.cid.code && blockKey(next) === blockKey(block.cid)) this.#acceptNode(block)
@@ -169,24 +186,24 @@ export class DagSession {
     this.#announce()
   }
 
-  #acceptNode (block: VerifiedBlock): void {
+  #acceptNode(block: VerifiedBlock): void {
     const node = this.#walk.accept(block)
     this.#rootNode ??= node
   }
 
-  #sawRoot (block: VerifiedBlock): void {
+  #sawRoot(block: VerifiedBlock): void {
     this.localBytes += block.bytes.byteLength
     this.#markLeaf(block)
     this.#rootNode ??= parseNode(block)
   }
 
-  #markLeaf (block: VerifiedBlock): void {
+  #markLeaf(block: VerifiedBlock): void {
     this.#leaves.mark(block.cid)
     if (blockKey(block.cid) === blockKey(this.root)) this.#rootNode ??= parseNode(block)
   }
 
   /** Moves on over nodes and leaves that are in the store already, then looks whether all is there. */
-  async #settle (): Promise<void> {
+  async #settle(): Promise<void> {
     if (this.#isDone) return
     if (this.want.kind === 'root') {
       if (this.#rootNode !== undefined) this.#finish()
@@ -199,7 +216,7 @@ export class DagSession {
     if (this.#walk.done && this.#leaves.isComplete) this.#finish()
   }
 
-  async #advance (): Promise<void> {
+  async #advance(): Promise<void> {
     const turns = new Turns()
     while (true) {
       await turns.step({})
@@ -212,7 +229,7 @@ export class DagSession {
     }
   }
 
-  async #chooseLeaves (): Promise<Set<number>> {
+  async #chooseLeaves(): Promise<Set<number>> {
     const wanted = new Set<number>()
     if (this.want.kind !== 'range' || this.#rootNode === undefined) return wanted
     for await (const piece of filePieces(async cid => await this.#stored(cid), this.#rootNode, this.want.range, {})) {
@@ -224,22 +241,22 @@ export class DagSession {
     return wanted
   }
 
-  async #stored (cid: CID): Promise<VerifiedBlock> {
+  async #stored(cid: CID): Promise<VerifiedBlock> {
     const block = await this.#store.get(cid)
     if (block === undefined) throw new KithError('INTERNAL', 'a block that was just stored cannot be read')
     return block
   }
 
-  * #needed (count: number): Generator<CID> {
+  *#needed(count: number): Generator<CID> {
     if (this.want.kind === 'root') {
       if (this.#rootNode === undefined) yield this.root
       return
     }
-    yield * this.#walk.upcoming(count)
-    yield * this.#leaves.missing()
+    yield* this.#walk.upcoming(count)
+    yield* this.#leaves.missing()
   }
 
-  #finish (): void {
+  #finish(): void {
     this.#isDone = true
     for (const waiter of this.#waiting.values()) waiter.reject(notComing(this.root))
     this.#waiting.clear()
@@ -247,13 +264,16 @@ export class DagSession {
     this.#announce()
   }
 
-  #announce (): void {
+  #announce(): void {
     const change = this.#change
     this.#change = deferred<void>()
     change.resolve()
   }
 }
 
-function notComing (cid: CID): KithError {
-  return new KithError('UNAVAILABLE', `block ${cid.toString()} was here and is gone, or was never part of what was asked for; ask for the content again`)
+function notComing(cid: CID): KithError {
+  return new KithError(
+    'UNAVAILABLE',
+    `block ${cid.toString()} was here and is gone, or was never part of what was asked for; ask for the content again`
+  )
 }

@@ -9,7 +9,7 @@ import { blockKey } from '../model/content-id.ts'
 import type { PreferredSource } from '../model/source.ts'
 import { KithError } from '../errors.ts'
 import { abortable } from '../lib/deadline.ts'
-import type { Candidate, Run } from './ladder.ts'
+import type { Candidate, Run } from './rung.ts'
 import type { DagSession } from './session.ts'
 
 /** Ranges in one request; what is still missing then is asked for in the next. */
@@ -29,7 +29,7 @@ export interface PeerAsk {
   readonly observe: (hit: boolean) => void
 }
 
-export function peerCandidate (exchange: ExchangeClient, session: DagSession, ask: PeerAsk): Candidate {
+export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask: PeerAsk): Candidate {
   return {
     id: { stage: 'peer', peer: ask.peer, did: ask.did },
     claims: ask.claims,
@@ -37,54 +37,83 @@ export function peerCandidate (exchange: ExchangeClient, session: DagSession, as
       const end = await unlessDone(session, fillFromPeer(exchange, session, ask, run))
       if (end === 'not-found') ask.observe(false)
       if (session.isDone) ask.observe(true)
-      else throw new SourceError(end === 'refused' ? 'refused' : 'not-found', end === 'partial' ? 'it has only a part' : `it answered ${end ?? 'nothing'}`)
+      else
+        throw new SourceError(
+          end === 'refused' ? 'refused' : 'not-found',
+          end === 'partial' ? 'it has only a part' : `it answered ${end ?? 'nothing'}`
+        )
     }
   }
 }
 
 /** Asks again while answers bring something: first for the skeleton, then for the leaves it names. */
-async function fillFromPeer (exchange: ExchangeClient, session: DagSession, ask: PeerAsk, run: Run): Promise<AnswerEnd> {
+async function fillFromPeer(exchange: ExchangeClient, session: DagSession, ask: PeerAsk, run: Run): Promise<AnswerEnd> {
   while (true) {
     const before = session.progress
     const end = await askOnce(exchange, session, ask, run)
-    if (session.isDone || end === 'refused' || session.progress === before) return session.progress === before && end === 'ok' ? 'partial' : end
+    if (session.isDone || end === 'refused' || session.progress === before)
+      return session.progress === before && end === 'ok' ? 'partial' : end
   }
 }
 
-async function askOnce (exchange: ExchangeClient, session: DagSession, ask: PeerAsk, run: Run): Promise<AnswerEnd> {
+async function askOnce(exchange: ExchangeClient, session: DagSession, ask: PeerAsk, run: Run): Promise<AnswerEnd> {
   const { peer, requestId, ttl, hops, preferredSources, context } = ask
   if (session.want.kind === 'root') {
-    return await exchange.blocks(peer, { root: context, cids: [session.root], ttl }, async (_index, bytes) => { await take(session, run, session.root, bytes) }, run)
+    return await exchange.blocks(
+      peer,
+      { root: context, cids: [session.root], ttl },
+      async (_index, bytes) => {
+        await take(session, run, session.root, bytes)
+      },
+      run
+    )
   }
   const request = {
-    cid: session.root, sha256: null, requestId, ttl, hops, skipNodes: session.skeletonNodes, leaves: session.missingLeaves(LEAF_RANGES_MAX),
+    cid: session.root,
+    sha256: null,
+    requestId,
+    ttl,
+    hops,
+    skipNodes: session.skeletonNodes,
+    leaves: session.missingLeaves(LEAF_RANGES_MAX),
     ...(preferredSources === undefined ? {} : { preferredSources })
   }
-  return await exchange.dag(peer, request, {
-    head: () => {},
-    node: async (index, bytes) => {
-      if (index < session.skeletonNodes) return // it was here already
-      await take(session, run, session.nodeAt(index), bytes)
+  return await exchange.dag(
+    peer,
+    request,
+    {
+      head: () => {},
+      node: async (index, bytes) => {
+        if (index < session.skeletonNodes) return // it was here already
+        await take(session, run, session.nodeAt(index), bytes)
+      },
+      leaf: async (index, bytes) => {
+        await take(session, run, session.leafAt(index), bytes)
+      }
     },
-    leaf: async (index, bytes) => { await take(session, run, session.leafAt(index), bytes) }
-  }, run)
+    run
+  )
 }
 
-async function take (session: DagSession, run: Run, cid: CID | undefined, bytes: Uint8Array): Promise<void> {
+async function take(session: DagSession, run: Run, cid: CID | undefined, bytes: Uint8Array): Promise<void> {
   if (cid === undefined) throw new SourceError('fault', 'it sent a block nobody asked for')
-  await session.accept(cid, bytes, verified => { run.verified(verified) })
+  await session.accept(cid, bytes, verified => {
+    run.verified(verified)
+  })
 }
 
-export function blockCandidate (source: BlockSource, session: DagSession, context: CID): Candidate {
+export function blockCandidate(source: BlockSource, session: DagSession, context: CID): Candidate {
   return {
     id: { stage: source.stage, ...(source.url === undefined ? {} : { url: source.url }) },
     claims: false,
-    run: async run => { await unlessDone(session, fillFromBlocks(source, session, context, run)) }
+    run: async run => {
+      await unlessDone(session, fillFromBlocks(source, session, context, run))
+    }
   }
 }
 
 /** Keeps up to `concurrency` blocks in flight. The first failure ends the run: what it lacks, another source may have. */
-async function fillFromBlocks (source: BlockSource, session: DagSession, context: CID, run: Run): Promise<void> {
+async function fillFromBlocks(source: BlockSource, session: DagSession, context: CID, run: Run): Promise<void> {
   const opened = source.open(context)
   const inFlight = new Set<Promise<void>>()
   const asked = new Set<string>()
@@ -106,7 +135,9 @@ async function fillFromBlocks (source: BlockSource, session: DagSession, context
     while (!session.isDone) {
       const change = session.changed()
       for (const cid of session.claim(source.concurrency - inFlight.size, asked)) {
-        const task = fetch(cid).finally(() => { inFlight.delete(task) })
+        const task = fetch(cid).finally(() => {
+          inFlight.delete(task)
+        })
         task.catch(() => {}) // seen by the race below
         inFlight.add(task)
       }
@@ -120,7 +151,7 @@ async function fillFromBlocks (source: BlockSource, session: DagSession, context
 }
 
 /** Once everything is here, it does not matter how the source ends. */
-async function unlessDone<T> (session: DagSession, work: Promise<T>): Promise<T | undefined> {
+async function unlessDone<T>(session: DagSession, work: Promise<T>): Promise<T | undefined> {
   try {
     return await work
   } catch (error) {

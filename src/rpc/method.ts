@@ -125,7 +125,10 @@ function checkContent(content: unknown): void {
     return
   }
   if (!isRecord(content))
-    throw new InvalidContentError(Array.isArray(content) ? 'a list' : String(content), 'it is neither text nor {"algorithm":"sha256","value":HEX}')
+    throw new InvalidContentError(
+      Array.isArray(content) ? 'a list' : String(content),
+      'it is neither text nor {"algorithm":"sha256","value":HEX}'
+    )
   const { algorithm, value } = content
   if (typeof algorithm !== 'string' || typeof value !== 'string')
     throw new InvalidContentError(JSON.stringify(content), 'it is not {"algorithm":"sha256","value":HEX}')

@@ -41,7 +41,7 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
-  readonly ipfs: (BlockSource & { connectedBitswapPeers(): number, notifyStored(cid: CID): void }) | undefined
+  readonly ipfs: (BlockSource & { connectedBitswapPeers(): number; notifyStored(cid: CID): void }) | undefined
   readonly gateways: readonly (BlockSource & GatewayEndpoint)[]
 }
 
@@ -53,7 +53,7 @@ export interface BuildInit {
   readonly stop: () => void
 }
 
-export function buildServices (parts: BuildComponents, { version, config, shown, stop }: BuildInit): Services {
+export function buildServices(parts: BuildComponents, { version, config, shown, stop }: BuildInit): Services {
   const { clock, random, files, library, host, identity, events, directory, publisher, ipfs, gateways } = parts
   const meter = new Meter({ clock })
   const classifier = new Classifier({ library }, config.privacy)
@@ -66,20 +66,41 @@ export function buildServices (parts: BuildComponents, { version, config, shown,
   }
   return {
     content: contentServices({
-      library, classifier, clock, events, meter, publicChanged, files,
+      library,
+      classifier,
+      clock,
+      events,
+      meter,
+      publicChanged,
+      files,
       access: new ContentAccess({ library, retriever, classifier, clock }, config.limits),
-      putter: new Putter({ library, files, clock, events }, { defaultPrivacy: config.privacy.default, maxFileSize: config.limits.maxFileSize })
+      putter: new Putter(
+        { library, files, clock, events },
+        { defaultPrivacy: config.privacy.default, maxFileSize: config.limits.maxFileSize }
+      )
     }),
     peers: peerServices({
-      network: host, didOf: didFromPeerId, peerOf: peerIdFromDid,
-      advertOf: peer => directory.summary(peer), hasIpfs: peer => directory.ipfsOf(peer)?.enabled
+      network: host,
+      didOf: didFromPeerId,
+      peerOf: peerIdFromDid,
+      advertOf: peer => directory.summary(peer),
+      hasIpfs: peer => directory.ipfsOf(peer)?.enabled
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
     node: nodeServices({
-      version, apiVersion: version, runtime: { node: process.version, rssBytes: () => process.memoryUsage.rss() },
-      identity, network: host, library, clock, meter, ipfsType: config.ipfs.type,
-      endpoints: () => endpointsOf(ipfs, gateways), ipfsPeers: () => ipfs?.connectedBitswapPeers() ?? 0,
-      config: () => shown, stop
+      version,
+      apiVersion: version,
+      runtime: { node: process.version, rssBytes: () => process.memoryUsage.rss() },
+      identity,
+      network: host,
+      library,
+      clock,
+      meter,
+      ipfsType: config.ipfs.type,
+      endpoints: () => endpointsOf(ipfs, gateways),
+      ipfsPeers: () => ipfs?.connectedBitswapPeers() ?? 0,
+      config: () => shown,
+      stop
     }),
     events
   }

@@ -64,13 +64,13 @@ export class ContentAccess {
   readonly #parts: ContentAccessComponents
   readonly #init: ContentAccessInit
 
-  constructor (components: ContentAccessComponents, init: ContentAccessInit) {
+  constructor(components: ContentAccessComponents, init: ContentAccessInit) {
     this.#parts = components
     this.#init = init
   }
 
   /** @throws NOT_FOUND · TIMEOUT · INTEGRITY · INVALID_CONTENT */
-  async open (params: GetParams, want: Want, options: ProgressOptions): Promise<Opened> {
+  async open(params: GetParams, want: Want, options: ProgressOptions): Promise<Opened> {
     const ref = parseContent(params.content)
     const decision = await this.#parts.classifier.classify(ref, params.metadata?.privacy)
     const found = this.#parts.library.find(ref)
@@ -83,7 +83,7 @@ export class ContentAccess {
   }
 
   /** Any single block of a content, from here or from wherever the content may come from. */
-  getter (target: Target): GetBlock {
+  getter(target: Target): GetBlock {
     const reader = this.#parts.retriever.localReader(target.decision.class)
     return async (cid, options) => {
       const local = await reader.get(cid, options)
@@ -95,25 +95,29 @@ export class ContentAccess {
     }
   }
 
-  async #follow (target: Target, path: readonly string[], options: AbortOptions): Promise<CID> {
+  async #follow(target: Target, path: readonly string[], options: AbortOptions): Promise<CID> {
     return path.length === 0 ? target.root : await resolvePath(this.getter(target), target.root, path, options)
   }
 
-  async #openLocal (target: Target, record: ContentRecord, options: AbortOptions): Promise<Opened> {
+  async #openLocal(target: Target, record: ContentRecord, options: AbortOptions): Promise<Opened> {
     const startedAt = this.#parts.clock.monotonic()
     const get = this.getter(target)
     const node = await getNode(get, target.root, options)
     const ms = Math.round(this.#parts.clock.monotonic() - startedAt)
     const attempts: Attempt[] = [{ stage: 'local', outcome: 'ok', ms, bytes: record.size }]
     const report = {
-      source: { stage: 'local' as const }, bytes: { ...NO_BYTES_YET, local: record.size }, attempts, ms, firstByteMs: ms,
+      source: { stage: 'local' as const },
+      bytes: { ...NO_BYTES_YET, local: record.size },
+      attempts,
+      ms,
+      firstByteMs: ms,
       ...(record.sha256 === undefined ? {} : { sha256: record.sha256 })
     }
     this.#touch(record)
     return { root: target.root, node, record, get, report: Promise.resolve(report), reportSoFar: () => report }
   }
 
-  async #openRemote (target: Target, want: Want, options: ProgressOptions): Promise<Opened> {
+  async #openRemote(target: Target, want: Want, options: ProgressOptions): Promise<Opened> {
     const { retrieval, report } = await this.#parts.retriever.start(requestFor(target, want), options)
     const stored = report.then(async done => {
       await this.#remember(target, retrieval, done, options)
@@ -129,13 +133,14 @@ export class ContentAccess {
   }
 
   /** Told before the leaves are fetched. The caller ends the retrieval. */
-  #assertNotTooLarge ({ size }: DagNode): void {
+  #assertNotTooLarge({ size }: DagNode): void {
     const limit = this.#init.maxFileSize
-    if (limit > 0 && size > limit) throw new KithError('TOO_LARGE', `the content has ${size} bytes, more than limits.maxFileSize (${limit} bytes)`, { limit, size })
+    if (limit > 0 && size > limit)
+      throw new KithError('TOO_LARGE', `the content has ${size} bytes, more than limits.maxFileSize (${limit} bytes)`, { limit, size })
   }
 
   /** Above one block no byte leaves before the whole has hashed: a mapping from hash to root is only a claim. */
-  async #openByHash (ref: ContentRef, decision: PrivacyDecision, params: GetParams, options: ProgressOptions): Promise<Opened> {
+  async #openByHash(ref: ContentRef, decision: PrivacyDecision, params: GetParams, options: ProgressOptions): Promise<Opened> {
     const { sha256 } = ref
     if (sha256 === null || !decision.public) throw notFoundPrivate(decision)
     const roots = await this.#parts.retriever.resolveHash(sha256, params.ttl ?? TTL_DEFAULT_S, options)
@@ -146,7 +151,9 @@ export class ContentAccess {
         const opened = await this.#openRemote(target, { kind: 'all' }, options)
         const report = await opened.report
         if (report.sha256 !== undefined && equals(report.sha256, sha256)) return opened
-        failure = new KithError('INTEGRITY', `what peers gave for this hash has another one; it is not handed out`, { attempts: report.attempts })
+        failure = new KithError('INTEGRITY', `what peers gave for this hash has another one; it is not handed out`, {
+          attempts: report.attempts
+        })
       } catch (error) {
         options.signal?.throwIfAborted()
         failure = error
@@ -156,7 +163,7 @@ export class ContentAccess {
   }
 
   /** Writes the record of what was fetched whole; its blocks are in the cache already. */
-  async #remember (target: Target, retrieval: Retrieval, report: RetrievalReport, options: AbortOptions): Promise<void> {
+  async #remember(target: Target, retrieval: Retrieval, report: RetrievalReport, options: AbortOptions): Promise<void> {
     const { session } = retrieval
     const node = session.rootNode
     if (session.want.kind !== 'all' || node === undefined || target.decision.class !== 'public') return
@@ -165,50 +172,67 @@ export class ContentAccess {
     const now = this.#parts.clock.now()
     const get: GetBlock = async (cid, opts) => await session.get(cid, opts)
     await this.#parts.library.realms.cache.records.put({
-      root: target.root, kind: isDirectory(node) ? 'directory' : 'file',
+      root: target.root,
+      kind: isDirectory(node) ? 'directory' : 'file',
       size: isDirectory(node) ? await directorySize(get, node, options) : node.size,
-      blocks: session.blockCount, createdAt: now, lastAccess: now, pinned: false,
+      blocks: session.blockCount,
+      createdAt: now,
+      lastAccess: now,
+      pinned: false,
       ...(report.sha256 === undefined ? {} : { sha256: report.sha256 }),
       ...(target.params.metadata?.contentType === undefined ? {} : { contentType: target.params.metadata.contentType })
     })
   }
 
-  #touch (record: ContentRecord): void {
+  #touch(record: ContentRecord): void {
     const found = this.#parts.library.findRoot(record.root)
     if (found !== undefined) this.#parts.library.realms[found.realm].records.touch(record.root, this.#parts.clock.now())
   }
 }
 
-export async function * readOpened (opened: Opened, range: ByteRange, options: AbortOptions): AsyncGenerator<Uint8Array> {
+export async function* readOpened(opened: Opened, range: ByteRange, options: AbortOptions): AsyncGenerator<Uint8Array> {
   if (isDirectory(opened.node)) throw notAFile(opened.node)
-  yield * readFile(opened.get, opened.node, range, options)
+  yield* readFile(opened.get, opened.node, range, options)
 }
 
-function requestFor ({ root, context, decision, params, maxBytes }: Target, want: Want): RetrievalRequest {
+function requestFor({ root, context, decision, params, maxBytes }: Target, want: Want): RetrievalRequest {
   return {
-    root, context, class: decision.class, want, ttl: params.ttl ?? TTL_DEFAULT_S, hops: params.hops ?? 1,
+    root,
+    context,
+    class: decision.class,
+    want,
+    ttl: params.ttl ?? TTL_DEFAULT_S,
+    hops: params.hops ?? 1,
     ...(maxBytes === undefined ? {} : { maxBytes }),
     ...(params.preferredSources === undefined || params.preferredSources.length === 0 ? {} : { preferredSources: params.preferredSources })
   }
 }
 
-async function tellProgress (retrieval: Retrieval, { onProgress }: ProgressOptions): Promise<void> {
+async function tellProgress(retrieval: Retrieval, { onProgress }: ProgressOptions): Promise<void> {
   if (onProgress === undefined) return
   const { session } = retrieval
   while (!session.isDone && session.failure === undefined) {
     await session.changed()
     const source = retrieval.deliverer
     const total = session.rootNode?.size
-    onProgress({ bytes: session.localBytes + session.receivedBytes, ...(total === undefined || total === 0 ? {} : { total }), ...(source === undefined ? {} : { source }) })
+    onProgress({
+      bytes: session.localBytes + session.receivedBytes,
+      ...(total === undefined || total === 0 ? {} : { total }),
+      ...(source === undefined ? {} : { source })
+    })
   }
 }
 
 /** Nobody else may be asked for private content, so this node's copy is all there is. */
-function damaged (cid: CID): KithError {
-  return new KithError('INTEGRITY', `block ${cid.toString()} of this private content is missing or damaged on this disk, and no other copy may be asked for. Put the content again from where it came.`, { cid: cid.toString() })
+function damaged(cid: CID): KithError {
+  return new KithError(
+    'INTEGRITY',
+    `block ${cid.toString()} of this private content is missing or damaged on this disk, and no other copy may be asked for. Put the content again from where it came.`,
+    { cid: cid.toString() }
+  )
 }
 
-function notFoundPrivate (decision: PrivacyDecision): KithError {
+function notFoundPrivate(decision: PrivacyDecision): KithError {
   const attempts: Attempt[] = [
     { stage: 'peer', outcome: 'skipped', ms: 0, bytes: 0, reason: 'not-allowed' },
     { stage: 'ipfs', outcome: 'skipped', ms: 0, bytes: 0, reason: 'not-public' },

@@ -43,7 +43,7 @@ export interface ContentServicesComponents {
   readonly publicChanged: (stored?: CID) => void
 }
 
-export function contentServices (parts: ContentServicesComponents): ContentServices {
+export function contentServices(parts: ContentServicesComponents): ContentServices {
   const { library, putter, access, classifier } = parts
   return {
     put: async (source, params, options) => {
@@ -58,11 +58,15 @@ export function contentServices (parts: ContentServicesComponents): ContentServi
     ls: async (content, options) => await ls(access, content, options),
     list: async params => await list(library, params),
     rm: async ({ content, force }) => await rm(parts, content, force ?? false),
-    privacy: async content => ({ ...await classifier.classify(parseContent(content)), toldTo: [] })
+    privacy: async content => ({ ...(await classifier.classify(parseContent(content))), toldTo: [] })
   }
 }
 
-async function rm ({ library, publicChanged }: ContentServicesComponents, content: ContentParam, force: boolean): Promise<{ removed: boolean }> {
+async function rm(
+  { library, publicChanged }: ContentServicesComponents,
+  content: ContentParam,
+  force: boolean
+): Promise<{ removed: boolean }> {
   const ref = parseContent(content)
   const [known] = recordsToRemove(library, ref)
   if (known === undefined) return { removed: false }
@@ -75,7 +79,11 @@ async function rm ({ library, publicChanged }: ContentServicesComponents, conten
   })
 }
 
-async function get (parts: ContentServicesComponents, params: GetParams & { readonly path?: string }, options: ProgressOptions): ReturnType<ContentServices['get']> {
+async function get(
+  parts: ContentServicesComponents,
+  params: GetParams & { readonly path?: string },
+  options: ProgressOptions
+): ReturnType<ContentServices['get']> {
   using budget = budgetFor(parts.clock, params, options)
   const stop = new AbortController()
   try {
@@ -86,12 +94,18 @@ async function get (parts: ContentServicesComponents, params: GetParams & { read
   }
 }
 
-async function getWithin (parts: ContentServicesComponents, params: GetParams & { readonly path?: string }, within: ProgressOptions): ReturnType<ContentServices['get']> {
-  if (params.path !== undefined && await parts.files.exists(params.path)) throw new KithError('CONFLICT', `"${params.path}" exists already; nothing was overwritten`, { path: params.path })
+async function getWithin(
+  parts: ContentServicesComponents,
+  params: GetParams & { readonly path?: string },
+  within: ProgressOptions
+): ReturnType<ContentServices['get']> {
+  if (params.path !== undefined && (await parts.files.exists(params.path)))
+    throw new KithError('CONFLICT', `"${params.path}" exists already; nothing was overwritten`, { path: params.path })
   const opened = await parts.access.open(params, wantOf(params), within)
   if (isDirectory(opened.node) && params.path === undefined) throw notAFile(opened.node)
   const span = { offset: params.offset ?? 0, length: params.length }
-  if (isDirectory(opened.node) && wantOf(params).kind === 'range') throw new KithError('INVALID_PARAMS', 'offset and length take a part of a file, and this content is a directory')
+  if (isDirectory(opened.node) && wantOf(params).kind === 'range')
+    throw new KithError('INVALID_PARAMS', 'offset and length take a part of a file, and this content is a directory')
   watch(parts, opened)
   const summary = summaryOf(parts.library, opened, await opened.report)
   if (params.path !== undefined) {
@@ -99,21 +113,25 @@ async function getWithin (parts: ContentServicesComponents, params: GetParams & 
     return { ...summary, path: params.path }
   }
   const length = Math.min(span.length ?? Infinity, Math.max(0, fileSize(opened.node) - span.offset))
-  return length > INLINE_BYTES_MAX ? summary : { ...summary, data: { size: length, read: async () => await collect(readOpened(opened, span, within)) } }
+  return length > INLINE_BYTES_MAX
+    ? summary
+    : { ...summary, data: { size: length, read: async () => await collect(readOpened(opened, span, within)) } }
 }
 
 /**
  * For streams. A whole content is fetched at once; with a range (`length: 0` included) only its root is, and each
  * read fetches what it needs.
  */
-async function open (parts: ContentServicesComponents, params: GetParams, options: ProgressOptions): Promise<OpenedContent> {
+async function open(parts: ContentServicesComponents, params: GetParams, options: ProgressOptions): Promise<OpenedContent> {
   const stop = new AbortController()
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
   const isPart = params.offset !== undefined || params.length !== undefined
-  const opened = await parts.access.open(params, isPart ? { kind: 'root' } : { kind: 'all' }, { ...options, signal }).catch((error: unknown) => {
-    stop.abort(error) // what was refused is not fetched any further
-    throw error
-  })
+  const opened = await parts.access
+    .open(params, isPart ? { kind: 'root' } : { kind: 'all' }, { ...options, signal })
+    .catch((error: unknown) => {
+      stop.abort(error) // what was refused is not fetched any further
+      throw error
+    })
   const { record, node } = opened
   if (!isPart || record !== undefined) watch(parts, opened)
   return {
@@ -123,39 +141,59 @@ async function open (parts: ContentServicesComponents, params: GetParams, option
     ...(record?.contentType === undefined ? {} : { contentType: record.contentType }),
     ...(record?.name === undefined ? {} : { name: record.name }),
     report: () => summaryOf(parts.library, opened, opened.reportSoFar()),
-    read: (range, readOptions) => readPart(parts, params, opened, isPart, range, { signal: readOptions.signal === undefined ? signal : AbortSignal.any([signal, readOptions.signal]) }),
-    close: () => { stop.abort(new KithError('CANCELLED', 'the reader left')) }
+    read: (range, readOptions) =>
+      readPart(parts, params, opened, isPart, range, {
+        signal: readOptions.signal === undefined ? signal : AbortSignal.any([signal, readOptions.signal])
+      }),
+    close: () => {
+      stop.abort(new KithError('CANCELLED', 'the reader left'))
+    }
   }
 }
 
-async function * readPart (parts: ContentServicesComponents, params: GetParams, opened: Opened, isPart: boolean, range: { readonly offset?: Bytes, readonly length?: Bytes }, options: AbortOptions): AsyncGenerator<Uint8Array> {
+async function* readPart(
+  parts: ContentServicesComponents,
+  params: GetParams,
+  opened: Opened,
+  isPart: boolean,
+  range: { readonly offset?: Bytes; readonly length?: Bytes },
+  options: AbortOptions
+): AsyncGenerator<Uint8Array> {
   const span = { offset: range.offset ?? 0, length: range.length }
   if (!isPart || opened.record !== undefined) {
-    yield * readOpened(opened, span, options)
+    yield* readOpened(opened, span, options)
     if (!isPart) await opened.report // what was read to its end is recorded before the reader hears of the end
     return
   }
   const part = await parts.access.open(params, { kind: 'range', range: span }, options)
   watch(parts, part)
-  yield * readFile(part.get, part.node, span, options)
+  yield* readFile(part.get, part.node, span, options)
 }
 
-async function ls (access: ContentAccess, content: ContentParam, options: AbortOptions): ReturnType<ContentServices['ls']> {
+async function ls(access: ContentAccess, content: ContentParam, options: AbortOptions): ReturnType<ContentServices['ls']> {
   const opened = await access.open({ content }, { kind: 'root' }, options)
-  if (!isDirectory(opened.node)) throw new KithError('INVALID_PARAMS', `${opened.root.toString()} is a file; only directories have entries`, { cid: opened.root.toString() })
+  if (!isDirectory(opened.node))
+    throw new KithError('INVALID_PARAMS', `${opened.root.toString()} is a file; only directories have entries`, {
+      cid: opened.root.toString()
+    })
   const entries = []
-  for await (const { name, cid, type, size } of directoryEntries(opened.get, opened.node, options)) entries.push({ name, cid: cid.toString(), type, size })
+  for await (const { name, cid, type, size } of directoryEntries(opened.get, opened.node, options))
+    entries.push({ name, cid: cid.toString(), type, size })
   return { entries }
 }
 
-async function list (library: Library, params: Parameters<ContentServices['list']>[0]): ReturnType<ContentServices['list']> {
+async function list(library: Library, params: Parameters<ContentServices['list']>[0]): ReturnType<ContentServices['list']> {
   const realms = REALMS.filter(realm => params.privacy === undefined || (params.privacy === 'private') === (realm === 'own'))
   const { realm: first, cursor } = readCursor(params.cursor, realms)
   let limit = params.limit ?? LIST_LIMIT_DEFAULT
   const items: StatResult[] = []
   let inner = cursor
   for (const realm of realms.slice(Math.max(0, realms.indexOf(first)))) {
-    const page = library.realms[realm].records.list({ limit, ...(inner === undefined ? {} : { cursor: inner }), ...(params.type === undefined ? {} : { type: params.type }) })
+    const page = library.realms[realm].records.list({
+      limit,
+      ...(inner === undefined ? {} : { cursor: inner }),
+      ...(params.type === undefined ? {} : { type: params.type })
+    })
     inner = undefined
     for (const record of page.items) items.push(await statOf({ realm, record }, library.realms[realm].blocks))
     limit -= page.items.length
@@ -166,40 +204,50 @@ async function list (library: Library, params: Parameters<ContentServices['list'
   return { items }
 }
 
-function readCursor (cursor: string | undefined, realms: readonly Realm[]): { realm: Realm, cursor?: string } {
+function readCursor(cursor: string | undefined, realms: readonly Realm[]): { realm: Realm; cursor?: string } {
   const [name = '', ...rest] = (cursor ?? `${realms[0] ?? 'public'}:`).split(':')
   const realm = realms.find(candidate => candidate === name)
-  if (realm === undefined) throw new KithError('INVALID_PARAMS', `the cursor "${cursor ?? ''}" is not one this method gave; begin again without it`, { cursor })
+  if (realm === undefined)
+    throw new KithError('INVALID_PARAMS', `the cursor "${cursor ?? ''}" is not one this method gave; begin again without it`, { cursor })
   const inner = rest.join(':')
   return inner === '' ? { realm } : { realm, cursor: inner }
 }
 
 /** Counts and tells of a retrieval once it is complete. */
-function watch (parts: ContentServicesComponents, { root, report }: Opened): void {
-  report.then(({ source, bytes, ms }) => {
-    parts.meter.retrieved({ ms, isHit: source.stage === 'local' })
-    parts.events.emit('content.retrieved', { cid: root.toString(), source, bytes, ms })
-  }, () => {}) // the caller hears of the failure
+function watch(parts: ContentServicesComponents, { root, report }: Opened): void {
+  report.then(
+    ({ source, bytes, ms }) => {
+      parts.meter.retrieved({ ms, isHit: source.stage === 'local' })
+      parts.events.emit('content.retrieved', { cid: root.toString(), source, bytes, ms })
+    },
+    () => {}
+  ) // the caller hears of the failure
 }
 
-function summaryOf (library: Library, opened: Opened, report: RetrievalReport): GetReport {
+function summaryOf(library: Library, opened: Opened, report: RetrievalReport): GetReport {
   const { source, bytes, attempts, ms, firstByteMs, sha256 } = report
   return {
-    cid: opened.root.toString(), size: (opened.record ?? library.findRoot(opened.root)?.record)?.size ?? opened.node.size, source, bytes, attempts, ms, firstByteMs,
+    cid: opened.root.toString(),
+    size: (opened.record ?? library.findRoot(opened.root)?.record)?.size ?? opened.node.size,
+    source,
+    bytes,
+    attempts,
+    ms,
+    firstByteMs,
     ...(sha256 === undefined ? {} : { sha256: hex(sha256) })
   }
 }
 
-function wantOf ({ offset, length }: GetParams): Want {
+function wantOf({ offset, length }: GetParams): Want {
   return offset === undefined && length === undefined ? { kind: 'all' } : { kind: 'range', range: { offset: offset ?? 0, length } }
 }
 
-function budgetFor (clock: Clock, { deadline }: GetParams, options: AbortOptions): { readonly signal: AbortSignal } & Disposable {
+function budgetFor(clock: Clock, { deadline }: GetParams, options: AbortOptions): { readonly signal: AbortSignal } & Disposable {
   if (deadline !== undefined) return startDeadline(clock, deadline * 1000, options)
   return { signal: options.signal ?? new AbortController().signal, [Symbol.dispose]: () => {} }
 }
 
-async function collect (bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   for await (const part of bytes) parts.push(part)
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)

@@ -22,7 +22,7 @@ interface Located {
 }
 
 /** @throws NOT_FOUND if it is not recorded here, or not whole enough to follow the path */
-export async function statLocal (library: Library, ref: ContentRef, options: AbortOptions): Promise<StatResult> {
+export async function statLocal(library: Library, ref: ContentRef, options: AbortOptions): Promise<StatResult> {
   const located = await locate(library, ref, options)
   if (located === undefined) throw new KithError('NOT_FOUND', 'this content is not stored here; get fetches it', { attempts: [] })
   const { cid, found, reader } = located
@@ -30,15 +30,15 @@ export async function statLocal (library: Library, ref: ContentRef, options: Abo
 }
 
 /** Whether a recorded content, or what a path below one names, can be read here to its end. */
-export async function hasLocal (library: Library, ref: ContentRef, options: AbortOptions): Promise<boolean> {
+export async function hasLocal(library: Library, ref: ContentRef, options: AbortOptions): Promise<boolean> {
   const located = await locate(library, ref, options).catch((error: unknown) => {
     if (error instanceof KithError && error.code === 'NOT_FOUND') return undefined
     throw error
   })
-  return located !== undefined && await isWhole(located.reader, located.cid)
+  return located !== undefined && (await isWhole(located.reader, located.cid))
 }
 
-async function locate (library: Library, ref: ContentRef, options: AbortOptions): Promise<Located | undefined> {
+async function locate(library: Library, ref: ContentRef, options: AbortOptions): Promise<Located | undefined> {
   const above = library.find(ref)
   if (above === undefined) return undefined
   const cid = await resolvePath(getFrom(readerOf(library, above)), above.record.root, ref.path, options)
@@ -47,24 +47,30 @@ async function locate (library: Library, ref: ContentRef, options: AbortOptions)
 }
 
 /** A part of a recorded directory: it shares the record's privacy, pin and dates. */
-async function statBelow ({ cid, found: { realm, record }, reader }: Located, options: AbortOptions): Promise<StatResult> {
+async function statBelow({ cid, found: { realm, record }, reader }: Located, options: AbortOptions): Promise<StatResult> {
   const get = getFrom(reader)
   const node = await getNode(get, cid, options)
   const { total, local } = await localBlocks(reader, cid)
   const isPublic = realm !== 'own'
   return {
-    cid: cid.toString(), uri: contentUri(cid, isPublic), size: isDirectory(node) ? await directorySize(get, node, options) : fileSize(node),
-    blocks: total, localBlocks: local, privacy: isPublic ? 'public' : 'private', pinned: record.pinned,
+    cid: cid.toString(),
+    uri: contentUri(cid, isPublic),
+    size: isDirectory(node) ? await directorySize(get, node, options) : fileSize(node),
+    blocks: total,
+    localBlocks: local,
+    privacy: isPublic ? 'public' : 'private',
+    pinned: record.pinned,
     ...(cid.code === RAW_CODEC ? { sha256: hex(cid.multihash.digest) } : {}),
-    createdAt: new Date(record.createdAt).toISOString(), lastAccess: new Date(record.lastAccess).toISOString()
+    createdAt: new Date(record.createdAt).toISOString(),
+    lastAccess: new Date(record.lastAccess).toISOString()
   }
 }
 
-function readerOf (library: Library, { realm }: Found): BlockReader {
+function readerOf(library: Library, { realm }: Found): BlockReader {
   return library.reader(BLOCKS_OF[realm])
 }
 
-function getFrom (reader: BlockReader): GetBlock {
+function getFrom(reader: BlockReader): GetBlock {
   return async (cid, options) => {
     const block = await reader.get(cid, options)
     if (block === undefined) throw new KithError('NOT_FOUND', `block ${cid.toString()} is not here; get fetches it`, { attempts: [] })

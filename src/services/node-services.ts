@@ -15,7 +15,7 @@ export type EndpointHealth = NodeStatus['ipfs']['nodes'][number]
 export interface NodeServicesComponents {
   readonly version: string
   readonly apiVersion: string
-  readonly runtime: { readonly node: string, rssBytes(): number }
+  readonly runtime: { readonly node: string; rssBytes(): number }
   readonly identity: Identity
   readonly network: Network
   readonly library: Library
@@ -28,23 +28,31 @@ export interface NodeServicesComponents {
   readonly stop: () => void
 }
 
-export function nodeServices (parts: NodeServicesComponents): NodeServices {
+export function nodeServices(parts: NodeServicesComponents): NodeServices {
   const startedAt = parts.clock.monotonic()
   return {
     status: async () => ({
-      version: parts.version, peerId: parts.identity.peerId, did: parts.identity.did, addresses: parts.network.addresses(),
+      version: parts.version,
+      peerId: parts.identity.peerId,
+      did: parts.identity.did,
+      addresses: parts.network.addresses(),
       uptimeSeconds: Math.round((parts.clock.monotonic() - startedAt) / 1000),
-      swarms: [], ipfs: ipfsStatus(parts), store: storeUsage(parts.library),
-      health: conditions(parts.library), memory: { rssBytes: parts.runtime.rssBytes() }
+      swarms: [],
+      ipfs: ipfsStatus(parts),
+      store: storeUsage(parts.library),
+      health: conditions(parts.library),
+      memory: { rssBytes: parts.runtime.rssBytes() }
     }),
     health: async () => healthOf(parts),
     version: () => ({ version: parts.version, api: parts.apiVersion, node: parts.runtime.node }),
-    shutdown: () => { parts.stop() },
+    shutdown: () => {
+      parts.stop()
+    },
     config: () => parts.config()
   }
 }
 
-function ipfsStatus (parts: NodeServicesComponents): NodeStatus['ipfs'] {
+function ipfsStatus(parts: NodeServicesComponents): NodeStatus['ipfs'] {
   const nodes = parts.endpoints()
   return {
     type: parts.ipfsType,
@@ -58,7 +66,7 @@ function ipfsStatus (parts: NodeServicesComponents): NodeStatus['ipfs'] {
 }
 
 /** `healthy` if the primary endpoint or at least half of all answer, `degraded` if fewer, `unhealthy` if none. */
-function healthOf ({ endpoints, meter }: NodeServicesComponents): NodeHealth {
+function healthOf({ endpoints, meter }: NodeServicesComponents): NodeHealth {
   const nodes = endpoints()
   const healthy = nodes.filter(node => node.healthy).length
   const isWell = nodes[0]?.healthy !== false || healthy * 2 >= nodes.length
@@ -69,14 +77,22 @@ function healthOf ({ endpoints, meter }: NodeServicesComponents): NodeHealth {
   }
 }
 
-function storeUsage (library: Library): Record<Realm, StoreUsage> {
+function storeUsage(library: Library): Record<Realm, StoreUsage> {
   const usage = (realm: Realm): StoreUsage => library.realms[realm].blocks.usage()
   return { public: usage('public'), cache: usage('cache'), own: usage('own') }
 }
 
-function conditions (library: Library): HealthCondition[] {
+function conditions(library: Library): HealthCondition[] {
   return REALMS.flatMap(realm => {
     const corrupt = library.realms[realm].corruptCount()
-    return corrupt === 0 ? [] : [{ code: 'CORRUPT_BLOCKS', severity: 'error' as const, title: `${corrupt} corrupt blocks in realm ${realm} were set aside; the disk may be failing` }]
+    return corrupt === 0
+      ? []
+      : [
+          {
+            code: 'CORRUPT_BLOCKS',
+            severity: 'error' as const,
+            title: `${corrupt} corrupt blocks in realm ${realm} were set aside; the disk may be failing`
+          }
+        ]
   })
 }

@@ -22,15 +22,21 @@ const ROUND_MS_MAX = 20_000
 /** Small ones share commits, large ones span segments; the middle ones are several blocks. Bytes. */
 const SIZES = [1, 100, 5_000, 70_000, MIB, MIB + 1, 3 * MIB, 9 * MIB]
 
-interface Acknowledged { readonly cid: string, readonly sha256: string, readonly size: number }
+interface Acknowledged {
+  readonly cid: string
+  readonly sha256: string
+  readonly size: number
+}
 
 /** Numerical Recipes' generator. */
 class Dice {
   #state: number
-  constructor (seed: number) { this.#state = seed >>> 0 }
-  below (limit: number): number {
+  constructor(seed: number) {
+    this.#state = seed >>> 0
+  }
+  below(limit: number): number {
     this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor(this.#state / 2 ** 32 * limit)
+    return Math.floor((this.#state / 2 ** 32) * limit)
   }
 }
 
@@ -57,9 +63,13 @@ describe('a daemon killed during puts', () => {
 })
 
 /** Writers put one after another until the daemon is gone; what is answered before counts as acknowledged. */
-async function putUntilKilled (daemon: DaemonProcess, dice: Dice, folder: string, acknowledged: Acknowledged[]): Promise<void> {
+async function putUntilKilled(daemon: DaemonProcess, dice: Dice, folder: string, acknowledged: Acknowledged[]): Promise<void> {
   const killed = Promise.withResolvers<void>()
-  systemClock.after(1 + dice.below(KILL_WITHIN_MS), () => { daemon.kill('SIGKILL').then(() => { killed.resolve() }, killed.reject) })
+  systemClock.after(1 + dice.below(KILL_WITHIN_MS), () => {
+    daemon.kill('SIGKILL').then(() => {
+      killed.resolve()
+    }, killed.reject)
+  })
   const writer = async (index: number): Promise<void> => {
     while (daemon.isRunning) {
       const put = await putOne(daemon, dice, join(folder, `put-${index}`)).catch(() => undefined)
@@ -67,10 +77,15 @@ async function putUntilKilled (daemon: DaemonProcess, dice: Dice, folder: string
       acknowledged.push(put)
     }
   }
-  await Promise.all([killed.promise, ...Array.from({ length: WRITERS }, async (_, index) => { await writer(index) })])
+  await Promise.all([
+    killed.promise,
+    ...Array.from({ length: WRITERS }, async (_, index) => {
+      await writer(index)
+    })
+  ])
 }
 
-async function putOne (daemon: DaemonProcess, dice: Dice, path: string): Promise<Acknowledged> {
+async function putOne(daemon: DaemonProcess, dice: Dice, path: string): Promise<Acknowledged> {
   const bytes = Buffer.alloc(SIZES[dice.below(SIZES.length)] ?? 1, `${dice.below(2 ** 32)} `)
   const sha256 = sha256Hex(bytes)
   const size = bytes.byteLength
@@ -83,11 +98,11 @@ async function putOne (daemon: DaemonProcess, dice: Dice, path: string): Promise
   return { cid: (await daemon.client.call('content.put', { path, privacy })).cid, sha256, size }
 }
 
-async function * chunksOf (bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.byteLength; at += 65_536) yield bytes.subarray(at, at + 65_536)
 }
 
-async function countLost (daemon: DaemonProcess, acknowledged: readonly Acknowledged[]): Promise<number> {
+async function countLost(daemon: DaemonProcess, acknowledged: readonly Acknowledged[]): Promise<number> {
   let lost = 0
   for (const put of acknowledged) {
     const why = await whyLost(daemon, put)
@@ -98,10 +113,11 @@ async function countLost (daemon: DaemonProcess, acknowledged: readonly Acknowle
   return lost
 }
 
-async function whyLost (daemon: DaemonProcess, { cid, sha256, size }: Acknowledged): Promise<string | undefined> {
+async function whyLost(daemon: DaemonProcess, { cid, sha256, size }: Acknowledged): Promise<string | undefined> {
   try {
     const stat = await daemon.client.call('content.stat', { content: cid })
-    if (!stat.pinned || stat.size !== size || stat.sha256 !== sha256 || stat.localBlocks !== stat.blocks) return `its record is ${JSON.stringify(stat)}`
+    if (!stat.pinned || stat.size !== size || stat.sha256 !== sha256 || stat.localBlocks !== stat.blocks)
+      return `its record is ${JSON.stringify(stat)}`
     const stream = await daemon.client.get(cid)
     const parts: Uint8Array[] = []
     for await (const part of stream.body) parts.push(part)

@@ -8,8 +8,12 @@ const ADVERT_MS_MAX = 8_000
 
 describe('adverts between daemons', () => {
   let pair: Awaited<ReturnType<typeof startPair>>
-  before(async () => { pair = await startPair(['adverts.interval=0']) })
-  after(async () => { await pair[Symbol.asyncDispose]() })
+  before(async () => {
+    pair = await startPair(['adverts.interval=0'])
+  })
+  after(async () => {
+    await pair[Symbol.asyncDispose]()
+  })
 
   it('claim what was put as public, and only that, within seconds', async () => {
     const { a, b } = pair
@@ -19,11 +23,18 @@ describe('adverts between daemons', () => {
     await nextEvent(b, 'advert.received', ({ did, count }) => did === a.ready.did && count === 1)
     assert.equal(performance.now() - startedAt < ADVERT_MS_MAX, true)
     const [advert] = (await b.client.call('adverts.list', {})).items
-    assert.deepEqual([advert?.did, advert?.peerId, advert?.count, advert?.truncated, advert?.ipfsNode], [a.ready.did, a.ready.peerId, 1, false, { enabled: true, type: 'helia' }])
+    assert.deepEqual(
+      [advert?.did, advert?.peerId, advert?.count, advert?.truncated, advert?.ipfsNode],
+      [a.ready.did, a.ready.peerId, 1, false, { enabled: true, type: 'helia' }]
+    )
     const [peer] = (await b.client.call('peers.list', {})).items
     assert.deepEqual([peer?.advert?.count, peer?.advert?.seq, peer?.advert?.precision], [1, advert?.seq, null])
     const got = await b.client.call('content.get', { content: cid })
-    assert.deepEqual(got.attempts.map(({ stage, outcome, reason }) => [stage, outcome, reason]).filter(([stage]) => stage === 'peer'), [['peer', 'ok', undefined]], 'the claimant is asked without a question first')
+    assert.deepEqual(
+      got.attempts.map(({ stage, outcome, reason }) => [stage, outcome, reason]).filter(([stage]) => stage === 'peer'),
+      [['peer', 'ok', undefined]],
+      'the claimant is asked without a question first'
+    )
     assert.equal((await b.client.call('peers.list', {})).items[0]?.advert?.precision, 1)
   })
 
@@ -32,7 +43,10 @@ describe('adverts between daemons', () => {
     await using newcomer = await DaemonProcess.start()
     await newcomer.client.call('peers.connect', { address: a.address })
     await nextEvent(newcomer, 'advert.received', ({ did }) => did === a.ready.did)
-    assert.deepEqual((await newcomer.client.call('adverts.list', {})).items.map(({ did, count }) => [did, count]), [[a.ready.did, 1]])
+    assert.deepEqual(
+      (await newcomer.client.call('adverts.list', {})).items.map(({ did, count }) => [did, count]),
+      [[a.ready.did, 1]]
+    )
   })
 
   it('end with a goodbye when their daemon is told to stop', async () => {

@@ -12,11 +12,13 @@ const ALONE = ['network.listen=/ip4/127.0.0.1/tcp/0', 'network.mdns=false', 'net
 
 describe('the example configurations', () => {
   it(`start a daemon each: ${FILES.join(', ')}`, async () => {
-    await Promise.all(FILES.map(async file => {
-      await using daemon = await DaemonProcess.start({ config: join(CONFIGS, file), set: ALONE })
-      const { cid } = await daemon.client.call('content.put', { data: base64(file) })
-      assert.equal((await daemon.client.call('content.get', { content: cid })).data, base64(file), file)
-      assert.equal(await daemon.kill('SIGTERM'), 0, file)
-    }))
+    await Promise.all(
+      FILES.map(async file => {
+        await using daemon = await DaemonProcess.start({ config: join(CONFIGS, file), set: ALONE })
+        const { cid } = await daemon.client.call('content.put', { data: base64(file) })
+        assert.equal((await daemon.client.call('content.get', { content: cid })).data, base64(file), file)
+        assert.equal(await daemon.kill('SIGTERM'), 0, file)
+      })
+    )
   })
 })

@@ -1,6 +1,6 @@
 /** One real daemon and its socket: what the contract says of `content.*`. */
 import assert from 'node:assert/strict'
-import { readFile, symlink, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CID } from 'multiformats/cid'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
@@ -15,7 +15,9 @@ describe('content over the socket of a daemon', () => {
     daemon = await DaemonProcess.start()
     at = name => join(daemon.home, name)
   })
-  after(async () => { await daemon[Symbol.asyncDispose]() })
+  after(async () => {
+    await daemon[Symbol.asyncDispose]()
+  })
 
   describe('put and get', () => {
     const vectors: [number, string][] = [
@@ -28,10 +30,16 @@ describe('content over the socket of a daemon', () => {
     for (const [size, cid] of vectors) {
       it(`gives ${size} bytes of value 7 their address, and the bytes back for it`, async () => {
         const put = await call('content.put', { data: base64(sevens(size)) })
-        assert.deepEqual([put.cid, put.uri, put.size, put.privacy, put.pinned, put.sha256], [cid, `kith://${cid}`, size, 'private', true, sha256Hex(sevens(size))])
+        assert.deepEqual(
+          [put.cid, put.uri, put.size, put.privacy, put.pinned, put.sha256],
+          [cid, `kith://${cid}`, size, 'private', true, sha256Hex(sevens(size))]
+        )
         const got = await call('content.get', { content: cid })
         assert.deepEqual([got.size, got.sha256, got.source.stage, got.data], [size, put.sha256, 'local', base64(sevens(size))])
-        assert.deepEqual(got.attempts.map(({ stage, outcome }) => [stage, outcome]), [['local', 'ok']])
+        assert.deepEqual(
+          got.attempts.map(({ stage, outcome }) => [stage, outcome]),
+          [['local', 'ok']]
+        )
       })
     }
 
@@ -39,12 +47,18 @@ describe('content over the socket of a daemon', () => {
       const bytes = Buffer.concat([sevens(5 * MIB), Buffer.from('end')])
       await writeFile(at('five.bin'), bytes)
       const byPath = await call('content.put', { path: at('five.bin'), contentType: 'application/x-five' })
-      const byHttp = await http(daemon, 'PUT', '/content?name=five.bin&type=backup', { headers: { 'content-type': 'video/mp4' }, body: bytes })
+      const byHttp = await http(daemon, 'PUT', '/content?name=five.bin&type=backup', {
+        headers: { 'content-type': 'video/mp4' },
+        body: bytes
+      })
       assert.equal(byHttp.status, 201)
-      const result = JSON.parse(byHttp.body.toString()) as { cid: string, newBlocks: number }
+      const result = JSON.parse(byHttp.body.toString()) as { cid: string; newBlocks: number }
       assert.deepEqual([result.cid, result.newBlocks], [byPath.cid, 0])
       const stat = await call('content.stat', { content: byPath.cid })
-      assert.deepEqual([stat.name, stat.contentType, stat.type, stat.size, stat.pinned], ['five.bin', 'video/mp4', 'backup', bytes.byteLength, true])
+      assert.deepEqual(
+        [stat.name, stat.contentType, stat.type, stat.size, stat.pinned],
+        ['five.bin', 'video/mp4', 'backup', bytes.byteLength, true]
+      )
       assert.deepEqual([stat.blocks, stat.localBlocks], [byPath.blocks, byPath.blocks])
     })
 
@@ -67,8 +81,13 @@ describe('content over the socket of a daemon', () => {
       const range = { offset: 3 * MIB - 5, length: 11 }
       const want = file.subarray(range.offset, range.offset + range.length)
       assert.equal((await call('content.get', { content: cid, ...range })).data, base64(want))
-      const part = await http(daemon, 'GET', `/content/${cid}`, { headers: { range: `bytes=${range.offset}-${range.offset + range.length - 1}` } })
-      assert.deepEqual([part.status, part.headers['content-range']], [206, `bytes ${range.offset}-${range.offset + range.length - 1}/${8 * MIB}`])
+      const part = await http(daemon, 'GET', `/content/${cid}`, {
+        headers: { range: `bytes=${range.offset}-${range.offset + range.length - 1}` }
+      })
+      assert.deepEqual(
+        [part.status, part.headers['content-range']],
+        [206, `bytes ${range.offset}-${range.offset + range.length - 1}/${8 * MIB}`]
+      )
       assert.deepEqual(part.body, want)
       await call('content.get', { content: cid, path: at('part.bin'), ...range })
       assert.deepEqual(await readFile(at('part.bin')), want)
@@ -80,7 +99,16 @@ describe('content over the socket of a daemon', () => {
     it('takes a content in every form of the contract', async () => {
       const { cid, sha256 = '' } = await call('content.put', { data: base64('forms') })
       const v0 = await call('content.put', { data: base64(sevens(MIB + 1)) })
-      const forms = [cid, `ipfs://${cid}`, `kith://${cid}`, `/ipfs/${cid}`, `sha256:${sha256}`, sha256, sha256.toUpperCase(), { algorithm: 'sha256', value: sha256 }]
+      const forms = [
+        cid,
+        `ipfs://${cid}`,
+        `kith://${cid}`,
+        `/ipfs/${cid}`,
+        `sha256:${sha256}`,
+        sha256,
+        sha256.toUpperCase(),
+        { algorithm: 'sha256', value: sha256 }
+      ]
       for (const content of forms) assert.equal((await call('content.get', { content })).data, base64('forms'), JSON.stringify(content))
       const old = CID.parse(v0.cid).toV0().toString()
       assert.match(old, /^Qm/)
@@ -89,10 +117,28 @@ describe('content over the socket of a daemon', () => {
 
     it('reads identity CIDs from themselves', async () => {
       const got = await call('content.get', { content: 'bafkqabtimvwgy3yk' })
-      assert.deepEqual([got.data, got.source.stage, got.attempts.filter(({ outcome }) => outcome !== 'ok')], [base64('hello\n'), 'local', []])
+      assert.deepEqual(
+        [got.data, got.source.stage, got.attempts.filter(({ outcome }) => outcome !== 'ok')],
+        [base64('hello\n'), 'local', []]
+      )
     })
 
-    const invalid = ['', 'hello', 'sha256:abc', 'kith://', '/ipfs/', 'ipns://k51', "a".repeat(63), 'QmNotACid', 'bafyreigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi', { algorithm: 'md5', value: 'ab' }, 7, null, ['x'], 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku/../x']
+    const invalid = [
+      '',
+      'hello',
+      'sha256:abc',
+      'kith://',
+      '/ipfs/',
+      'ipns://k51',
+      'a'.repeat(63),
+      'QmNotACid',
+      'bafyreigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi',
+      { algorithm: 'md5', value: 'ab' },
+      7,
+      null,
+      ['x'],
+      'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku/../x'
+    ]
     for (const content of invalid) {
       it(`refuses ${JSON.stringify(content)} as INVALID_CONTENT`, async () => {
         const error = await rejection(daemon.client.request('content.get', { content }))
@@ -109,131 +155,6 @@ describe('content over the socket of a daemon', () => {
       assert.equal(overHttp.status, 404)
       assert.deepEqual(await call('content.has', { content }), { local: false })
       assert.equal((await rejection(call('content.stat', { content }))).code, 'NOT_FOUND')
-    })
-  })
-
-  describe('privacy, pins and removal', () => {
-    it('keeps what is public public, and makes nothing private public by a put', async () => {
-      const open = await call('content.put', { data: base64('for all'), privacy: 'public' })
-      assert.equal(open.uri, `ipfs://${open.cid}`)
-      assert.equal((await call('content.put', { data: base64('for all') })).privacy, 'public')
-      const already = await rejection(call('content.put', { data: base64('for all'), privacy: 'private' }))
-      assert.deepEqual([already.code, already.kind.rpc], ['ALREADY_PUBLIC', -32007])
-      const closed = await call('content.put', { data: base64('for me') })
-      const conflict = await rejection(call('content.put', { data: base64('for me'), privacy: 'public' }))
-      assert.equal(conflict.code, 'CONFLICT')
-      assert.match(conflict.message, /content\.publish/)
-      assert.deepEqual(await call('content.privacy', { content: open.cid }), { public: true, class: 'public', reason: 'local-record', toldTo: [] })
-      assert.deepEqual((({ class: cls, reason }) => [cls, reason])(await call('content.privacy', { content: `ipfs://${closed.cid}` })), ['private', 'local-record'])
-    })
-
-    it('tells the class of what it does not know by how it is addressed', async () => {
-      const cid = 'bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e'
-      const classOf = async (content: string): Promise<unknown[]> => (({ class: cls, reason }) => [cls, reason])(await call('content.privacy', { content }))
-      assert.deepEqual(await classOf(cid), ['public', 'cid'])
-      assert.deepEqual(await classOf(`ipfs://${cid}`), ['public', 'address'])
-      assert.deepEqual(await classOf(`kith://${cid}`), ['private', 'address'])
-      assert.deepEqual(await classOf('ab'.repeat(32)), ['private', 'unknown-hash'])
-    })
-
-    it('removes a pinned content only by force; then it is as if it had never been here', async () => {
-      const bytes = Buffer.from('to be forgotten')
-      const { cid, sha256 = '' } = await call('content.put', { data: base64(bytes) })
-      const refusal = await rejection(call('content.rm', { content: cid }))
-      assert.equal(refusal.code, 'CONFLICT')
-      assert.equal((await call('content.get', { content: cid })).data, base64(bytes))
-      assert.deepEqual(await call('content.rm', { content: cid, force: true }), { removed: true })
-      assert.deepEqual(await call('content.has', { content: cid }), { local: false })
-      for (const content of [cid, sha256]) {
-        assert.equal((await rejection(call('content.stat', { content }))).code, 'NOT_FOUND')
-        assert.equal((await rejection(call('content.get', { content }))).code, 'NOT_FOUND')
-      }
-      assert.deepEqual(await call('content.rm', { content: cid }), { removed: false })
-      assert.deepEqual((({ class: cls, reason }) => [cls, reason])(await call('content.privacy', { content: cid })), ['private', 'local-record'], 'what was private is remembered')
-    })
-
-    it('removes without force what was put without a pin', async () => {
-      const { cid, pinned } = await call('content.put', { data: base64('loose'), pin: false })
-      assert.equal(pinned, false)
-      assert.deepEqual(await call('content.rm', { content: cid }), { removed: true })
-    })
-
-    it('removes a root, never a directory by the path of something in it', async () => {
-      const put = await call('content.put', { entries: [{ path: 'x', data: base64('x of this tree') }, { path: 'y', data: base64('y of this tree') }] })
-      const error = await rejection(call('content.rm', { content: `/ipfs/${put.cid}/x`, force: true }))
-      assert.equal(error.code, 'INVALID_PARAMS')
-      assert.equal((await call('content.get', { content: `/ipfs/${put.cid}/y` })).data, base64('y of this tree'))
-    })
-
-    it('keeps the blocks that another content still needs', async () => {
-      await writeBig(at('shared.bin'), 3, 9)
-      const file = await call('content.put', { path: at('shared.bin') })
-      const tree = await call('content.put', { entries: [{ path: 'shared.bin', file: at('shared.bin') }] })
-      assert.deepEqual(await call('content.rm', { content: tree.cid, force: true }), { removed: true })
-      const stat = await call('content.stat', { content: file.cid })
-      assert.equal(stat.localBlocks, stat.blocks)
-    })
-
-    it('gives the space of a removed content back', async () => {
-      await writeBig(at('gone.bin'), 4, 11)
-      const before = (await call('daemon.status', {})).store['own']
-      const { cid } = await call('content.put', { path: at('gone.bin') })
-      await call('content.rm', { content: cid, force: true })
-      assert.deepEqual((await call('daemon.status', {})).store['own'], before)
-    })
-  })
-
-  describe('lists', () => {
-    it('pages through everything once, oldest first, and filters', async () => {
-      const cids: string[] = []
-      for (let index = 0; index < 7; index++) cids.push((await call('content.put', { data: base64(`listed ${index}`), type: 'listing', privacy: index % 2 === 0 ? 'public' : 'private' })).cid)
-      const seen: string[] = []
-      let cursor: string | undefined
-      do {
-        const page = await call('content.list', { limit: 2, type: 'listing', ...(cursor === undefined ? {} : { cursor }) })
-        assert.equal(page.items.length <= 2, true)
-        seen.push(...page.items.map(({ cid }) => cid))
-        cursor = page.cursor
-      } while (cursor !== undefined)
-      assert.deepEqual(seen.toSorted(), cids.toSorted())
-      const open = await call('content.list', { type: 'listing', privacy: 'public' })
-      assert.deepEqual(open.items.map(({ cid }) => cid), cids.filter((_, index) => index % 2 === 0))
-      assert.equal((await rejection(call('content.list', { cursor: 'made up' }))).kind.rpc, -32602)
-      assert.equal((await rejection(call('content.list', { limit: 1001 }))).kind.rpc, -32602)
-    })
-  })
-
-  describe('what a caller may get wrong', () => {
-    it('names the nearest parameter for an unknown one', async () => {
-      const error = await rejection(daemon.client.request('content.get', { contnet: 'x' }))
-      assert.deepEqual([error.kind.rpc, error.data['nearest']], [-32602, 'content'])
-    })
-
-    for (const sources of [['peer', 'peer'], ['gatewya'], ['local'], ['proxy']]) {
-      it(`refuses ${JSON.stringify(sources)} as preferredSources`, async () => {
-        assert.equal((await rejection(daemon.client.request('content.get', { content: 'bafkqaaa', preferredSources: sources }))).kind.rpc, -32602)
-      })
-    }
-
-    for (const params of [{ ttl: 0 }, { ttl: 301 }, { ttl: 1.5 }, { hops: 2 }, { deadline: 0 }, { offset: -1 }, { path: 'relative' }]) {
-      it(`refuses ${JSON.stringify(params)}`, async () => {
-        assert.equal((await rejection(daemon.client.request('content.get', { content: 'bafkqaaa', ...params }))).kind.rpc, -32602)
-      })
-    }
-
-    it('says NOT_BUILT for methods and parameters of later versions', async () => {
-      const calls: [string, object][] = [['content.publish', { content: 'bafkqaaa' }], ['pin.add', {}], ['gc.run', {}], ['swarm.list', {}], ['content.put', { data: '', recipients: [] }], ['content.put', { data: '', privacy: 'restricted' }], ['content.put', { data: '', idempotencyKey: 'x' }]]
-      for (const [method, params] of calls) {
-        const error = await rejection(daemon.client.request(method, params))
-        assert.deepEqual([error.kind.rpc, error.data['code']], [-32009, 'NOT_BUILT'], method)
-      }
-    })
-
-    it('refuses to put what is neither file nor folder, what does not exist, and two things at once', async () => {
-      await symlink('/etc/passwd', at('link'))
-      for (const params of [{ path: at('link') }, { path: at('no such file') }, { path: '/dev/null' }, { data: '', path: at('a') }, {}, { data: 'not base64!' }, { entries: [{ path: '../x', data: '' }] }, { entries: [{ path: 'a', data: '' }, { path: 'a/b', data: '' }] }, { entries: [{ path: 'a/b', data: '' }, { path: 'a', data: '' }] }]) {
-        assert.equal((await rejection(daemon.client.request('content.put', params))).kind.rpc, -32602, JSON.stringify(params))
-      }
     })
   })
 })

@@ -27,12 +27,28 @@ describe('directories over the socket of a daemon', () => {
     assert.equal('sha256' in put, false)
   })
 
-  after(async () => { await daemon[Symbol.asyncDispose]() })
+  after(async () => {
+    await daemon[Symbol.asyncDispose]()
+  })
 
   it('lists entries with names, addresses, types and sizes', async () => {
     const { entries } = await call('content.ls', { content: root })
-    assert.deepEqual(entries.map(({ name, type }) => [name, type]), [['a.txt', 'file'], ['hollow', 'directory'], ['none', 'file'], ['sub', 'directory']])
-    assert.deepEqual(entries.map(({ name, size }) => [name, size]).filter(([name]) => name === 'a.txt' || name === 'none'), [['a.txt', 5], ['none', 0]])
+    assert.deepEqual(
+      entries.map(({ name, type }) => [name, type]),
+      [
+        ['a.txt', 'file'],
+        ['hollow', 'directory'],
+        ['none', 'file'],
+        ['sub', 'directory']
+      ]
+    )
+    assert.deepEqual(
+      entries.map(({ name, size }) => [name, size]).filter(([name]) => name === 'a.txt' || name === 'none'),
+      [
+        ['a.txt', 5],
+        ['none', 0]
+      ]
+    )
     const sub = await call('content.ls', { content: `/ipfs/${root}/sub` })
     assert.deepEqual(sub.entries.map(({ name, type, size }) => [name, type, size]).at(-1), ['two.bin', 'file', 2 * MIB])
   })
@@ -66,7 +82,15 @@ describe('directories over the socket of a daemon', () => {
     assert.equal((await http(daemon, 'GET', `/content/${root}`)).status, 409)
     const got = await call('content.get', { content: root, path: at('out') })
     assert.deepEqual([got.path, got.size], [at('out'), 5 + 7 + 2 * MIB])
-    assert.deepEqual((await readdir(at('out'), { recursive: true })).toSorted(), ['a.txt', 'hollow', 'none', 'sub', 'sub/deep', 'sub/deep/ünï çødé.txt', 'sub/two.bin'])
+    assert.deepEqual((await readdir(at('out'), { recursive: true })).toSorted(), [
+      'a.txt',
+      'hollow',
+      'none',
+      'sub',
+      'sub/deep',
+      'sub/deep/ünï çødé.txt',
+      'sub/two.bin'
+    ])
     assert.deepEqual(await readFile(at('out/sub/two.bin')), await readFile(at('tree/sub/two.bin')))
   })
 
@@ -83,12 +107,19 @@ describe('directories over the socket of a daemon', () => {
 
   it('gives a tree of entries the address of the same folder', async () => {
     const two = await readFile(at('tree/sub/two.bin'))
-    const put = await call('content.put', { entries: [
-      { path: 'sub/deep/ünï çødé.txt', data: base64('umlauts') }, { path: 'a.txt', data: base64('alpha') },
-      { path: 'none', data: '' }, { path: 'sub/two.bin', file: at('tree/sub/two.bin') }
-    ] })
+    const put = await call('content.put', {
+      entries: [
+        { path: 'sub/deep/ünï çødé.txt', data: base64('umlauts') },
+        { path: 'a.txt', data: base64('alpha') },
+        { path: 'none', data: '' },
+        { path: 'sub/two.bin', file: at('tree/sub/two.bin') }
+      ]
+    })
     assert.equal(put.size, 5 + 7 + two.byteLength)
-    assert.deepEqual((await call('content.ls', { content: `/ipfs/${put.cid}/sub` })).entries, (await call('content.ls', { content: `/ipfs/${root}/sub` })).entries)
+    assert.deepEqual(
+      (await call('content.ls', { content: `/ipfs/${put.cid}/sub` })).entries,
+      (await call('content.ls', { content: `/ipfs/${root}/sub` })).entries
+    )
   })
 
   it('shards a directory whose block would pass 262,144 bytes, and reads it back', async () => {

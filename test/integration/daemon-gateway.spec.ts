@@ -12,11 +12,15 @@ describe('a daemon with gateways', () => {
   let seed = 0
 
   before(async () => {
-    [first, second] = await Promise.all([startTrustlessGateway(), startTrustlessGateway()])
+    ;[first, second] = await Promise.all([startTrustlessGateway(), startTrustlessGateway()])
     daemon = await DaemonProcess.start({ set: [`gateways=[{url: "${first.url}"}, {url: "${second.url}"}]`, 'routing.gatewayDelay=0'] })
   })
   after(async () => {
-    await Promise.all([daemon, first, second].map(async part => { await part[Symbol.asyncDispose]() }))
+    await Promise.all(
+      [daemon, first, second].map(async part => {
+        await part[Symbol.asyncDispose]()
+      })
+    )
   })
   beforeEach(() => {
     first.behave('honest')
@@ -24,7 +28,7 @@ describe('a daemon with gateways', () => {
   })
 
   /** A new file that the given gateways have. */
-  async function published (size: number, gateways: readonly TrustlessGateway[]): Promise<{ cid: string, bytes: Uint8Array }> {
+  async function published(size: number, gateways: readonly TrustlessGateway[]): Promise<{ cid: string; bytes: Uint8Array }> {
     const bytes = distinctBytes(size, ++seed)
     const { root, blocks } = await fileDag(bytes)
     for (const { cid, bytes: block } of blocks.values()) for (const gateway of gateways) gateway.put(cid, block)
@@ -45,7 +49,13 @@ describe('a daemon with gateways', () => {
   it('goes on to the next when the first does not have it', async () => {
     const { cid } = await published(100, [second])
     const got = await daemon.client.call('content.get', { content: cid })
-    assert.deepEqual(got.attempts.filter(({ stage }) => stage === 'gateway').map(({ url, outcome }) => [url, outcome]), [[first.url, 'not-found'], [second.url, 'ok']])
+    assert.deepEqual(
+      got.attempts.filter(({ stage }) => stage === 'gateway').map(({ url, outcome }) => [url, outcome]),
+      [
+        [first.url, 'not-found'],
+        [second.url, 'ok']
+      ]
+    )
   })
 
   it('asks no gateway that preferredSources leaves out, and only gateways if they alone are named', async () => {
@@ -55,7 +65,10 @@ describe('a daemon with gateways', () => {
     assert.equal(error.code, 'NOT_FOUND')
     assert.equal(first.requests.length, before)
     const got = await daemon.client.call('content.get', { content: cid, preferredSources: ['gateway'] })
-    assert.deepEqual(got.attempts.map(({ stage, outcome }) => [stage, outcome]), [['gateway', 'ok']])
+    assert.deepEqual(
+      got.attempts.map(({ stage, outcome }) => [stage, outcome]),
+      [['gateway', 'ok']]
+    )
   })
 
   it('asks the next as well when the first says nothing for two seconds', async () => {
@@ -81,7 +94,9 @@ describe('a daemon with gateways', () => {
     const before = (await daemon.client.call('daemon.status', {})).store['cache']
     const error = await rejection(daemon.client.call('content.get', { content: cid }))
     assert.deepEqual([error.code, error.kind.rpc, error.data['fault']], ['INTEGRITY', -32006, 'world'])
-    const outcomes = (error.data['attempts'] as { stage: string, outcome: string }[]).filter(({ stage }) => stage === 'gateway').map(({ outcome }) => outcome)
+    const outcomes = (error.data['attempts'] as { stage: string; outcome: string }[])
+      .filter(({ stage }) => stage === 'gateway')
+      .map(({ outcome }) => outcome)
     assert.equal(outcomes.includes('corrupt') && !outcomes.includes('ok'), true, outcomes.join())
     assert.equal((await http(daemon, 'GET', `/content/${cid}`)).status >= 500, true)
     assert.deepEqual((await daemon.client.call('daemon.status', {})).store['cache'], before)
@@ -104,6 +119,9 @@ describe('a daemon with gateways', () => {
 
   it('shows its gateways in daemon.status, and whether they are well', async () => {
     const { ipfs } = await daemon.client.call('daemon.status', {})
-    assert.deepEqual([ipfs.gatewayNodes, ipfs.nodes.filter(({ type }) => type === 'gateway').map(({ url }) => url)], [2, [first.url, second.url]])
+    assert.deepEqual(
+      [ipfs.gatewayNodes, ipfs.nodes.filter(({ type }) => type === 'gateway').map(({ url }) => url)],
+      [2, [first.url, second.url]]
+    )
   })
 })

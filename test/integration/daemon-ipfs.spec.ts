@@ -11,10 +11,12 @@ describe('a daemon and a plain Helia node', () => {
   let helia: HeliaNode
 
   before(async () => {
-    [daemon, helia] = await Promise.all([DaemonProcess.start(), startHeliaNode()])
+    ;[daemon, helia] = await Promise.all([DaemonProcess.start(), startHeliaNode()])
     await daemon.client.call('peers.connect', { address: helia.libp2p.getMultiaddrs()[0]?.toString() ?? '' })
   })
-  after(async () => { await Promise.all([daemon[Symbol.asyncDispose](), helia[Symbol.asyncDispose]()]) })
+  after(async () => {
+    await Promise.all([daemon[Symbol.asyncDispose](), helia[Symbol.asyncDispose]()])
+  })
 
   it('is got from by bitswap: stage ipfs, whole and verified', async () => {
     const bytes = distinctBytes(5 * MIB + 3, 1)
@@ -22,7 +24,10 @@ describe('a daemon and a plain Helia node', () => {
     const got = await daemon.client.call('content.get', { content: cid })
     assert.deepEqual([got.source.stage, got.sha256, got.size], ['ipfs', sha256Hex(bytes), bytes.byteLength])
     assert.equal(got.bytes.ipfs >= bytes.byteLength, true)
-    assert.equal(got.attempts.some(({ stage, outcome }) => stage === 'ipfs' && outcome === 'ok'), true)
+    assert.equal(
+      got.attempts.some(({ stage, outcome }) => stage === 'ipfs' && outcome === 'ok'),
+      true
+    )
     assert.equal((await daemon.client.call('content.stat', { content: cid })).pinned, false)
   })
 
@@ -52,7 +57,11 @@ describe('a daemon and a plain Helia node', () => {
     const secret = CID.parse((await daemon.client.call('content.put', { data: base64(distinctBytes(1000, 5)) })).cid)
     const gone = CID.parse((await daemon.client.call('content.put', { data: base64(distinctBytes(1000, 6)), privacy: 'public' })).cid)
     await daemon.client.call('content.rm', { content: gone.toString(), force: true })
-    await Promise.all([cached, secret, gone].map(async cid => { await assert.rejects(helia.cat(cid, { signal: AbortSignal.timeout(1_000) }), cid.toString()) }))
+    await Promise.all(
+      [cached, secret, gone].map(async cid => {
+        await assert.rejects(helia.cat(cid, { signal: AbortSignal.timeout(1_000) }), cid.toString())
+      })
+    )
   })
 
   it('shows in daemon.status that IPFS is connected', async () => {

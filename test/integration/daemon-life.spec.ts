@@ -13,17 +13,25 @@ import { base64, nextEvent, rejection, startWitness } from './daemon-support.ts'
 const CHECKOUT = new URL('../../', import.meta.url).pathname
 
 /** Runs kithd to its end. */
-async function run (...args: string[]): Promise<{ code: number | null, stdout: string, stderr: string }> {
+async function run(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [join(CHECKOUT, 'bin', 'kithd.js'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   let [stdout, stderr] = ['', '']
-  child.stdout.on('data', (chunk: Buffer) => { stdout += String(chunk) })
-  child.stderr.on('data', (chunk: Buffer) => { stderr += String(chunk) })
-  const [code] = await once(child, 'close') as [number | null]
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += String(chunk)
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += String(chunk)
+  })
+  const [code] = (await once(child, 'close')) as [number | null]
   return { code, stdout, stderr }
 }
 
 const ISOLATED = ['--config', join(CHECKOUT, 'configs', 'isolated.yaml')]
-const exists = async (path: string): Promise<boolean> => await access(path).then(() => true, () => false)
+const exists = async (path: string): Promise<boolean> =>
+  await access(path).then(
+    () => true,
+    () => false
+  )
 
 describe('the life of a daemon', () => {
   it('begins with one ready line that tells everything a client needs, in a home for its owner alone', async () => {
@@ -59,9 +67,15 @@ describe('the life of a daemon', () => {
     await second.kill('SIGKILL')
     assert.equal((await lstat(second.ready.socket)).isSocket(), true, 'a crash does')
     const server = createServer()
-    await new Promise<void>(resolve => { server.listen(Number(/tcp\/(\d+)/.exec(first.address)?.[1]), '127.0.0.1', resolve) })
+    await new Promise<void>(resolve => {
+      server.listen(Number(/tcp\/(\d+)/.exec(first.address)?.[1]), '127.0.0.1', resolve)
+    })
     await using third = await DaemonProcess.start({ home: directory.path })
-    assert.deepEqual([third.ready.peerId, third.address === first.address], [first.ready.peerId, false], 'the port is taken now: another is drawn')
+    assert.deepEqual(
+      [third.ready.peerId, third.address === first.address],
+      [first.ready.peerId, false],
+      'the port is taken now: another is drawn'
+    )
     assert.match(third.log.join('\n'), /taken/)
     await new Promise(resolve => server.close(resolve))
   })
@@ -80,7 +94,11 @@ describe('the life of a daemon', () => {
     const begun = Promise.withResolvers<void>()
     witness.content.gate = async ({ signal }) => {
       begun.resolve()
-      await new Promise((_resolve, reject) => { signal?.addEventListener('abort', () => { reject(signal.reason) }) })
+      await new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => {
+          reject(signal.reason)
+        })
+      })
     }
     const content = (await witness.content.addFile(new Uint8Array(3_000_000))).toString()
     const cut = rejection(daemon.client.call('content.get', { content }))
@@ -98,13 +116,15 @@ describe('the life of a daemon', () => {
       ['ipfs:\n  type: kubo\n', /ipfs\.type/],
       ['a: [', /config\.yaml/]
     ]
-    await Promise.all(cases.map(async ([text, said], index) => {
-      const file = join(directory.path, `${index}-config.yaml`)
-      await writeFile(file, text)
-      const { code, stdout, stderr } = await run('--config', file, '--home', join(directory.path, 'home'))
-      assert.deepEqual([code === 0, stdout], [false, ''], text)
-      assert.match(stderr, said)
-    }))
+    await Promise.all(
+      cases.map(async ([text, said], index) => {
+        const file = join(directory.path, `${index}-config.yaml`)
+        await writeFile(file, text)
+        const { code, stdout, stderr } = await run('--config', file, '--home', join(directory.path, 'home'))
+        assert.deepEqual([code === 0, stdout], [false, ''], text)
+        assert.match(stderr, said)
+      })
+    )
     const set = await run(...ISOLATED, '--home', join(directory.path, 'home'), '--set', 'gatewys=[]')
     assert.notEqual(set.code, 0)
     assert.match(set.stderr, /gatewys[^]*gateways/)
@@ -124,7 +144,9 @@ describe('the life of a daemon', () => {
   it('refuses a configured port that is taken, and leaves the home free for the next start', async () => {
     await using directory = await temporaryDirectory()
     const server = createServer()
-    await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+    await new Promise<void>(resolve => {
+      server.listen(0, '127.0.0.1', resolve)
+    })
     const address = server.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
     const listen = `network.listen=/ip4/127.0.0.1/tcp/${port}`

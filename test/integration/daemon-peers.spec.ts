@@ -1,24 +1,24 @@
 /** Real daemons that get content from each other. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
-import { abortable } from '../../src/lib/deadline.ts'
-import { bomb } from '../support/dag-nodes.ts'
-import { addressOf, patterned } from './exchange-support.ts'
-import { base64, hashOfFile, http, MIB, rejection, startPair, startWitness, writeBig, type Witness } from './daemon-support.ts'
+import { base64, hashOfFile, http, MIB, rejection, startPair, writeBig } from './daemon-support.ts'
 
 /** More than a loopback transfer brings until the first progress is told. */
 const BIG_MIB = 96
 
 describe('daemons as peers', () => {
   let pair: Awaited<ReturnType<typeof startPair>>
-  before(async () => { pair = await startPair() })
-  after(async () => { await pair[Symbol.asyncDispose]() })
+  before(async () => {
+    pair = await startPair()
+  })
+  after(async () => {
+    await pair[Symbol.asyncDispose]()
+  })
 
   /** Puts a new file on the first daemon. */
-  async function putBig (name: string, mebibytes: number, seed: number): Promise<{ cid: string, sha256: string }> {
+  async function putBig(name: string, mebibytes: number, seed: number): Promise<{ cid: string; sha256: string }> {
     const path = join(pair.a.home, name)
     const sha256 = await writeBig(path, mebibytes, seed)
     const { cid } = await pair.a.client.call('content.put', { path, privacy: 'public' })
@@ -28,7 +28,10 @@ describe('daemons as peers', () => {
   it('know each other by PeerId and DID once one has dialled the other', async () => {
     const { a, b } = pair
     const [seen] = (await a.client.call('peers.list', {})).items
-    assert.deepEqual([seen?.peerId, seen?.did, seen?.connected, seen?.via, seen?.hasIpfs], [b.ready.peerId, b.ready.did, true, 'direct', true])
+    assert.deepEqual(
+      [seen?.peerId, seen?.did, seen?.connected, seen?.via, seen?.hasIpfs],
+      [b.ready.peerId, b.ready.did, true, 'direct', true]
+    )
     for (const peer of [a.ready.peerId, a.ready.did]) assert.equal((await b.client.call('peers.ping', { peer })).latencyMs > 0, true)
     assert.equal((await rejection(b.client.call('peers.ping', { peer: 'did:key:alice' }))).data['fault'], 'caller')
     assert.equal((await rejection(b.client.call('peers.connect', { address: 'nonsense' }))).kind.rpc, -32602)
@@ -60,10 +63,25 @@ describe('daemons as peers', () => {
   it('list a remote directory whose entries are no single blocks, without fetching it', async () => {
     const { a, b } = pair
     await writeBig(join(a.home, 'part'), 3, 3)
-    const { cid } = await a.client.call('content.put', { privacy: 'public', entries: [{ path: 'sub/part', file: join(a.home, 'part') }, { path: 'note', data: base64('n') }] })
+    const { cid } = await a.client.call('content.put', {
+      privacy: 'public',
+      entries: [
+        { path: 'sub/part', file: join(a.home, 'part') },
+        { path: 'note', data: base64('n') }
+      ]
+    })
     const before = (await b.client.call('daemon.status', {})).store['cache']?.bytes ?? 0
-    assert.deepEqual((await b.client.call('content.ls', { content: cid })).entries.map(({ name, type }) => [name, type]), [['note', 'file'], ['sub', 'directory']])
-    assert.deepEqual((await b.client.call('content.ls', { content: `/ipfs/${cid}/sub` })).entries.map(({ name, size }) => [name, size]), [['part', 3 * MIB]])
+    assert.deepEqual(
+      (await b.client.call('content.ls', { content: cid })).entries.map(({ name, type }) => [name, type]),
+      [
+        ['note', 'file'],
+        ['sub', 'directory']
+      ]
+    )
+    assert.deepEqual(
+      (await b.client.call('content.ls', { content: `/ipfs/${cid}/sub` })).entries.map(({ name, size }) => [name, size]),
+      [['part', 3 * MIB]]
+    )
     assert.equal((await rejection(b.client.call('content.get', { content: cid }))).data['code'], 'IS_DIRECTORY')
     const after = (await b.client.call('daemon.status', {})).store['cache']?.bytes ?? 0
     assert.equal(after - before < 10_000, true, `${after - before} bytes came`)
@@ -96,7 +114,10 @@ describe('daemons as peers', () => {
     await a.client.call('content.rm', { content: cid, force: true })
     const error = await rejection(b.client.call('content.get', { content: cid }))
     assert.equal(error.code, 'NOT_FOUND')
-    assert.equal((error.data['attempts'] as { bytes: number }[]).every(({ bytes }) => bytes === 0), true)
+    assert.equal(
+      (error.data['attempts'] as { bytes: number }[]).every(({ bytes }) => bytes === 0),
+      true
+    )
   })
 
   it('keep a failed answer from counting: the same content is found once somebody has it', async () => {
@@ -116,138 +137,38 @@ describe('a transfer whose peer dies', () => {
     await using c = await DaemonProcess.start()
     const path = join(pair.a.home, 'big')
     const sha256 = await writeBig(path, BIG_MIB)
-    const [{ cid }] = await Promise.all([pair.a.client.call('content.put', { path, privacy: 'public' }), c.client.call('content.put', { path, privacy: 'public' })])
+    const [{ cid }] = await Promise.all([
+      pair.a.client.call('content.put', { path, privacy: 'public' }),
+      c.client.call('content.put', { path, privacy: 'public' })
+    ])
     await pair.b.client.call('peers.connect', { address: c.address })
     const daemons = [pair.a, c]
     let killed: Promise<unknown> | undefined
-    const got = await pair.b.client.call('content.get', { content: cid }, { onProgress: ({ source, bytes }) => {
-      const peer = (source as { peer?: string } | undefined)?.peer
-      if (Number(bytes) < BIG_MIB * MIB) killed ??= daemons.find(({ ready }) => ready.peerId === peer)?.kill('SIGKILL')
-    } })
+    const got = await pair.b.client.call(
+      'content.get',
+      { content: cid },
+      {
+        onProgress: ({ source, bytes }) => {
+          const peer = (source as { peer?: string } | undefined)?.peer
+          if (Number(bytes) < BIG_MIB * MIB) killed ??= daemons.find(({ ready }) => ready.peerId === peer)?.kill('SIGKILL')
+        }
+      }
+    )
     assert.notEqual(killed, undefined, 'there was time to kill it')
     await killed
     assert.equal(got.sha256, sha256)
     const [first, second] = daemons.map(({ ready }) => got.attempts.filter(({ peer, bytes }) => peer === ready.peerId && bytes > 0))
     assert.equal((first?.length ?? 0) > 0 && (second?.length ?? 0) > 0, true, JSON.stringify(got.attempts))
-    assert.deepEqual(got.attempts.filter(({ bytes }) => bytes > 0).map(({ outcome }) => outcome).toSorted(), ['fault', 'ok'])
+    assert.deepEqual(
+      got.attempts
+        .filter(({ bytes }) => bytes > 0)
+        .map(({ outcome }) => outcome)
+        .toSorted(),
+      ['fault', 'ok']
+    )
     const peerBytes = got.attempts.reduce((sum, { bytes }) => sum + bytes, 0)
     assert.equal(peerBytes < (BIG_MIB + 1) * MIB, true, 'nothing was sent twice')
     const stat = await pair.b.client.call('content.stat', { content: cid })
     assert.equal(stat.localBlocks, stat.blocks)
-  })
-})
-
-describe('a transfer that is given up', () => {
-  let daemon: DaemonProcess
-  let witness: Witness
-  let content: string
-  /** Resolves when the peer has sent a few blocks and holds back the next. */
-  let begun: Promise<void>
-  /** Resolves when the peer hears that nobody reads any more. */
-  let left: Promise<void>
-  /** The peer goes on. */
-  let release: () => void
-
-  before(async () => {
-    [daemon, witness] = await Promise.all([DaemonProcess.start(), startWitness()])
-    await daemon.client.call('peers.connect', { address: addressOf(witness.host) })
-  })
-  after(async () => {
-    await daemon[Symbol.asyncDispose]()
-    await witness[Symbol.asyncDispose]()
-  })
-  let run = 0
-  beforeEach(async () => {
-    content = (await witness.content.addFile(patterned(20 * MIB + ++run))).toString()
-    let reads = 0
-    const [begin, leave, open] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    begun = begin.promise
-    left = leave.promise
-    release = () => { open.resolve() }
-    witness.content.gate = async ({ signal }) => {
-      if (++reads <= 5) return
-      begin.resolve()
-      signal?.addEventListener('abort', () => { leave.resolve() })
-      await abortable(open.promise, signal === undefined ? {} : { signal })
-    }
-  })
-
-  /** A connection of its own with one get under way, of which some bytes have come. */
-  async function startGet (): Promise<{ socket: ReturnType<typeof createConnection>, answer: Promise<string> }> {
-    const socket = createConnection({ path: daemon.ready.socket })
-    await once(socket, 'connect')
-    const firstAnswer = once(socket, 'data').then(([chunk]) => String(chunk), () => '')
-    socket.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'content.get', params: { content } })}\n`)
-    await begun
-    return { socket, answer: firstAnswer }
-  }
-
-  it('ends at the peer when the call is cancelled, and is answered CANCELLED at once', async () => {
-    const { socket, answer } = await startGet()
-    socket.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'call.cancel', params: { id: 1 } })}\n`)
-    const { error } = JSON.parse(await answer) as { error: { code: number, data: { code: string } } }
-    assert.deepEqual([error.code, error.data.code], [-32011, 'CANCELLED'])
-    await left
-    socket.destroy()
-  })
-
-  it('ends at the peer when the connection closes', async () => {
-    const { socket } = await startGet()
-    socket.destroy()
-    await left
-  })
-
-  it('ends at the peer when an HTTP reader leaves', async () => {
-    const stream = await daemon.client.get(content)
-    stream.close()
-    await left
-  })
-
-  it('ends at its deadline although five blocks unfold for hours, and holds up nobody meanwhile', async () => {
-    for (const kind of ['file', 'directory'] as const) {
-      const { root, blocks } = bomb(kind)
-      for (const block of blocks) witness.content.put(block)
-      witness.content.gate = async () => {}
-      const path = join(daemon.home, `never-${kind}`)
-      const [error] = await Promise.all([rejection(daemon.client.call('content.get', { content: root.toString(), deadline: 1, path })), daemon.client.call('daemon.version', {})])
-      assert.equal(error.code, 'TIMEOUT')
-      await daemon.client.call('daemon.version', {})
-    }
-  })
-
-  it('is refused before its leaves are fetched when it is larger than limits.maxFileSize', async () => {
-    await using small = await DaemonProcess.start({ set: ['limits.maxFileSize=10MiB'] })
-    await small.client.call('peers.connect', { address: addressOf(witness.host) })
-    for (const error of [await rejection(small.client.call('content.get', { content })), await rejection(small.client.get(content))]) assert.equal(error.code, 'TOO_LARGE')
-    await left
-  })
-
-  it('ends at its deadline, with TIMEOUT', async () => {
-    const error = await rejection(daemon.client.call('content.get', { content, deadline: 0.5 }))
-    assert.deepEqual([error.code, error.data['fault']], ['TIMEOUT', 'world'])
-    await left
-  })
-
-  it('stays open for the other caller when one of two leaves', async () => {
-    const { socket, answer } = await startGet()
-    const other = daemon.client.call('content.get', { content })
-    await daemon.client.call('daemon.version', {}) // answered after the call before it was begun
-    socket.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'call.cancel', params: { id: 1 } })}\n`)
-    assert.match(await answer, /CANCELLED/)
-    release()
-    const got = await other
-    assert.deepEqual(got.attempts.filter(({ stage }) => stage === 'peer').map(({ outcome }) => outcome), ['ok'])
-    assert.equal(got.size, 20 * MIB + run)
-    socket.destroy()
-  })
-
-  it('keeps what had come: asking again goes on from there', async () => {
-    const before = await rejection(daemon.client.call('content.get', { content, deadline: 0.5 }))
-    assert.equal(before.code, 'TIMEOUT')
-    await left
-    witness.content.gate = async () => {}
-    const got = await daemon.client.call('content.get', { content })
-    assert.equal(got.bytes.local >= 2 * MIB, true, JSON.stringify(got.bytes))
-    assert.equal(got.bytes.peer + got.bytes.local <= 20 * MIB + 10_000, true)
   })
 })

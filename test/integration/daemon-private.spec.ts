@@ -14,7 +14,10 @@ import { addressOf, clientOf, Collector, dagRequest, patterned } from './exchang
 import { base64, MIB, nextEvent, rejection, sha256Hex, startWitness, type Witness } from './daemon-support.ts'
 
 /** Blocks of a put, root first, as the daemon names them. */
-interface Put { readonly cid: CID, readonly sha256: string }
+interface Put {
+  readonly cid: CID
+  readonly sha256: string
+}
 
 describe('private content of a daemon', () => {
   let owner: DaemonProcess
@@ -27,7 +30,12 @@ describe('private content of a daemon', () => {
   const bytes = patterned(2 * MIB + 1)
 
   before(async () => {
-    [owner, asker, witness, helia] = await Promise.all([DaemonProcess.start({ set: ['log.level=debug'] }), DaemonProcess.start(), startWitness(), startHeliaNode()])
+    ;[owner, asker, witness, helia] = await Promise.all([
+      DaemonProcess.start({ set: ['log.level=debug'] }),
+      DaemonProcess.start(),
+      startWitness(),
+      startHeliaNode()
+    ])
     const put = async (data: Uint8Array, privacy: 'public' | 'private'): Promise<Put> => {
       const { cid, sha256 = '' } = await owner.client.call('content.put', { data: base64(data), privacy, name: 'a telling name' })
       return { cid: CID.parse(cid), sha256 }
@@ -41,19 +49,38 @@ describe('private content of a daemon', () => {
     await helia.libp2p.dial((await import('@multiformats/multiaddr')).multiaddr(owner.address))
   })
   after(async () => {
-    await Promise.all([owner, asker, witness, helia].map(async part => { await part[Symbol.asyncDispose]() }))
+    await Promise.all(
+      [owner, asker, witness, helia].map(async part => {
+        await part[Symbol.asyncDispose]()
+      })
+    )
   })
 
   it('does not exist for a connected daemon, by any form of its address', async () => {
     const cid = secret.cid.toString()
-    const asks: object[] = [{ content: cid }, { content: `kith://${cid}` }, { content: `ipfs://${cid}` }, { content: secret.sha256 }, { content: secret.sha256, metadata: { privacy: 'public' } }, { content: cid, hops: 0, offset: 5, length: 1 }]
+    const asks: object[] = [
+      { content: cid },
+      { content: `kith://${cid}` },
+      { content: `ipfs://${cid}` },
+      { content: secret.sha256 },
+      { content: secret.sha256, metadata: { privacy: 'public' } },
+      { content: cid, hops: 0, offset: 5, length: 1 }
+    ]
     for (const params of asks) {
       const error = await rejection(asker.client.request('content.get', { ttl: 5, ...params }))
       assert.equal(error.code, 'NOT_FOUND', JSON.stringify(params))
-      const attempts = error.data['attempts'] as { bytes: number, outcome: string }[]
-      assert.equal(attempts.every(attempt => attempt.bytes === 0 && attempt.outcome !== 'ok'), true, JSON.stringify(attempts))
+      const attempts = error.data['attempts'] as { bytes: number; outcome: string }[]
+      assert.equal(
+        attempts.every(attempt => attempt.bytes === 0 && attempt.outcome !== 'ok'),
+        true,
+        JSON.stringify(attempts)
+      )
     }
-    assert.equal((await asker.client.call('content.get', { content: open.cid.toString() })).source.stage, 'peer', 'what is public is found the same way')
+    assert.equal(
+      (await asker.client.call('content.get', { content: open.cid.toString() })).source.stage,
+      'peer',
+      'what is public is found the same way'
+    )
   })
 
   it('does not exist for a peer that asks the exchange itself: no have, no skeleton, no leaf', async () => {
@@ -64,22 +91,53 @@ describe('private content of a daemon', () => {
     const sink = new Collector()
     const hash = Buffer.from(secret.sha256, 'hex')
     const questions = [secret.cid, leaf, nowhere, open.cid].map(cid => cid.multihash.bytes)
-    assert.deepEqual((await ask.have(peer, questions, { signal })).map(({ have }) => have), [false, false, false, true])
-    assert.deepEqual((await ask.have(peer, [Buffer.concat([Uint8Array.of(0x12, 32), hash])], { signal })), [{ have: false }])
+    assert.deepEqual(
+      (await ask.have(peer, questions, { signal })).map(({ have }) => have),
+      [false, false, false, true]
+    )
+    assert.deepEqual(await ask.have(peer, [Buffer.concat([Uint8Array.of(0x12, 32), hash])], { signal }), [{ have: false }])
     for (const cid of [secret.cid, leaf, nowhere]) {
       assert.equal(await ask.dag(peer, dagRequest({ cid }), sink, { signal }), 'not-found')
-      assert.equal(await ask.blocks(peer, { root: cid, cids: [cid, leaf], ttl: 5 }, () => { assert.fail('a block came') }, { signal }), 'not-found')
+      assert.equal(
+        await ask.blocks(
+          peer,
+          { root: cid, cids: [cid, leaf], ttl: 5 },
+          () => {
+            assert.fail('a block came')
+          },
+          { signal }
+        ),
+        'not-found'
+      )
     }
     assert.equal(await ask.dag(peer, dagRequest({ sha256: hash }), sink, { signal }), 'not-found')
     const underPublic: Uint8Array[] = []
-    assert.equal(await ask.blocks(peer, { root: open.cid, cids: [leaf, secret.cid], ttl: 5 }, (_index, block) => { underPublic.push(block) }, { signal }), 'partial')
+    assert.equal(
+      await ask.blocks(
+        peer,
+        { root: open.cid, cids: [leaf, secret.cid], ttl: 5 },
+        (_index, block) => {
+          underPublic.push(block)
+        },
+        { signal }
+      ),
+      'partial'
+    )
     assert.deepEqual([sink.heads.length, sink.nodes.length, sink.leaves.length, underPublic.length], [0, 0, 0, 0])
   })
 
   it('stands in no advert', async () => {
     const directory = new AdvertDirectory(
-      { clock: systemClock, log: silentLog, events: new EventBus({ clock: systemClock }), self: witness.host.self, isConnected: () => true, pull: async (peer, options) => await ask.advert(peer, options) },
-      { maxBytes: 0 })
+      {
+        clock: systemClock,
+        log: silentLog,
+        events: new EventBus({ clock: systemClock }),
+        self: witness.host.self,
+        isConnected: () => true,
+        pull: async (peer, options) => await ask.advert(peer, options)
+      },
+      { maxBytes: 0 }
+    )
     const claims = (cid: CID): string => directory.claims(owner.ready.peerId, { multihash: cid.multihash.bytes })
     // The advert follows the put after two seconds; when the other daemon has it, it knows of the public one.
     await nextEvent(asker, 'advert.received', ({ count }) => count === 1)
@@ -88,7 +146,10 @@ describe('private content of a daemon', () => {
     assert.equal(claims(open.cid), 'yes')
     assert.equal(claims(secret.cid), 'no')
     assert.equal(directory.claims(owner.ready.peerId, { sha256: Buffer.from(secret.sha256, 'hex') }), 'no')
-    assert.deepEqual(directory.list().map(({ count }) => count), [1])
+    assert.deepEqual(
+      directory.list().map(({ count }) => count),
+      [1]
+    )
     await directory.close()
   })
 
@@ -102,7 +163,14 @@ describe('private content of a daemon', () => {
   it('leaves neither address nor name in the log', () => {
     const log = owner.log.join('\n')
     assert.equal(log.length > 0, true)
-    for (const word of [secret.cid.toString(), toString(secret.cid.multihash.bytes, 'base64'), toString(secret.cid.multihash.bytes, 'base16'), secret.sha256, 'a telling name']) assert.equal(log.includes(word), false, word)
+    for (const word of [
+      secret.cid.toString(),
+      toString(secret.cid.multihash.bytes, 'base64'),
+      toString(secret.cid.multihash.bytes, 'base16'),
+      secret.sha256,
+      'a telling name'
+    ])
+      assert.equal(log.includes(word), false, word)
   })
 })
 
@@ -117,28 +185,45 @@ describe('a question about private content', () => {
   const unknown = CID.parse('bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e')
 
   before(async () => {
-    [gateway, witness, helia] = await Promise.all([startTrustlessGateway(), startWitness(), startHeliaNode()])
+    ;[gateway, witness, helia] = await Promise.all([startTrustlessGateway(), startWitness(), startHeliaNode()])
     daemon = await DaemonProcess.start({ set: [`gateways=[{url: "${gateway.url}"}]`] })
     for (const protocol of ['/ipfs/bitswap/1.2.0', '/ipfs/bitswap/1.1.0', '/ipfs/bitswap/1.0.0', '/ipfs/bitswap']) {
       await witness.host.libp2p.handle(protocol, stream => {
-        stream.addEventListener('message', event => { heard.push(event.data instanceof Uint8Array ? event.data : event.data.subarray()) })
+        stream.addEventListener('message', event => {
+          heard.push(event.data instanceof Uint8Array ? event.data : event.data.subarray())
+        })
       })
     }
     await daemon.client.call('peers.connect', { address: addressOf(witness.host) })
     await daemon.client.call('peers.connect', { address: helia.libp2p.getMultiaddrs()[0]?.toString() ?? '' })
   })
   after(async () => {
-    await Promise.all([daemon, gateway, witness, helia].map(async part => { await part[Symbol.asyncDispose]() }))
+    await Promise.all(
+      [daemon, gateway, witness, helia].map(async part => {
+        await part[Symbol.asyncDispose]()
+      })
+    )
   })
 
   it('leaves by no way: not to a peer, not to IPFS, not to a gateway', async () => {
     const before = witness.questions()
-    const forms: object[] = [{ content: `kith://${unknown.toString()}` }, { content: `kith://${unknown.toString()}/with/a/path` }, { content: unknown.toString(), metadata: { privacy: 'private' } }, { content: `ipfs://${unknown.toString()}`, metadata: { privacy: 'private' } }, { content: 'ab'.repeat(32) }, { content: `kith://${unknown.toString()}`, metadata: { privacy: 'public' } }, { content: `kith://${unknown.toString()}`, preferredSources: ['gateway', 'ipfs', 'peer'] }]
+    const forms: object[] = [
+      { content: `kith://${unknown.toString()}` },
+      { content: `kith://${unknown.toString()}/with/a/path` },
+      { content: unknown.toString(), metadata: { privacy: 'private' } },
+      { content: `ipfs://${unknown.toString()}`, metadata: { privacy: 'private' } },
+      { content: 'ab'.repeat(32) },
+      { content: `kith://${unknown.toString()}`, metadata: { privacy: 'public' } },
+      { content: `kith://${unknown.toString()}`, preferredSources: ['gateway', 'ipfs', 'peer'] }
+    ]
     for (const params of forms) {
       const error = await rejection(daemon.client.request('content.get', params))
       assert.equal(error.code, 'NOT_FOUND', JSON.stringify(params))
-      const attempts = error.data['attempts'] as { stage: string, outcome: string, reason?: string }[]
-      assert.deepEqual(attempts.filter(({ outcome }) => outcome !== 'skipped'), [])
+      const attempts = error.data['attempts'] as { stage: string; outcome: string; reason?: string }[]
+      assert.deepEqual(
+        attempts.filter(({ outcome }) => outcome !== 'skipped'),
+        []
+      )
       assert.equal(attempts.find(({ stage }) => stage === 'gateway')?.reason, 'not-public')
     }
     await rejection(daemon.client.call('content.ls', { content: `kith://${unknown.toString()}` }))

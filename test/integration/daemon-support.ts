@@ -18,7 +18,7 @@ export const MIB = 1_048_576
 const PATTERN_BYTES = MIB
 
 /** The error a promise rejects with. */
-export async function rejection (promise: Promise<unknown>): Promise<KithError> {
+export async function rejection(promise: Promise<unknown>): Promise<KithError> {
   try {
     await promise
   } catch (error) {
@@ -29,20 +29,20 @@ export async function rejection (promise: Promise<unknown>): Promise<KithError> 
 }
 
 /** `count` bytes of value 7, as the vectors of the address format use. */
-export function sevens (count: number): Uint8Array {
+export function sevens(count: number): Uint8Array {
   return new Uint8Array(count).fill(7)
 }
 
-export function base64 (bytes: Uint8Array | string): string {
+export function base64(bytes: Uint8Array | string): string {
   return Buffer.from(bytes).toString('base64')
 }
 
-export function sha256Hex (bytes: Uint8Array): string {
+export function sha256Hex(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
 /** Writes a file of distinct 1 MiB blocks without holding it. @returns its SHA-256 */
-export async function writeBig (path: string, mebibytes: number, seed = 1): Promise<string> {
+export async function writeBig(path: string, mebibytes: number, seed = 1): Promise<string> {
   const block = Buffer.alloc(PATTERN_BYTES, `block of ${seed} `)
   const hash = createHash('sha256')
   await using file = await open(path, 'wx')
@@ -54,19 +54,28 @@ export async function writeBig (path: string, mebibytes: number, seed = 1): Prom
   return hash.digest('hex')
 }
 
-export async function hashOfFile (path: string): Promise<string> {
+export async function hashOfFile(path: string): Promise<string> {
   const hash = createHash('sha256')
   for await (const chunk of createReadStream(path, { highWaterMark: MIB })) hash.update(chunk)
   return hash.digest('hex')
 }
 
 /** One HTTP request to a daemon's socket. */
-export async function http (daemon: DaemonProcess, method: string, path: string, { headers = {}, body }: { readonly headers?: Record<string, string>, readonly body?: Uint8Array } = {}): Promise<{ status: number, headers: Record<string, unknown>, body: Buffer }> {
+export async function http(
+  daemon: DaemonProcess,
+  method: string,
+  path: string,
+  { headers = {}, body }: { readonly headers?: Record<string, string>; readonly body?: Uint8Array } = {}
+): Promise<{ status: number; headers: Record<string, unknown>; body: Buffer }> {
   return await new Promise((resolve, reject) => {
     const request = httpRequest({ socketPath: daemon.ready.socket, method, path, headers, agent: false }, response => {
       const parts: Buffer[] = []
-      response.on('data', (part: Buffer) => { parts.push(part) })
-      response.on('end', () => { resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts) }) })
+      response.on('data', (part: Buffer) => {
+        parts.push(part)
+      })
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts) })
+      })
       response.on('error', reject)
     })
     request.on('error', reject)
@@ -75,7 +84,7 @@ export async function http (daemon: DaemonProcess, method: string, path: string,
 }
 
 /** The next event of a daemon that fits; ask before you make it happen, await it after. */
-export async function nextEvent (daemon: DaemonProcess, type: string, fits: (event: KithEvent) => boolean = () => true): Promise<KithEvent> {
+export async function nextEvent(daemon: DaemonProcess, type: string, fits: (event: KithEvent) => boolean = () => true): Promise<KithEvent> {
   const signal = AbortSignal.timeout(10_000)
   for await (const event of daemon.client.events({ types: [type], since: 0 }, { signal })) {
     if (fits(event)) return event
@@ -91,17 +100,22 @@ export interface Witness extends AsyncDisposable {
   readonly questions: () => number
 }
 
-export async function startWitness (): Promise<Witness> {
+export async function startWitness(): Promise<Witness> {
   const host = await startTestHost()
   const content = new MemoryContent()
   let questions = 0
-  const server = new ExchangeServer({ network: host, clock: systemClock, log: silentLog, policy: {
-    viewFor: () => {
-      questions++
-      return content.viewFor()
-    },
-    advert: () => content.currentAdvert
-  } })
+  const server = new ExchangeServer({
+    network: host,
+    clock: systemClock,
+    log: silentLog,
+    policy: {
+      viewFor: () => {
+        questions++
+        return content.viewFor()
+      },
+      advert: () => content.currentAdvert
+    }
+  })
   await server.start()
   return {
     host,
@@ -115,12 +129,18 @@ export async function startWitness (): Promise<Witness> {
 }
 
 /** Two daemons on loopback, the second connected to the first. */
-export async function startPair (set: readonly string[] = []): Promise<{ a: DaemonProcess, b: DaemonProcess } & AsyncDisposable> {
+export async function startPair(set: readonly string[] = []): Promise<{ a: DaemonProcess; b: DaemonProcess } & AsyncDisposable> {
   const [a, b] = await Promise.all([DaemonProcess.start({ set }), DaemonProcess.start({ set })])
   await b.client.call('peers.connect', { address: a.address })
-  return { a, b, [Symbol.asyncDispose]: async () => { await Promise.all([a[Symbol.asyncDispose](), b[Symbol.asyncDispose]()]) } }
+  return {
+    a,
+    b,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([a[Symbol.asyncDispose](), b[Symbol.asyncDispose]()])
+    }
+  }
 }
 
-export function multihashHex (cid: CID): string {
+export function multihashHex(cid: CID): string {
   return Buffer.from(cid.multihash.bytes).toString('hex')
 }

@@ -12,11 +12,17 @@ export interface MadeDag {
   readonly blocks: ReadonlyMap<string, VerifiedBlock>
 }
 
-export async function fileDag (content: Uint8Array, shape: { readonly profile?: 'unixfs-v1-2025' } = { profile: 'unixfs-v1-2025' }): Promise<MadeDag> {
+export async function fileDag(
+  content: Uint8Array,
+  shape: { readonly profile?: 'unixfs-v1-2025' } = { profile: 'unixfs-v1-2025' }
+): Promise<MadeDag> {
   return await treeDag([{ content: [content] }], shape)
 }
 
-export async function treeDag (candidates: readonly ImportCandidate[], shape: { readonly profile?: 'unixfs-v1-2025' } = { profile: 'unixfs-v1-2025' }): Promise<MadeDag> {
+export async function treeDag(
+  candidates: readonly ImportCandidate[],
+  shape: { readonly profile?: 'unixfs-v1-2025' } = { profile: 'unixfs-v1-2025' }
+): Promise<MadeDag> {
   const blocks = new Map<string, VerifiedBlock>()
   const sink = {
     put: async (cid: CID, bytes: unknown) => {
@@ -32,7 +38,7 @@ export async function treeDag (candidates: readonly ImportCandidate[], shape: { 
 }
 
 /** Bytes that repeat nowhere. */
-export function distinctBytes (length: number, seed = 1): Uint8Array {
+export function distinctBytes(length: number, seed = 1): Uint8Array {
   const bytes = new Uint8Array(length)
   let x = seed >>> 0
   for (let i = 0; i < length; i++) {
@@ -42,7 +48,7 @@ export function distinctBytes (length: number, seed = 1): Uint8Array {
   return bytes
 }
 
-export function memoryLibrary (): Library {
+export function memoryLibrary(): Library {
   return new Library({
     realms: { public: memoryRealmStore(), cache: memoryRealmStore(), own: memoryRealmStore() },
     keyedDigest: bytes => createHmac('sha256', 'test').update(bytes).digest()

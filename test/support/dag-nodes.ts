@@ -7,24 +7,31 @@ import { verifyBlock, type VerifiedBlock } from '../../src/model/block.ts'
 import { blockKey, DAG_PB_CODEC, rawCid, SHA2_256_CODE } from '../../src/model/content-id.ts'
 import { sha256 } from '../../src/model/sha256.ts'
 
-export interface Child { readonly cid: CID, readonly name?: string, readonly size?: number }
+export interface Child {
+  readonly cid: CID
+  readonly name?: string
+  readonly size?: number
+}
 
-export function leaf (bytes: Uint8Array | string): VerifiedBlock {
+export function leaf(bytes: Uint8Array | string): VerifiedBlock {
   const data = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes
   return verifyBlock(rawCid(sha256(data)), data)
 }
 
 /** A file node; `size` of a child is what the node claims for it. */
-export function fileNode (children: readonly Child[], data?: Uint8Array): VerifiedBlock {
+export function fileNode(children: readonly Child[], data?: Uint8Array): VerifiedBlock {
   const fs = new UnixFS({ type: 'file', blockSizes: children.map(({ size = 0 }) => BigInt(size)), ...(data === undefined ? {} : { data }) })
-  return node(children.map(({ cid }) => ({ cid })), fs.marshal())
+  return node(
+    children.map(({ cid }) => ({ cid })),
+    fs.marshal()
+  )
 }
 
-export function directoryNode (children: readonly Child[]): VerifiedBlock {
+export function directoryNode(children: readonly Child[]): VerifiedBlock {
   return node(children, new UnixFS({ type: 'directory' }).marshal())
 }
 
-function node (children: readonly Child[], data: Uint8Array): VerifiedBlock {
+function node(children: readonly Child[], data: Uint8Array): VerifiedBlock {
   const bytes = encode({ Data: data, Links: children.map(({ cid, name = '', size = 0 }) => ({ Hash: cid, Name: name, Tsize: size })) })
   return verifyBlock(CID.createV1(DAG_PB_CODEC, createDigest(SHA2_256_CODE, sha256(bytes))), bytes)
 }
@@ -34,32 +41,38 @@ export class BlockMap {
   readonly #blocks = new Map<string, VerifiedBlock>()
   puts = 0
 
-  constructor (blocks: Iterable<VerifiedBlock> = []) {
+  constructor(blocks: Iterable<VerifiedBlock> = []) {
     for (const block of blocks) this.#blocks.set(blockKey(block.cid), block)
   }
 
-  async has (cid: CID): Promise<boolean> { return this.#blocks.has(blockKey(cid)) }
+  async has(cid: CID): Promise<boolean> {
+    return this.#blocks.has(blockKey(cid))
+  }
 
-  async get (cid: CID): Promise<VerifiedBlock | undefined> {
+  async get(cid: CID): Promise<VerifiedBlock | undefined> {
     const block = this.#blocks.get(blockKey(cid))
     return block === undefined ? undefined : { ...block, cid }
   }
 
-  async put (block: VerifiedBlock): Promise<boolean> {
+  async put(block: VerifiedBlock): Promise<boolean> {
     this.puts++
-    const isNew = !await this.has(block.cid)
+    const isNew = !(await this.has(block.cid))
     this.#blocks.set(blockKey(block.cid), block)
     return isNew
   }
 }
 
 /** Five blocks that unfold into `width` to the power of four leaves. */
-export function bomb (kind: 'file' | 'directory', width = 174): { readonly root: CID, readonly blocks: readonly VerifiedBlock[] } {
+export function bomb(kind: 'file' | 'directory', width = 174): { readonly root: CID; readonly blocks: readonly VerifiedBlock[] } {
   const blocks = [leaf('x')]
   let size = 1
   for (let level = 0; level < 4; level++) {
     const below = blocks.at(-1) ?? leaf('x')
-    const children = Array.from({ length: width }, (_, index) => ({ cid: below.cid, size, ...(kind === 'file' ? {} : { name: `${1000 + index}` }) }))
+    const children = Array.from({ length: width }, (_, index) => ({
+      cid: below.cid,
+      size,
+      ...(kind === 'file' ? {} : { name: `${1000 + index}` })
+    }))
     blocks.push(kind === 'file' ? fileNode(children) : directoryNode(children))
     size *= width
   }

@@ -41,6 +41,8 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   peers: domainWith('did-jwt', 'did-resolver'),
   services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'config'], packages: PURE },
   // The simulator may use anything but the client and real adapters.
+  /** Halves of the composition root: they build, and know whom they build. */
+  start: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'adapters'], packages: PURE },
   sim: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'rpc', 'adapters/memory'], packages: [...PURE, 'yaml'] },
   config: { ours: ['model', 'errors', 'lib'], packages: ['yaml', 'node:fs/promises', 'node:os', 'node:path', 'node:util'] },
   rpc: {

@@ -17,29 +17,38 @@ const READ_BYTES = MIB
 const SMALL_READ_BYTES = 4 * KIB
 
 export const localFiles: LocalFiles = {
-  async kindOf (path) {
-    const stat = await lstat(path).catch((error: unknown) => { throw cannotRead(path, error) })
-    return kindOf(stat)
-  },
-  async exists (path) {
-    return await lstat(path).then(() => true, (error: unknown) => {
-      if (errnoOf(error) === 'ENOENT') return false
+  async kindOf(path) {
+    const stat = await lstat(path).catch((error: unknown) => {
       throw cannotRead(path, error)
     })
+    return kindOf(stat)
+  },
+  async exists(path) {
+    return await lstat(path).then(
+      () => true,
+      (error: unknown) => {
+        if (errnoOf(error) === 'ENOENT') return false
+        throw cannotRead(path, error)
+      }
+    )
   },
   read,
   walk: (path, options) => walk(path, '', options),
   nameOf: path => basename(path),
   join: (folder, name) => join(folder, name),
-  async makeFolder (path) {
-    await mkdir(path).catch((error: unknown) => { throw cannotWrite(path, error) })
+  async makeFolder(path) {
+    await mkdir(path).catch((error: unknown) => {
+      throw cannotWrite(path, error)
+    })
   },
   createFile
 }
 
-async function * read (path: string, options: AbortOptions): AsyncGenerator<Uint8Array> {
+async function* read(path: string, options: AbortOptions): AsyncGenerator<Uint8Array> {
   // Opening a pipe that nobody writes to would wait for ever, on one of the few threads all disk work shares.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => { throw cannotRead(path, error) })
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
+    throw cannotRead(path, error)
+  })
   try {
     if (!(await handle.stat()).isFile()) throw new KithError('INVALID_PARAMS', `cannot read "${path}": it is not a plain file`, { path })
     let left = (await handle.stat()).size
@@ -56,7 +65,10 @@ async function * read (path: string, options: AbortOptions): AsyncGenerator<Uint
   }
 }
 
-async function fill (handle: { read(buffer: Uint8Array, offset: number, length: number): Promise<{ bytesRead: number }> }, chunk: Uint8Array): Promise<number> {
+async function fill(
+  handle: { read(buffer: Uint8Array, offset: number, length: number): Promise<{ bytesRead: number }> },
+  chunk: Uint8Array
+): Promise<number> {
   let length = 0
   while (length < chunk.byteLength) {
     const { bytesRead } = await handle.read(chunk, length, chunk.byteLength - length)
@@ -66,9 +78,11 @@ async function fill (handle: { read(buffer: Uint8Array, offset: number, length: 
   return length
 }
 
-async function * walk (root: string, below: string, options: AbortOptions): AsyncGenerator<LocalEntry> {
-  const entries = await readdir(join(root, below), { withFileTypes: true }).catch((error: unknown) => { throw cannotRead(join(root, below), error) })
-  for (const entry of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
+async function* walk(root: string, below: string, options: AbortOptions): AsyncGenerator<LocalEntry> {
+  const entries = await readdir(join(root, below), { withFileTypes: true }).catch((error: unknown) => {
+    throw cannotRead(join(root, below), error)
+  })
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     options.signal?.throwIfAborted()
     const path = below === '' ? entry.name : `${below}/${entry.name}`
     // A name that is not UTF-8 reads with a replacement character and cannot be opened by what was read.
@@ -77,24 +91,29 @@ async function * walk (root: string, below: string, options: AbortOptions): Asyn
       continue
     }
     yield { path, kind: kindOf(entry) }
-    if (entry.isDirectory()) yield * walk(root, path, options)
+    if (entry.isDirectory()) yield* walk(root, path, options)
   }
 }
 
-async function createFile (path: string): Promise<FileSink> {
+async function createFile(path: string): Promise<FileSink> {
   const partial = join(dirname(path), `.kith-partial-${randomBytes(6).toString('hex')}`)
-  const handle = await open(partial, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644)
-    .catch((error: unknown) => { throw cannotWrite(path, error) })
+  const handle = await open(partial, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644).catch(
+    (error: unknown) => {
+      throw cannotWrite(path, error)
+    }
+  )
   const discard = async (): Promise<void> => {
     await handle.close().catch(() => {}) // may be closed by a failed commit
     await unlink(partial).catch(() => {}) // the name is random: nothing else can be meant
   }
   return {
     discard,
-    async write (bytes) {
-      await handle.writeFile(bytes).catch((error: unknown) => { throw cannotWrite(path, error) })
+    async write(bytes) {
+      await handle.writeFile(bytes).catch((error: unknown) => {
+        throw cannotWrite(path, error)
+      })
     },
-    async commit () {
+    async commit() {
       try {
         await handle.datasync()
         await handle.close()
@@ -108,25 +127,35 @@ async function createFile (path: string): Promise<FileSink> {
   }
 }
 
-function kindOf (entry: { isFile(): boolean, isDirectory(): boolean }): LocalKind {
+function kindOf(entry: { isFile(): boolean; isDirectory(): boolean }): LocalKind {
   if (entry.isFile()) return 'file'
   return entry.isDirectory() ? 'directory' : 'other'
 }
 
-function errnoOf (error: unknown): string | undefined {
+function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-function cannotRead (path: string, error: unknown): KithError {
-  const why: Record<string, string> = { ENOENT: 'it does not exist', EACCES: 'the daemon may not read it', ELOOP: 'it is a symbolic link, which is not followed', EISDIR: 'it is a directory' }
+function cannotRead(path: string, error: unknown): KithError {
+  const why: Record<string, string> = {
+    ENOENT: 'it does not exist',
+    EACCES: 'the daemon may not read it',
+    ELOOP: 'it is a symbolic link, which is not followed',
+    EISDIR: 'it is a directory'
+  }
   const code = errnoOf(error) ?? ''
   return new KithError('INVALID_PARAMS', `cannot read "${path}": ${why[code] ?? code}`, { path }, { cause: error })
 }
 
-function cannotWrite (path: string, error: unknown): KithError {
+function cannotWrite(path: string, error: unknown): KithError {
   const code = errnoOf(error) ?? ''
   if (code === 'EEXIST') return new KithError('CONFLICT', `"${path}" exists already; nothing was overwritten`, { path })
   if (code === 'ENOSPC' || code === 'EDQUOT') return new KithError('QUOTA_EXCEEDED', `the disk of "${path}" is full`, { path })
-  const why: Record<string, string> = { ENOENT: 'its folder does not exist', EACCES: 'the daemon may not write there', ENOTDIR: 'its folder is not a folder', EROFS: 'the file system is read-only' }
+  const why: Record<string, string> = {
+    ENOENT: 'its folder does not exist',
+    EACCES: 'the daemon may not write there',
+    ENOTDIR: 'its folder is not a folder',
+    EROFS: 'the file system is read-only'
+  }
   return new KithError('INVALID_PARAMS', `cannot write "${path}": ${why[code] ?? code}`, { path }, { cause: error })
 }

@@ -120,7 +120,7 @@ class Libp2pHost implements Host {
   }
 
   /** Gossip is written without waiting, and closing drops what is not on the wire. A ping behind it that is answered shows that it arrived. */
-  async #flush (): Promise<void> {
+  async #flush(): Promise<void> {
     const signal = AbortSignal.timeout(FLUSH_BUDGET)
     await Promise.allSettled(this.#peers.list().map(async ({ peer }) => await this.ping(peer, { signal })))
   }

@@ -17,7 +17,7 @@ export interface SequenceFile {
 }
 
 /** HOME/state/advert-seq. A lost file is harmless: numbers begin at the time of day. */
-export async function openSequenceFile (home: string): Promise<SequenceFile> {
+export async function openSequenceFile(home: string): Promise<SequenceFile> {
   const file = join(home, 'state', 'advert-seq')
   const text = await readFile(file, 'utf8').catch(() => '')
   const stored = Number(text.trim())
@@ -32,17 +32,21 @@ export async function openSequenceFile (home: string): Promise<SequenceFile> {
 }
 
 /** HMAC-SHA-256 under HOME/keys/remember.key, made at the first start. */
-export async function openKeyedDigest (home: string): Promise<(bytes: Uint8Array) => Uint8Array> {
+export async function openKeyedDigest(home: string): Promise<(bytes: Uint8Array) => Uint8Array> {
   const file = join(home, 'keys', 'remember.key')
   const secret = await readSecret(file)
   return bytes => createHmac('sha256', secret).update(bytes).digest()
 }
 
-async function readSecret (file: string): Promise<Uint8Array> {
+async function readSecret(file: string): Promise<Uint8Array> {
   try {
     const secret = await readFile(file)
     if (secret.byteLength === SECRET_BYTES) return secret
-    throw new KithError('START_FAILED', `${file} is damaged. Bring it back from a copy; without it this node no longer knows which addresses were private`, { file })
+    throw new KithError(
+      'START_FAILED',
+      `${file} is damaged. Bring it back from a copy; without it this node no longer knows which addresses were private`,
+      { file }
+    )
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error
   }

@@ -26,7 +26,10 @@ describe('put and remove', () => {
   const clock = new VirtualClock()
   beforeEach(() => {
     library = memoryLibrary()
-    putter = new Putter({ library, files: localFiles, clock, events: new EventBus({ clock }) }, { defaultPrivacy: 'private', maxFileSize: 0 })
+    putter = new Putter(
+      { library, files: localFiles, clock, events: new EventBus({ clock }) },
+      { defaultPrivacy: 'private', maxFileSize: 0 }
+    )
   })
   const found = (cid: string) => {
     const known = library.find(parseContent(cid))
@@ -38,7 +41,9 @@ describe('put and remove', () => {
     const bytes = distinctBytes(3 * MIB)
     const { cid } = await putter.put({ bytes }, { privacy: 'public' }, {})
     const root = CID.parse(cid)
-    const removal = library.inTurn(root, async () => { await removeContent(library, found(cid), true) })
+    const removal = library.inTurn(root, async () => {
+      await removeContent(library, found(cid), true)
+    })
     const [again] = await Promise.all([putter.put({ bytes }, {}, {}), removal])
     const known = found(again.cid)
     const { blocks } = library.realms[known.realm]
@@ -67,7 +72,7 @@ describe('put and remove', () => {
     assert.equal(library.realms.public.blocks.usage().blocks, before)
     assert.equal(await library.served(['public']).get(CID.parse(doomed.cid)), undefined)
     await putter.put({ bytes: distinctBytes(1000) }, { privacy: 'public' }, {})
-    assert.ok(await library.served(['public']).get(CID.parse(doomed.cid)) !== undefined, 'put again, served again')
+    assert.ok((await library.served(['public']).get(CID.parse(doomed.cid))) !== undefined, 'put again, served again')
   })
 
   it('lets go of what puts had written when a crash ended them', async () => {
@@ -98,7 +103,10 @@ describe('put and remove', () => {
     try {
       const pipe = join(directory, 'pipe')
       execFileSync('mkfifo', [pipe])
-      await assert.rejects(putter.put({ entries: [{ path: 'x', file: pipe }] }, {}, {}), error => error instanceof KithError && error.code === 'INVALID_PARAMS')
+      await assert.rejects(
+        putter.put({ entries: [{ path: 'x', file: pipe }] }, {}, {}),
+        error => error instanceof KithError && error.code === 'INVALID_PARAMS'
+      )
     } finally {
       await rm(directory, { recursive: true })
     }

@@ -14,7 +14,10 @@ import { distinctBytes, fileDag, memoryLibrary } from '../../support/dag-builder
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const MIB = 1024 * 1024
-const hasCode = (code: string) => (error: unknown): boolean => error instanceof KithError && error.code === code
+const hasCode =
+  (code: string) =>
+  (error: unknown): boolean =>
+    error instanceof KithError && error.code === code
 
 describe('put', () => {
   let library: Library
@@ -22,7 +25,10 @@ describe('put', () => {
   const clock = new VirtualClock()
   beforeEach(() => {
     library = memoryLibrary()
-    putter = new Putter({ library, files: localFiles, clock, events: new EventBus({ clock }) }, { defaultPrivacy: 'private', maxFileSize: 0 })
+    putter = new Putter(
+      { library, files: localFiles, clock, events: new EventBus({ clock }) },
+      { defaultPrivacy: 'private', maxFileSize: 0 }
+    )
   })
   const sevens = (n: number) => ({ bytes: new Uint8Array(n).fill(7) })
 
@@ -73,15 +79,15 @@ describe('put', () => {
   it('serves nobody the blocks of a put that is not acknowledged', async () => {
     const gate = Promise.withResolvers<void>()
     const first = distinctBytes(MIB)
-    async function * slow (): AsyncGenerator<Uint8Array> {
+    async function* slow(): AsyncGenerator<Uint8Array> {
       yield first
-      yield * beyondOneBatch()
+      yield* beyondOneBatch()
       await gate.promise
     }
     const leaf = CID.parse((await memoryPut(first)).cid)
     const view = library.served(['public'])
     const put = putter.put({ stream: slow() }, { privacy: 'public' }, {})
-    while (!await library.realms.public.blocks.has(leaf)) await new Promise(resolve => setImmediate(resolve))
+    while (!(await library.realms.public.blocks.has(leaf))) await new Promise(resolve => setImmediate(resolve))
     assert.equal(await view.has(leaf), false)
     assert.equal(await view.get(leaf), undefined)
     gate.resolve()
@@ -92,15 +98,15 @@ describe('put', () => {
   it('takes back the blocks of a put that fails, but not those another put counts on', async () => {
     const shared = distinctBytes(MIB)
     const gate = Promise.withResolvers<void>()
-    async function * failing (): AsyncGenerator<Uint8Array> {
+    async function* failing(): AsyncGenerator<Uint8Array> {
       yield shared
-      yield * beyondOneBatch()
+      yield* beyondOneBatch()
       await gate.promise
       throw new KithError('UNAVAILABLE', 'the source broke')
     }
     const leaf = CID.parse((await memoryPut(shared)).cid)
     const lost = putter.put({ stream: failing() }, {}, {})
-    while (!await library.realms.own.blocks.has(leaf)) await new Promise(resolve => setImmediate(resolve))
+    while (!(await library.realms.own.blocks.has(leaf))) await new Promise(resolve => setImmediate(resolve))
     await putter.put({ bytes: shared }, {}, {})
     gate.resolve()
     await assert.rejects(lost, hasCode('UNAVAILABLE'))
@@ -109,7 +115,10 @@ describe('put', () => {
   })
 
   it('stops a stream that is larger than the limit', async () => {
-    const bounded = new Putter({ library, files: localFiles, clock, events: new EventBus({ clock }) }, { defaultPrivacy: 'private', maxFileSize: 2 * MIB })
+    const bounded = new Putter(
+      { library, files: localFiles, clock, events: new EventBus({ clock }) },
+      { defaultPrivacy: 'private', maxFileSize: 2 * MIB }
+    )
     await assert.rejects(bounded.put(sevens(2 * MIB + 1), {}, {}), hasCode('TOO_LARGE'))
     assert.equal(library.realms.own.blocks.usage().blocks, 0)
   })
@@ -123,7 +132,16 @@ describe('put', () => {
       await symlink('/etc/passwd', join(folder, 'link'))
       const result = await putter.put({ path: folder }, {}, {})
       assert.deepEqual([result.size, result.skipped], [3, ['link']])
-      const entries = await putter.put({ entries: [{ path: 'a.txt', data: Buffer.from('a') }, { path: 'sub/b.txt', data: Buffer.from('bb') }] }, {}, {})
+      const entries = await putter.put(
+        {
+          entries: [
+            { path: 'a.txt', data: Buffer.from('a') },
+            { path: 'sub/b.txt', data: Buffer.from('bb') }
+          ]
+        },
+        {},
+        {}
+      )
       assert.notEqual(entries.cid, result.cid, 'the empty folder counts')
     } finally {
       await rm(folder, { recursive: true })
@@ -152,11 +170,11 @@ describe('put', () => {
   })
 
   /** The importer writes leaves in batches; after this much the first batch is written. */
-  function * beyondOneBatch (): Generator<Uint8Array> {
+  function* beyondOneBatch(): Generator<Uint8Array> {
     for (let seed = 2; seed < 26; seed++) yield distinctBytes(MIB, seed)
   }
 
-  async function memoryPut (bytes: Uint8Array): Promise<{ cid: string }> {
+  async function memoryPut(bytes: Uint8Array): Promise<{ cid: string }> {
     return { cid: (await fileDag(bytes)).root.toString() }
   }
 })

@@ -8,10 +8,10 @@ import { BlockMap, directoryNode, fileNode, leaf, type Child } from '../../suppo
 const bytesOf = (block: VerifiedBlock): Uint8Array => block.bytes
 
 /** A file of `levels` levels, `width` links a node, `chunk` bytes a leaf: and its content. */
-function tree (levels: number, width: number, chunk: number): { root: VerifiedBlock, content: Buffer, blocks: VerifiedBlock[] } {
+function tree(levels: number, width: number, chunk: number): { root: VerifiedBlock; content: Buffer; blocks: VerifiedBlock[] } {
   let count = 0
   const blocks: VerifiedBlock[] = []
-  const make = (level: number): { block: VerifiedBlock, content: Buffer } => {
+  const make = (level: number): { block: VerifiedBlock; content: Buffer } => {
     if (level === 0) {
       const block = leaf(`${count++}`.padStart(chunk, '.'))
       blocks.push(block)
@@ -26,7 +26,11 @@ function tree (levels: number, width: number, chunk: number): { root: VerifiedBl
   return { root: block, content, blocks }
 }
 
-async function read (blocks: readonly VerifiedBlock[], root: VerifiedBlock, range: ByteRange = { offset: 0 }): Promise<{ bytes: Buffer, asked: number }> {
+async function read(
+  blocks: readonly VerifiedBlock[],
+  root: VerifiedBlock,
+  range: ByteRange = { offset: 0 }
+): Promise<{ bytes: Buffer; asked: number }> {
   const map = new BlockMap(blocks)
   let asked = 0
   const get: GetBlock = async cid => {
@@ -41,15 +45,24 @@ async function read (blocks: readonly VerifiedBlock[], root: VerifiedBlock, rang
   return { bytes: Buffer.concat(parts), asked }
 }
 
-const isCode = (code: string) => (error: unknown): boolean => error instanceof KithError && error.code === code
+const isCode =
+  (code: string) =>
+  (error: unknown): boolean =>
+    error instanceof KithError && error.code === code
 
 describe('readFile', () => {
   it('reads any range of a tree of many levels', async () => {
     const { root, content, blocks } = tree(3, 4, 5)
-    await fc.assert(fc.asyncProperty(fc.nat(content.byteLength + 5), fc.option(fc.nat(content.byteLength + 5), { nil: undefined }), async (offset, length) => {
-      const want = content.subarray(offset, length === undefined ? undefined : offset + length)
-      assert.deepEqual((await read(blocks, root, { offset, length })).bytes, want)
-    }))
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(content.byteLength + 5),
+        fc.option(fc.nat(content.byteLength + 5), { nil: undefined }),
+        async (offset, length) => {
+          const want = content.subarray(offset, length === undefined ? undefined : offset + length)
+          assert.deepEqual((await read(blocks, root, { offset, length })).bytes, want)
+        }
+      )
+    )
   })
 
   it('reads no more blocks than a range needs', async () => {
@@ -83,11 +96,15 @@ describe('readFile', () => {
 
   it('hands out nothing that comes after a lie', async () => {
     const [first, second] = [leaf('first'), leaf('second')]
-    const root = fileNode([{ cid: first.cid, size: 4 }, { cid: second.cid, size: 6 }])
-    const get: GetBlock = async cid => cid.equals(first.cid) ? first : second
+    const root = fileNode([
+      { cid: first.cid, size: 4 },
+      { cid: second.cid, size: 6 }
+    ])
+    const get: GetBlock = async cid => (cid.equals(first.cid) ? first : second)
     const seen: string[] = []
     await assert.rejects(async () => {
-      for await (const part of readFile(get, await getNode(async () => root, root.cid, {}), { offset: 0 }, {})) seen.push(Buffer.from(part).toString())
+      for await (const part of readFile(get, await getNode(async () => root, root.cid, {}), { offset: 0 }, {}))
+        seen.push(Buffer.from(part).toString())
     }, isCode('INTEGRITY'))
     assert.deepEqual(seen, [])
   })
@@ -115,7 +132,8 @@ describe('readFile', () => {
       return only
     }
     await assert.rejects(async () => {
-      for await (const _part of readFile(get, await getNode(async () => root, root.cid, {}), { offset: 0 }, controller)) if (++pieces === 10) controller.abort()
+      for await (const _part of readFile(get, await getNode(async () => root, root.cid, {}), { offset: 0 }, controller))
+        if (++pieces === 10) controller.abort()
     })
     assert.equal(pieces < 20, true)
   })

@@ -35,18 +35,36 @@ describe('SkeletonWalk', () => {
   it('names nodes root first, depth first, and leaves in the order in which nodes name them', async () => {
     const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(leaf)
     if (a === undefined || b === undefined || c === undefined || d === undefined) return
-    const left = fileNode([{ cid: a.cid, size: 1 }, { cid: b.cid, size: 1 }])
-    const right = fileNode([{ cid: b.cid, size: 1 }, { cid: c.cid, size: 1 }])
-    const root = directoryNode([{ cid: left.cid, name: '1' }, { cid: d.cid, name: '2' }, { cid: right.cid, name: '3' }, { cid: left.cid, name: '4' }])
+    const left = fileNode([
+      { cid: a.cid, size: 1 },
+      { cid: b.cid, size: 1 }
+    ])
+    const right = fileNode([
+      { cid: b.cid, size: 1 },
+      { cid: c.cid, size: 1 }
+    ])
+    const root = directoryNode([
+      { cid: left.cid, name: '1' },
+      { cid: d.cid, name: '2' },
+      { cid: right.cid, name: '3' },
+      { cid: left.cid, name: '4' }
+    ])
     const walk = await walkLocal(new BlockMap([a, b, c, d, left, right, root]), root.cid)
     assert.deepEqual(names(walk.nodes), names([root.cid, left.cid, right.cid]))
     assert.deepEqual(names(walk.leaves.map(({ cid }) => cid)), names([d.cid, a.cid, b.cid, c.cid]))
-    assert.deepEqual(walk.leaves.map(({ size }) => size), [undefined, 1, 1, 1])
+    assert.deepEqual(
+      walk.leaves.map(({ size }) => size),
+      [undefined, 1, 1, 1]
+    )
     assert.equal(walk.leafIndex(c.cid), 3)
   })
 
   it('gives the same order whoever walks: all at once, or node by node as they arrive', async () => {
-    const { root, blocks } = await treeDag([{ path: 'r/a', content: [distinctBytes(3_000_000)] }, { path: 'r/b/c', content: [distinctBytes(2_500_000, 2)] }, { path: 'r/b/d', content: [distinctBytes(10, 3)] }])
+    const { root, blocks } = await treeDag([
+      { path: 'r/a', content: [distinctBytes(3_000_000)] },
+      { path: 'r/b/c', content: [distinctBytes(2_500_000, 2)] },
+      { path: 'r/b/d', content: [distinctBytes(10, 3)] }
+    ])
     const whole = await walkLocal(new BlockMap(blocks.values()), root)
     const step = new SkeletonWalk(root)
     while (step.next !== undefined) {
@@ -55,7 +73,10 @@ describe('SkeletonWalk', () => {
       if (block === undefined) throw new Error('a block of the tree is missing')
       step.accept(block)
     }
-    assert.deepEqual([names(step.nodes), names(step.leaves.map(({ cid }) => cid))], [names(whole.nodes), names(whole.leaves.map(({ cid }) => cid))])
+    assert.deepEqual(
+      [names(step.nodes), names(step.leaves.map(({ cid }) => cid))],
+      [names(whole.nodes), names(whole.leaves.map(({ cid }) => cid))]
+    )
     assert.equal(whole.nodes.length + whole.leaves.length, blocks.size, 'every block exactly once')
     assert.equal(whole.nodes.every(isNodeCid), true)
   })
@@ -76,6 +97,11 @@ describe('SkeletonWalk', () => {
   it('accepts nothing out of order', () => {
     const root = directoryNode([])
     const walk = new SkeletonWalk(root.cid)
-    assert.throws(() => { walk.accept(leaf('other')) }, error => error instanceof KithError && error.code === 'INTERNAL')
+    assert.throws(
+      () => {
+        walk.accept(leaf('other'))
+      },
+      error => error instanceof KithError && error.code === 'INTERNAL'
+    )
   })
 })

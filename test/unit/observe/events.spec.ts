@@ -25,13 +25,21 @@ describe('EventBus', () => {
   it('tells its listeners at once, in order, until they leave', () => {
     const bus = new EventBus({ clock: new VirtualClock() })
     const [all, some]: [KithEvent[], KithEvent[]] = [[], []]
-    bus.subscribe(event => { all.push(event) })
+    bus.subscribe(event => {
+      all.push(event)
+    })
     const leave = bus.subscribe(event => {
       some.push(event)
       if (event.seq === 2) leave()
     })
     for (let index = 0; index < 4; index++) bus.emit('gc.done')
-    assert.deepEqual([all.map(({ seq }) => seq), some.map(({ seq }) => seq)], [[1, 2, 3, 4], [1, 2]])
+    assert.deepEqual(
+      [all.map(({ seq }) => seq), some.map(({ seq }) => seq)],
+      [
+        [1, 2, 3, 4],
+        [1, 2]
+      ]
+    )
   })
 
   it('remembers the last 10,000 at least, and not many more', () => {
@@ -40,7 +48,10 @@ describe('EventBus', () => {
     const kept = bus.since(0)
     assert.equal(kept.length >= 10_000 && kept.length <= 11_000, true, `${kept.length} are kept`)
     assert.equal(kept.at(-1)?.seq, 35_000)
-    assert.deepEqual(bus.since(34_998).map(({ seq }) => seq), [34_999, 35_000])
+    assert.deepEqual(
+      bus.since(34_998).map(({ seq }) => seq),
+      [34_999, 35_000]
+    )
     assert.deepEqual(bus.since(35_000), [])
   })
 })

@@ -9,7 +9,7 @@ import { memoryLibrary } from '../../support/dag-builder.ts'
 
 const DEFAULTS: ClassifierInit = { unknown: 'private', unknownCid: 'peers-first' }
 
-async function store (library: Library, realm: Realm, content: string): Promise<void> {
+async function store(library: Library, realm: Realm, content: string): Promise<void> {
   await library.realms[realm].blocks.put(blockOf(content))
   await library.realms[realm].records.put(recordOf(content))
 }
@@ -46,7 +46,9 @@ describe('Classifier', () => {
     ['unknown content that a request calls public', 'who knows', 'public', 'public', 'request']
   ]
   for (const [what, content, asked, cls, reason] of table) {
-    it(`takes ${what} as ${cls} (${reason})`, async () => { assert.deepEqual(await classify(cidOf(content), asked), [cls, reason]) })
+    it(`takes ${what} as ${cls} (${reason})`, async () => {
+      assert.deepEqual(await classify(cidOf(content), asked), [cls, reason])
+    })
   }
 
   it('lets the address speak for what is not recorded', async () => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { KithError } from '../../../src/errors.ts'
 import type { Stage } from '../../../src/model/source.ts'
 import { SourceError } from '../../../src/ports/block-source.ts'
-import { Ladder, STALL_MS, type Candidate, type Run, type Rung } from '../../../src/retrieval/ladder.ts'
+import { Ladder, STALL_MS } from '../../../src/retrieval/ladder.ts'
+import type { Candidate, Run, Rung } from '../../../src/retrieval/rung.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
 /** A source whose every move the test makes. */
@@ -13,7 +14,7 @@ class Puppet {
   #resolve: () => void = () => {}
   #reject: (error: unknown) => void = () => {}
 
-  constructor (clock: VirtualClock, stage: Stage, name: string, claims = false) {
+  constructor(clock: VirtualClock, stage: Stage, name: string, claims = false) {
     this.candidate = {
       id: { stage, peer: name },
       claims,
@@ -23,16 +24,26 @@ class Puppet {
         await new Promise<void>((resolve, reject) => {
           this.#resolve = resolve
           this.#reject = reject
-          run.signal.addEventListener('abort', () => { reject(run.signal.reason) })
+          run.signal.addEventListener('abort', () => {
+            reject(run.signal.reason)
+          })
         })
       }
     }
   }
 
-  deliver (bytes = 100): void { this.run?.verified(bytes) }
-  finish (): void { this.#resolve() }
-  fail (outcome: SourceError['outcome']): void { this.#reject(new SourceError(outcome, outcome)) }
-  get isAborted (): boolean { return this.run?.signal.aborted === true }
+  deliver(bytes = 100): void {
+    this.run?.verified(bytes)
+  }
+  finish(): void {
+    this.#resolve()
+  }
+  fail(outcome: SourceError['outcome']): void {
+    this.#reject(new SourceError(outcome, outcome))
+  }
+  get isAborted(): boolean {
+    return this.run?.signal.aborted === true
+  }
 }
 
 interface Setup {
@@ -42,23 +53,35 @@ interface Setup {
   readonly abort: AbortController
 }
 
-function climb (clock: VirtualClock, rungs: Rung[], { ttl = 30_000, strict = false } = {}): Setup {
+function climb(clock: VirtualClock, rungs: Rung[], { ttl = 30_000, strict = false } = {}): Setup {
   const abort = new AbortController()
   const ladder = new Ladder({ clock }, { rungs, ttl, strict })
-  const ended = ladder.climb({ signal: abort.signal }).then(() => 'ok', (error: unknown) => error instanceof KithError ? error.code : String(error))
+  const ended = ladder.climb({ signal: abort.signal }).then(
+    () => 'ok',
+    (error: unknown) => (error instanceof KithError ? error.code : String(error))
+  )
   return { clock, ladder, ended, abort }
 }
 
 const rung = (stage: Stage, delay: number, puppets: Puppet[], more?: Rung['more']): Rung => ({
-  stage, delay, candidates: puppets.map(puppet => puppet.candidate), hedgeDelay: stage === 'peer' ? 250 : 2000, maxParallel: 3, ...(more === undefined ? {} : { more })
+  stage,
+  delay,
+  candidates: puppets.map(puppet => puppet.candidate),
+  hedgeDelay: stage === 'peer' ? 250 : 2000,
+  maxParallel: 3,
+  ...(more === undefined ? {} : { more })
 })
 
 /** Lets promise callbacks run; no time passes. */
-const settle = async (): Promise<void> => { for (let i = 0; i < 10; i++) await Promise.resolve() }
+const settle = async (): Promise<void> => {
+  for (let i = 0; i < 10; i++) await Promise.resolve()
+}
 
 describe('Ladder', () => {
   let clock: VirtualClock
-  beforeEach(() => { clock = new VirtualClock() })
+  beforeEach(() => {
+    clock = new VirtualClock()
+  })
 
   it('starts the first rung at once and the others after their delays', async () => {
     const [peer, ipfs, gateway] = [new Puppet(clock, 'peer', 'a'), new Puppet(clock, 'ipfs', 'i'), new Puppet(clock, 'gateway', 'g')]
@@ -107,7 +130,13 @@ describe('Ladder', () => {
     assert.ok(slow.isAborted)
     fast.finish()
     assert.equal(await ended, 'ok')
-    assert.deepEqual(ladder.attempts.map(({ peer, outcome, bytes }) => [peer, outcome, bytes]), [['slow', 'cancelled', 0], ['fast', 'ok', 100]])
+    assert.deepEqual(
+      ladder.attempts.map(({ peer, outcome, bytes }) => [peer, outcome, bytes]),
+      [
+        ['slow', 'cancelled', 0],
+        ['fast', 'ok', 100]
+      ]
+    )
   })
 
   it('goes back to a cancelled source when the winner fails midway', async () => {
@@ -121,7 +150,14 @@ describe('Ladder', () => {
     peer.deliver()
     peer.finish()
     assert.equal(await ended, 'ok')
-    assert.deepEqual(ladder.attempts.map(attempt => [attempt.peer, attempt.outcome]), [['a', 'cancelled'], ['i', 'fault'], ['a', 'ok']])
+    assert.deepEqual(
+      ladder.attempts.map(attempt => [attempt.peer, attempt.outcome]),
+      [
+        ['a', 'cancelled'],
+        ['i', 'fault'],
+        ['a', 'ok']
+      ]
+    )
   })
 
   it('hedges to the next peer, but never to more than maxParallel', async () => {
@@ -197,10 +233,28 @@ describe('Ladder', () => {
     const full = new KithError('QUOTA_EXCEEDED', 'the cache is full')
     const [other] = [new Puppet(clock, 'ipfs', 'i')]
     const { ended, ladder } = climb(clock, [
-      { stage: 'peer', delay: 0, hedgeDelay: 250, maxParallel: 1, candidates: [{ id: { stage: 'peer' }, claims: true, run: async () => { throw full } }] },
-      rung('ipfs', 150, [other])])
+      {
+        stage: 'peer',
+        delay: 0,
+        hedgeDelay: 250,
+        maxParallel: 1,
+        candidates: [
+          {
+            id: { stage: 'peer' },
+            claims: true,
+            run: async () => {
+              throw full
+            }
+          }
+        ]
+      },
+      rung('ipfs', 150, [other])
+    ])
     assert.equal(await ended, 'QUOTA_EXCEEDED')
     assert.equal(other.run, undefined)
-    assert.deepEqual(ladder.attempts.map(({ outcome }) => outcome), ['cancelled'])
+    assert.deepEqual(
+      ladder.attempts.map(({ outcome }) => outcome),
+      ['cancelled']
+    )
   })
 })

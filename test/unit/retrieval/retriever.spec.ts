@@ -16,8 +16,12 @@ import { distinctBytes, fileDag, memoryLibrary } from '../../support/dag-builder
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const MIB = 1_048_576
-const isCode = (code: string) => (error: unknown): boolean => error instanceof KithError && error.code === code
-const outcomes = (attempts: readonly Attempt[]): string[] => attempts.map(({ stage, outcome, reason }) => `${stage} ${outcome}${outcome === 'skipped' ? ` ${reason ?? ''}` : ''}`)
+const isCode =
+  (code: string) =>
+  (error: unknown): boolean =>
+    error instanceof KithError && error.code === code
+const outcomes = (attempts: readonly Attempt[]): string[] =>
+  attempts.map(({ stage, outcome, reason }) => `${stage} ${outcome}${outcome === 'skipped' ? ` ${reason ?? ''}` : ''}`)
 
 /** A source that gives what it has, or whatever the test makes it do. */
 class FakeSource implements BlockSource {
@@ -28,25 +32,30 @@ class FakeSource implements BlockSource {
   behave: 'honest' | 'silent' | 'wrong' = 'honest'
   readonly #blocks = new Map<string, VerifiedBlock>()
 
-  constructor (stage: 'ipfs' | 'gateway', blocks: Iterable<VerifiedBlock> = []) {
+  constructor(stage: 'ipfs' | 'gateway', blocks: Iterable<VerifiedBlock> = []) {
     this.stage = stage
     for (const block of blocks) this.#blocks.set(blockKey(block.cid), block)
   }
 
-  unavailable (): undefined { return undefined }
-
-  open (): ReturnType<BlockSource['open']> {
-    return { close: () => {}, get: async (cid, options) => {
-      this.running++
-      try {
-        return await this.#get(cid, options)
-      } finally {
-        this.running--
-      }
-    } }
+  unavailable(): undefined {
+    return undefined
   }
 
-  async #get (cid: CID, options: AbortOptions): Promise<Uint8Array> {
+  open(): ReturnType<BlockSource['open']> {
+    return {
+      close: () => {},
+      get: async (cid, options) => {
+        this.running++
+        try {
+          return await this.#get(cid, options)
+        } finally {
+          this.running--
+        }
+      }
+    }
+  }
+
+  async #get(cid: CID, options: AbortOptions): Promise<Uint8Array> {
     this.asked.push(cid.toString())
     if (this.behave === 'silent') return await abortable(new Promise<never>(() => {}), options)
     const block = this.#blocks.get(blockKey(cid))
@@ -56,11 +65,22 @@ class FakeSource implements BlockSource {
 }
 
 /** A network without peers that notes when somebody looks for them. */
-function lonely (looked: () => void): PeerFinderComponents['network'] {
-  const none = async (): Promise<never> => { throw new Error('there is nobody') }
+function lonely(looked: () => void): PeerFinderComponents['network'] {
+  const none = async (): Promise<never> => {
+    throw new Error('there is nobody')
+  }
   return {
-    self: 'self', addresses: () => [], isConnected: () => false, connect: none, disconnect: none, ping: none, open: none,
-    handle: async () => {}, on: () => () => {}, publish: async () => {}, subscribe: () => {},
+    self: 'self',
+    addresses: () => [],
+    isConnected: () => false,
+    connect: none,
+    disconnect: none,
+    ping: none,
+    open: none,
+    handle: async () => {},
+    on: () => () => {},
+    publish: async () => {},
+    subscribe: () => {},
     peers: () => {
       looked()
       return []
@@ -78,26 +98,62 @@ describe('Retriever', () => {
     questions = 0
   })
 
-  function retriever (ipfs: BlockSource | undefined, gateways: readonly BlockSource[] = [], slots = 64): Retriever {
+  function retriever(ipfs: BlockSource | undefined, gateways: readonly BlockSource[] = [], slots = 64): Retriever {
     const peers = new PeerFinder({
-      network: lonely(() => { questions++ }), clock, didOf: peer => `did:key:${peer}`, ranking: { order: candidates => [...candidates] },
-      exchange: { speaks: () => false, have: async () => [], dag: async () => 'not-found', blocks: async () => 'not-found', advert: async () => null },
+      network: lonely(() => {
+        questions++
+      }),
+      clock,
+      didOf: peer => `did:key:${peer}`,
+      ranking: { order: candidates => [...candidates] },
+      exchange: {
+        speaks: () => false,
+        have: async () => [],
+        dag: async () => 'not-found',
+        blocks: async () => 'not-found',
+        advert: async () => null
+      },
       directory: { claims: () => 'unknown', observe: () => {} }
     })
     return new Retriever(
-      { library, peers, ipfs, gateways, clock, random: { bytes: length => new Uint8Array(length), number: () => 0.5 }, slots: new Semaphore({ limit: slots, waitingMax: 10, name: 'retrievals' }) },
-      { hedgeDelay: 250, ipfsDelay: 150, gatewayDelay: 600, maxParallelPeers: 3, strict: false })
+      {
+        library,
+        peers,
+        ipfs,
+        gateways,
+        clock,
+        random: { bytes: length => new Uint8Array(length), number: () => 0.5 },
+        slots: new Semaphore({ limit: slots, waitingMax: 10, name: 'retrievals' })
+      },
+      { hedgeDelay: 250, ipfsDelay: 150, gatewayDelay: 600, maxParallelPeers: 3, strict: false }
+    )
   }
 
-  const requestFor = (root: CID, more: Partial<RetrievalRequest> = {}): RetrievalRequest => ({ root, context: root, class: 'public', want: { kind: 'all' }, ttl: 30, hops: 1, ...more })
+  const requestFor = (root: CID, more: Partial<RetrievalRequest> = {}): RetrievalRequest => ({
+    root,
+    context: root,
+    class: 'public',
+    want: { kind: 'all' },
+    ttl: 30,
+    hops: 1,
+    ...more
+  })
 
   it('asks nobody about what is not public, and says which ways were closed', async () => {
     const { root } = await fileDag(distinctBytes(10))
     const [ipfs, gateway] = [new FakeSource('ipfs'), new FakeSource('gateway')]
-    const { report } = await retriever(ipfs, [gateway]).start(requestFor(root, { class: 'private', preferredSources: ['gateway', 'ipfs', 'peer'] }), {})
+    const { report } = await retriever(ipfs, [gateway]).start(
+      requestFor(root, { class: 'private', preferredSources: ['gateway', 'ipfs', 'peer'] }),
+      {}
+    )
     await assert.rejects(report, error => {
       assert.equal(isCode('NOT_FOUND')(error), true)
-      if (error instanceof KithError) assert.deepEqual(outcomes(error.data['attempts'] as Attempt[]), ['peer skipped not-allowed', 'ipfs skipped not-public', 'gateway skipped not-public'])
+      if (error instanceof KithError)
+        assert.deepEqual(outcomes(error.data['attempts'] as Attempt[]), [
+          'peer skipped not-allowed',
+          'ipfs skipped not-public',
+          'gateway skipped not-public'
+        ])
       return true
     })
     assert.deepEqual([ipfs.asked, gateway.asked, questions], [[], [], 0])
@@ -181,7 +237,14 @@ describe('Retriever', () => {
     ipfs.behave = 'silent'
     const made = retriever(ipfs)
     const stop = new AbortController()
-    const flights = await Promise.all([requestFor(root), requestFor(root, { want: { kind: 'root' } }), requestFor(root, { preferredSources: ['ipfs'] }), requestFor(root, { hops: 0 })].map(async request => await made.start(request, stop)))
+    const flights = await Promise.all(
+      [
+        requestFor(root),
+        requestFor(root, { want: { kind: 'root' } }),
+        requestFor(root, { preferredSources: ['ipfs'] }),
+        requestFor(root, { hops: 0 })
+      ].map(async request => await made.start(request, stop))
+    )
     assert.equal(new Set(flights.map(({ retrieval }) => retrieval)).size, 4)
     stop.abort()
     await Promise.allSettled(flights.map(async ({ report }) => await report))

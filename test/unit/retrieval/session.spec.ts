@@ -9,7 +9,10 @@ import { distinctBytes, fileDag } from '../../support/dag-builder.ts'
 import { settle } from '../../support/virtual-clock.ts'
 
 const MIB = 1_048_576
-const isCode = (code: string) => (error: unknown): boolean => error instanceof KithError && error.code === code
+const isCode =
+  (code: string) =>
+  (error: unknown): boolean =>
+    error instanceof KithError && error.code === code
 
 /** A file of two middle nodes and four leaves. */
 const leaves = ['aaaa', 'bbbb', 'cccc', 'dddd'].map(leaf)
@@ -19,14 +22,18 @@ const right = fileNode([at(2), at(3)].map(({ cid }) => ({ cid, size: 4 })))
 const root = fileNode([left, right].map(({ cid }) => ({ cid, size: 8 })))
 const all = [root, left, right, ...leaves]
 
-async function open (local: readonly VerifiedBlock[] = [], want: Want = { kind: 'all' }, cid: CID = root.cid): Promise<{ session: DagSession, store: BlockMap }> {
+async function open(
+  local: readonly VerifiedBlock[] = [],
+  want: Want = { kind: 'all' },
+  cid: CID = root.cid
+): Promise<{ session: DagSession; store: BlockMap }> {
   const store = new BlockMap(local)
   const session = new DagSession(store, cid, want)
   await session.loadLocal()
   return { session, store }
 }
 
-async function accept (session: DagSession, ...blocks: readonly VerifiedBlock[]): Promise<void> {
+async function accept(session: DagSession, ...blocks: readonly VerifiedBlock[]): Promise<void> {
   for (const { cid, bytes } of blocks) await session.accept(cid, bytes)
 }
 
@@ -72,7 +79,11 @@ describe('DagSession', () => {
 
   it('takes blocks that arrive at the same time', async () => {
     const { session } = await open()
-    await Promise.all(all.map(async ({ cid, bytes }) => { await session.accept(cid, bytes) }))
+    await Promise.all(
+      all.map(async ({ cid, bytes }) => {
+        await session.accept(cid, bytes)
+      })
+    )
     await session.done
     assert.equal(session.isDone, true)
   })
@@ -82,19 +93,28 @@ describe('DagSession', () => {
     assert.deepEqual(claimed(session), cids([right, at(1)]))
     await accept(session, right)
     assert.deepEqual(claimed(session), cids([at(1), at(3)]))
-    assert.deepEqual(session.missingLeaves(10), [[1, 1], [3, 1]])
+    assert.deepEqual(session.missingLeaves(10), [
+      [1, 1],
+      [3, 1]
+    ])
     await accept(session, at(1), at(3))
     await session.done
   })
 
   it('spells missing leaves as ranges that are open while the skeleton is', async () => {
     const { session } = await open()
-    assert.deepEqual(session.missingLeaves(10).map(([start]) => start), [0])
+    assert.deepEqual(
+      session.missingLeaves(10).map(([start]) => start),
+      [0]
+    )
     await accept(session, root, left, at(0))
     const [[start, count] = [0, 0]] = session.missingLeaves(10)
     assert.deepEqual([start, count > 1_000_000], [1, true])
     await accept(session, right, at(2))
-    assert.deepEqual(session.missingLeaves(10), [[1, 1], [3, 1]])
+    assert.deepEqual(session.missingLeaves(10), [
+      [1, 1],
+      [3, 1]
+    ])
     assert.deepEqual(session.missingLeaves(1), [[1, 1]])
   })
 
@@ -114,7 +134,10 @@ describe('DagSession', () => {
     await accept(session, root)
     assert.equal((await waiting[2])?.cid.equals(root.cid), true)
     await accept(session, at(2))
-    assert.deepEqual((await Promise.all(waiting)).map(({ bytes }) => bytes), [at(2).bytes, at(2).bytes, root.bytes])
+    assert.deepEqual(
+      (await Promise.all(waiting)).map(({ bytes }) => bytes),
+      [at(2).bytes, at(2).bytes, root.bytes]
+    )
   })
 
   it('lets a reader leave without disturbing the others', async () => {
@@ -223,7 +246,10 @@ describe('DagSession', () => {
   it('takes the same bytes as a node and as a leaf for what each link says', async () => {
     const inner = fileNode([{ cid: at(0).cid, size: 4 }])
     const asRaw = leaf(inner.bytes)
-    const mixed = directoryNode([{ cid: asRaw.cid, name: 'bytes' }, { cid: inner.cid, name: 'file' }])
+    const mixed = directoryNode([
+      { cid: asRaw.cid, name: 'bytes' },
+      { cid: inner.cid, name: 'file' }
+    ])
     const { session } = await open([], { kind: 'all' }, mixed.cid)
     await accept(session, mixed)
     await session.accept(asRaw.cid, asRaw.bytes)

@@ -6,9 +6,13 @@ import { getNode, readFile, type ByteRange, type GetBlock } from '../dag/file.ts
 import { BadDagError, type DagNode } from '../dag/node.ts'
 import { directoryLinks, isDirectory } from './directory.ts'
 import { KithError } from '../errors.ts'
+import { blockKey } from '../model/content-id.ts'
 
 /** Deepest folder written: below PATH_MAX even with one-letter names, and no honest tree comes near. */
 const FOLDER_DEPTH_MAX = 256
+
+/** How often one folder (with something in it) is written within a tree: copies of folders exist, thousands of one do not. */
+const SAME_FOLDER_MAX = 1000
 
 export interface WriteOptions extends AbortOptions {
   readonly onBytes?: (bytes: Bytes) => void
@@ -20,30 +24,34 @@ export interface WriteOptions extends AbortOptions {
  * Writes `node` to `path`, which must be free. Files appear whole or not at all; a failed tree keeps the files
  * written so far.
  *
- * @throws CONFLICT if the target exists · INTEGRITY for names that are not safe
+ * @throws CONFLICT if the target exists · INTEGRITY for names that are not safe, and for trees no honest folder makes
  */
 export async function writeOut(files: LocalFiles, get: GetBlock, node: DagNode, path: string, options: WriteOptions): Promise<void> {
   if (await files.exists(path)) throw new KithError('CONFLICT', `"${path}" exists already; nothing was overwritten`, { path })
-  await writeNode(files, get, node, path, 0, options)
+  const write = async (each: DagNode, at: string, depth: number): Promise<void> =>
+    isDirectory(each) ? await writeFolder(each, at, depth) : await writeFile(files, get, each, at, options)
+  const written = new Map<string, number>()
+  const writeFolder = async (folder: DagNode, at: string, depth: number): Promise<void> => {
+    if (depth > FOLDER_DEPTH_MAX) throw new BadDagError(folder.cid, `folders nest deeper than ${FOLDER_DEPTH_MAX}`)
+    countFolder(written, folder)
+    await files.makeFolder(at)
+    const names = new Set<string>()
+    for await (const { name, cid } of directoryLinks(get, folder, options)) {
+      if (names.has(name)) throw new BadDagError(folder.cid, `it holds the name ${JSON.stringify(name)} twice`)
+      names.add(name)
+      await write(await getNode(get, cid, options), files.join(at, name), depth + 1)
+    }
+  }
+  await write(node, path, 0)
 }
 
-async function writeNode(
-  files: LocalFiles,
-  get: GetBlock,
-  node: DagNode,
-  path: string,
-  depth: number,
-  options: WriteOptions
-): Promise<void> {
-  if (!isDirectory(node)) {
-    await writeFile(files, get, node, path, options)
-    return
-  }
-  if (depth > FOLDER_DEPTH_MAX) throw new BadDagError(node.cid, `folders nest deeper than ${FOLDER_DEPTH_MAX}`)
-  await files.makeFolder(path)
-  for await (const { name, cid } of directoryLinks(get, node, options)) {
-    await writeNode(files, get, await getNode(get, cid, options), files.join(path, name), depth + 1, options)
-  }
+/** Five blocks may unfold into 900 million folders. */
+function countFolder(written: Map<string, number>, folder: DagNode): void {
+  if (folder.links.length === 0) return
+  const key = blockKey(folder.cid)
+  const times = (written.get(key) ?? 0) + 1
+  if (times > SAME_FOLDER_MAX) throw new BadDagError(folder.cid, `the same folder occurs more than ${SAME_FOLDER_MAX} times in the tree`)
+  written.set(key, times)
 }
 
 async function writeFile(files: LocalFiles, get: GetBlock, node: DagNode, path: string, options: WriteOptions): Promise<void> {

@@ -1,6 +1,5 @@
 /** Real daemons that get content from each other. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { base64, hashOfFile, http, MIB, rejection, startPair, writeBig } from './daemon-support.ts'

@@ -68,7 +68,7 @@ class MemoryBlockStore implements BlockStore {
     if (this.#maxBytes > 0 && this.#bytes + bytes.byteLength > this.#maxBytes) {
       throw new KithError(
         'QUOTA_EXCEEDED',
-        `the store is limited to ${this.#maxBytes} bytes and holds ${this.#bytes}; ${bytes.byteLength} more do not fit. Collect garbage or raise the limit.`,
+        `the store is limited to ${this.#maxBytes} bytes and holds ${this.#bytes}; ${bytes.byteLength} more do not fit, and nothing is deleted unasked. Remove content (kith rm), or raise the limit (cache.maxBytes is that of fetched content).`,
         { maxBytes: this.#maxBytes }
       )
     }

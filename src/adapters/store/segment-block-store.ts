@@ -175,7 +175,7 @@ export class SegmentBlockStore implements BlockStore {
     if (this.#maxBytes === 0 || this.#usage.bytes + size <= this.#maxBytes) return
     throw new KithError(
       'QUOTA_EXCEEDED',
-      `realm "${this.#realm}" is limited to ${this.#maxBytes} bytes and holds ${this.#usage.bytes}; ${size} more do not fit. Collect garbage or raise the limit.`,
+      `realm "${this.#realm}" is limited to ${this.#maxBytes} bytes and holds ${this.#usage.bytes}; ${size} more do not fit, and nothing is deleted unasked. Remove content (kith rm), or raise the limit (cache.maxBytes is that of fetched content).`,
       { realm: this.#realm, maxBytes: this.#maxBytes }
     )
   }

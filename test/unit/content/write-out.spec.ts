@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { localFiles } from '../../../src/adapters/files/local-files.ts'
+import { writeOut } from '../../../src/content/write-out.ts'
+import { parseNode } from '../../../src/dag/node.ts'
+import { KithError } from '../../../src/errors.ts'
+import type { VerifiedBlock } from '../../../src/model/block.ts'
+import { directoryNode, leaf } from '../../support/dag-nodes.ts'
+
+const isIntegrity = (error: unknown): boolean => error instanceof KithError && error.code === 'INTEGRITY'
+
+describe('writing a tree', () => {
+  let folder: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'kith-out-'))
+  })
+  afterEach(async () => {
+    await rm(folder, { recursive: true })
+  })
+
+  async function write(blocks: readonly VerifiedBlock[], root: VerifiedBlock): Promise<void> {
+    const get = async (cid: { toString(): string }): Promise<VerifiedBlock> => {
+      const block = blocks.find(each => each.cid.toString() === cid.toString())
+      assert.ok(block !== undefined)
+      return block
+    }
+    await writeOut(localFiles, get, parseNode(root), join(folder, 'out'), {})
+  }
+
+  it('writes files and folders under their names', async () => {
+    const a = leaf('a')
+    const sub = directoryNode([{ name: 'a.txt', cid: a.cid }])
+    const root = directoryNode([{ name: 'sub', cid: sub.cid }])
+    await write([a, sub, root], root)
+    assert.equal(await readFile(join(folder, 'out', 'sub', 'a.txt'), 'utf8'), 'a')
+  })
+
+  it('refuses a folder that holds one name twice', async () => {
+    const a = leaf('a')
+    const root = directoryNode([
+      { name: 'a', cid: a.cid },
+      { name: 'a', cid: a.cid }
+    ])
+    await assert.rejects(write([a, root], root), isIntegrity)
+  })
+
+  it('stops at a tree that unfolds from few blocks without end', async () => {
+    const a = leaf('a')
+    const blocks = [a, directoryNode([{ name: 'a', cid: a.cid }])]
+    for (let level = 0; level < 3; level++) {
+      const below = blocks.at(-1) ?? a
+      blocks.push(directoryNode(Array.from({ length: 20 }, (_, index) => ({ name: `f${String(index).padStart(2, '0')}`, cid: below.cid }))))
+    }
+    await assert.rejects(write(blocks, blocks.at(-1) ?? a), isIntegrity)
+  })
+})

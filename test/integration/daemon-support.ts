@@ -140,7 +140,3 @@ export async function startPair(set: readonly string[] = []): Promise<{ a: Daemo
     }
   }
 }
-
-export function multihashHex(cid: CID): string {
-  return Buffer.from(cid.multihash.bytes).toString('hex')
-}

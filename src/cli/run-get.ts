@@ -90,10 +90,22 @@ async function getTree(context: CommandContext, path: string): Promise<void> {
     bar.update(Number(bytes), typeof total === 'number' ? total : undefined, source === undefined ? undefined : sourceName(source))
   const began = performance.now()
   const report = await client
-    .call('content.get', { content, path, ...ttlOf(context), ...preferredSources(context) }, { signal: context.signal, onProgress })
+    .call(
+      'content.get',
+      { content, path, ...ttlOf(context), ...preferredSources(context), ...privacyOf(context) },
+      { signal: context.signal, onProgress }
+    )
     .finally(() => bar.done())
   context.print(report, () => printable(path))
   summarize(context, report, { bytes: report.size, ms: performance.now() - began })
+}
+
+/** Asked once as private, nothing of it may be asked as anything else. */
+function privacyOf(context: CommandContext): { metadata?: { privacy: 'public' | 'private' } } {
+  const privacy = textOption(context, 'privacy')
+  if (privacy === undefined) return {}
+  if (privacy === 'public' || privacy === 'private') return { metadata: { privacy } }
+  throw usage(`--privacy: "${privacy}" is no class; known: public, private`)
 }
 
 function preferredSources(context: CommandContext): { preferredSources?: ('peer' | 'ipfs' | 'gateway')[] } {

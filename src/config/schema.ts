@@ -26,7 +26,10 @@ export const CONFIG_SCHEMA = {
       'public',
       listOf(
         'peer address',
-        { doc: 'Peers through which the public swarm is entered. `public`: those of IPFS, once `publicSwarm` starts.', default: 'public' },
+        {
+          doc: 'Peers through which the public swarm is entered. `public`: those of IPFS, once the public swarm is built; nobody until then.',
+          default: 'public'
+        },
         parsePeerAddress
       )
     ),
@@ -37,7 +40,7 @@ export const CONFIG_SCHEMA = {
     ),
     mdns: flag({ doc: 'Find peers in the local network.', default: true }),
     publicSwarm: oneOf(['lazy', true, false], {
-      doc: 'When bootstrap, DHT and public dialling start: `lazy` with the first public request or publish, `true` with the daemon, `false` never.'
+      doc: 'When bootstrap, DHT and public dialling start: `lazy` with the first public request or publish, `true` with the daemon, `false` never. No effect in this version: the public swarm is not built yet.'
     }),
     maxConnections: count({ doc: 'Most connections held; the least useful are closed first.', default: 300, min: 1, max: 100_000 })
   },
@@ -47,7 +50,9 @@ export const CONFIG_SCHEMA = {
       word => word === 'kubo'
     ),
     timeout: duration({ doc: 'How long one attempt at IPFS may take. 0: as long as the search.', default: '60s' }),
-    dht: oneOf(['client', 'off'], { doc: 'Whether providers are looked up in the public DHT once the public swarm runs.' })
+    dht: oneOf(['client', 'off'], {
+      doc: 'Whether providers are looked up in the public DHT once the public swarm runs. No effect in this version.'
+    })
   },
   gateways: listOf(
     'URL or {url, timeout}',
@@ -76,7 +81,7 @@ export const CONFIG_SCHEMA = {
     default: oneOf(['private', 'public'], { doc: 'Class of what is put without saying.' }),
     unknown: oneOf(['private', 'public'], { doc: 'Class of a bare hash nobody here knows.' }),
     unknownCid: oneOf(['peers-first', 'public', 'private'], {
-      doc: 'Class of a bare CID nobody here knows: `peers-first` asks trusted peers, then everybody.'
+      doc: 'Class of a bare CID nobody here knows: `peers-first` asks trusted peers, then everybody; nobody is trusted in this version, so it is as `public`.'
     }),
     serveFetched: oneOf(['trusted', 'anyone'], { doc: 'Who is served what this node merely fetched.' })
   },
@@ -106,7 +111,7 @@ export const CONFIG_SCHEMA = {
   },
   trust: {
     minTrusted: decimal({
-      doc: 'From this access level (0–10) on a peer is trusted with what is private.',
+      doc: 'From this access level (0–10) on a peer is trusted with what is private. No effect in this version: nobody has a level yet.',
       default: 5,
       min: 0,
       max: TRUST_MAX

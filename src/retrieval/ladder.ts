@@ -13,6 +13,7 @@ import type { Bytes, Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import { asSourceError } from './blame.ts'
 import type { Candidate, LadderInit, Rung } from './rung.ts'
 
 /** While a peer that claims the content is being asked, later stages wait at least this long (its p90 is unknown). */
@@ -73,6 +74,7 @@ export class Ladder {
   async climb(options: AbortOptions): Promise<void> {
     const { signal } = options
     signal?.throwIfAborted()
+    this.#phaseStart = this.#clock.monotonic() // the wait for a place is over, the search begins
     const onAbort = (): void => {
       this.#settle(toKithError(signal?.reason))
     }
@@ -290,11 +292,4 @@ export class Ladder {
 
 function isExhausted(state: RungState): boolean {
   return state.running === 0 && state.pending.length === 0 && state.more === 'none'
-}
-
-/** Wrong bytes are the source's fault; everything else that is no SourceError is our own trouble. */
-function asSourceError(error: unknown): SourceError | undefined {
-  if (error instanceof SourceError) return error
-  if (error instanceof KithError && error.code === 'INTEGRITY') return new SourceError('corrupt', error.message)
-  return undefined
 }

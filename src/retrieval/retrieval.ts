@@ -51,7 +51,6 @@ export class Retrieval {
   readonly #init: RetrievalInit
   readonly #clock: Clock
   readonly #hash: Promise<Uint8Array | undefined>
-  readonly #stopHash = new AbortController()
   /** A hostile tree may unfold for hours: reading it ends with the retrieval. */
   readonly #stopHashing = new AbortController()
 
@@ -74,7 +73,6 @@ export class Retrieval {
     } catch (error) {
       const failure = this.#withAttempts(toKithError(error))
       this.#stopHashing.abort(failure)
-      this.#stopHash.abort(failure)
       session.fail(failure)
       throw failure
     }

@@ -206,9 +206,9 @@ export class Retriever {
 }
 
 /** Requests share a retrieval only if everything that decides its course is equal. */
-function flightKey({ root, context, class: cls, want, hops, preferredSources }: RetrievalRequest): string {
+function flightKey({ root, context, class: cls, want, ttl, hops, preferredSources, maxBytes }: RetrievalRequest): string {
   const range = want.kind === 'range' ? `${want.range.offset}+${want.range.length ?? ''}` : want.kind
-  return [blockKey(root), root.code, blockKey(context), cls, range, hops, preferredSources?.join(',') ?? ''].join('|')
+  return [blockKey(root), root.code, blockKey(context), cls, range, ttl, hops, preferredSources?.join(',') ?? '', maxBytes ?? ''].join('|')
 }
 
 function skipped(stage: PreferredSource, reason: SkipReason): Attempt {

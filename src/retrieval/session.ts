@@ -158,7 +158,7 @@ export class DagSession {
       if (stored !== undefined) return stored
     } while (before !== this.progress) // it may have come in while the store was asked
     if (this.#error !== undefined) throw this.#error
-    if (this.#isDone) throw notComing(cid)
+    if (this.#isDone) throw notComing()
     const key = blockKey(cid)
     const waiter = this.#waiting.get(key) ?? deferred<VerifiedBlock>()
     this.#waiting.set(key, waiter)
@@ -258,7 +258,7 @@ export class DagSession {
 
   #finish(): void {
     this.#isDone = true
-    for (const waiter of this.#waiting.values()) waiter.reject(notComing(this.root))
+    for (const waiter of this.#waiting.values()) waiter.reject(notComing())
     this.#waiting.clear()
     this.#done.resolve()
     this.#announce()
@@ -271,9 +271,9 @@ export class DagSession {
   }
 }
 
-function notComing(cid: CID): KithError {
+function notComing(): KithError {
   return new KithError(
     'UNAVAILABLE',
-    `block ${cid.toString()} was here and is gone, or was never part of what was asked for; ask for the content again`
+    'a block of this content was here and is gone, or was never part of what was asked for; ask for the content again'
   )
 }

@@ -34,10 +34,18 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
     id: { stage: 'peer', peer: ask.peer, did: ask.did },
     claims: ask.claims,
     run: async run => {
-      const end = await unlessDone(session, fillFromPeer(exchange, session, ask, run))
+      let delivered = 0
+      const counted: Run = {
+        signal: run.signal,
+        verified: bytes => {
+          delivered += bytes
+          run.verified(bytes)
+        }
+      }
+      const end = await unlessDone(session, fillFromPeer(exchange, session, ask, counted))
       if (end === 'not-found') ask.observe(false)
-      if (session.isDone) ask.observe(true)
-      else
+      else if (delivered > 0) ask.observe(true)
+      if (!session.isDone)
         throw new SourceError(
           end === 'refused' ? 'refused' : 'not-found',
           end === 'partial' ? 'it has only a part' : `it answered ${end ?? 'nothing'}`

@@ -168,19 +168,23 @@ export class ContentAccess {
     const node = session.rootNode
     if (session.want.kind !== 'all' || node === undefined || target.decision.class !== 'public') return
     if (!isDirectory(node) && node.kind !== 'file' && node.kind !== 'raw') return
-    if (this.#parts.library.findRoot(target.root) !== undefined) return
     const now = this.#parts.clock.now()
     const get: GetBlock = async (cid, opts) => await session.get(cid, opts)
-    await this.#parts.library.realms.cache.records.put({
+    const size = isDirectory(node) ? await directorySize(get, node, options) : node.size
+    const record: ContentRecord = {
       root: target.root,
       kind: isDirectory(node) ? 'directory' : 'file',
-      size: isDirectory(node) ? await directorySize(get, node, options) : node.size,
+      size,
       blocks: session.blockCount,
       createdAt: now,
       lastAccess: now,
       pinned: false,
       ...(report.sha256 === undefined ? {} : { sha256: report.sha256 }),
       ...(target.params.metadata?.contentType === undefined ? {} : { contentType: target.params.metadata.contentType })
+    }
+    const { library } = this.#parts
+    await library.inTurn(target.root, async () => {
+      if (library.findRoot(target.root) === undefined) await library.realms.cache.records.put(record)
     })
   }
 

@@ -1,4 +1,4 @@
-/** Which folder of src/ may import what: the table of docs/architecture.md as data. */
+/** Which folder of src/ may import what: the one place that says so. */
 import type { ImportOf, SourceFile } from './source-tree.ts'
 
 interface FolderRule {
@@ -40,9 +40,9 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   exchange: domainWith('cborg'),
   peers: domainWith('did-jwt', 'did-resolver'),
   services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'config'], packages: PURE },
-  // The simulator may use anything but the client and real adapters.
-  /** Halves of the composition root: they build, and know whom they build. */
+  // Halves of the composition root: they build, and know whom they build.
   start: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'adapters'], packages: PURE },
+  // The simulator may use anything but the client and real adapters.
   sim: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'rpc', 'adapters/memory'], packages: [...PURE, 'yaml'] },
   config: { ours: ['model', 'errors', 'lib'], packages: ['yaml', 'node:fs/promises', 'node:os', 'node:path', 'node:util'] },
   rpc: {

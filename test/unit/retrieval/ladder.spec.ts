@@ -98,6 +98,18 @@ describe('Ladder', () => {
     assert.ok(peer.isAborted && ipfs.isAborted && gateway.isAborted)
   })
 
+  it('counts delays from the climb, not from when it waited for a place', async () => {
+    const [peer, ipfs] = [new Puppet(clock, 'peer', 'a'), new Puppet(clock, 'ipfs', 'i')]
+    const ladder = new Ladder({ clock }, { rungs: [rung('peer', 0, [peer]), rung('ipfs', 150, [ipfs])], ttl: 30_000, strict: false })
+    await clock.advance(5000)
+    const abort = new AbortController()
+    const ended = ladder.climb({ signal: abort.signal })
+    await clock.advance(149)
+    assert.equal(ipfs.run, undefined)
+    abort.abort(new KithError('CANCELLED', 'enough'))
+    await assert.rejects(ended)
+  })
+
   it('goes on at once when nobody is left on the rungs before', async () => {
     const [peer, ipfs, gateway] = [new Puppet(clock, 'peer', 'a'), new Puppet(clock, 'ipfs', 'i'), new Puppet(clock, 'gateway', 'g')]
     const { ended } = climb(clock, [rung('peer', 0, [peer]), rung('ipfs', 150, [ipfs]), rung('gateway', 600, [gateway])])

@@ -118,16 +118,15 @@ export class BlockWriter {
     this.#joined.clear()
   }
 
-  /** After a failure; without effect after {@link keep}. What cannot be deleted stays withheld. */
+  /**
+   * After a failure; without effect after {@link keep}. What is taken back stays withheld: were that undone before the
+   * deletion is durable, a crash in between would let it out.
+   */
   async undo(): Promise<void> {
+    // A put that comes while a deletion waits may already count on the block: it is asked for at the last moment.
+    using sweep = this.#births.beginSweep()
     for (const [key, { cid }] of this.#joined) {
-      if (!this.#births.leave(key)) continue
-      await this.#realm.blocks.delete(cid).then(
-        () => {
-          this.#realm.withheld.release(cid.multihash.bytes)
-        },
-        () => {}
-      )
+      if (this.#births.leave(key)) await this.#realm.blocks.delete(cid, () => !sweep.isSafe(key)).catch(() => {})
     }
     this.#joined.clear()
   }

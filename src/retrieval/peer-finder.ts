@@ -96,7 +96,7 @@ export class PeerFinder {
    *
    * @throws NOT_FOUND when nobody knows one
    */
-  async rootsOf(sha256: Uint8Array, options: AbortOptions & { readonly ttl: number }): Promise<readonly CID[]> {
+  async rootsOf(sha256: Uint8Array, options: AbortOptions): Promise<readonly CID[]> {
     const multihash = createDigest(SHA2_256_CODE, sha256)
     const notes: Attempt[] = []
     const ranked = this.#rank({ sha256 }).slice(0, HAVE_PEERS_MAX)
@@ -113,7 +113,7 @@ export class PeerFinder {
     ]
     throw new KithError(
       'NOT_FOUND',
-      `none of the ${ranked.length} connected peers knows this hash; IPFS and gateways can only be asked by CID`,
+      `none of the ${ranked.length} peers that were asked knows this hash; IPFS and gateways can only be asked by CID`,
       { attempts, asked: ranked.length }
     )
   }

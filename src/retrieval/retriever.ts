@@ -119,8 +119,8 @@ export class Retriever {
   }
 
   /** A content hash of public content as a root CID: from peers only, best first. @throws NOT_FOUND */
-  async resolveHash(sha256: Uint8Array, ttl: number, options: AbortOptions): Promise<readonly CID[]> {
-    return await this.#parts.peers.rootsOf(sha256, { ttl, ...options })
+  async resolveHash(sha256: Uint8Array, options: AbortOptions): Promise<readonly CID[]> {
+    return await this.#parts.peers.rootsOf(sha256, options)
   }
 
   async #slotFor(retrieval: Retrieval, signal: AbortSignal): Promise<Disposable> {

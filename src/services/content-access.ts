@@ -143,18 +143,21 @@ export class ContentAccess {
   async #openByHash(ref: ContentRef, decision: PrivacyDecision, params: GetParams, options: ProgressOptions): Promise<Opened> {
     const { sha256 } = ref
     if (sha256 === null || !decision.public) throw notFoundPrivate(decision)
-    const roots = await this.#parts.retriever.resolveHash(sha256, params.ttl ?? TTL_DEFAULT_S, options)
+    const roots = await this.#parts.retriever.resolveHash(sha256, options)
     let failure: unknown
     for (const root of roots) {
+      const stop = new AbortController()
+      const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
       try {
         const target = { root, context: root, decision, params, maxBytes: this.#init.unconfirmedBytes }
-        const opened = await this.#openRemote(target, { kind: 'all' }, options)
+        const opened = await this.#openRemote(target, { kind: 'all' }, { ...options, signal })
         const report = await opened.report
         if (report.sha256 !== undefined && equals(report.sha256, sha256)) return opened
         failure = new KithError('INTEGRITY', `what peers gave for this hash has another one; it is not handed out`, {
           attempts: report.attempts
         })
       } catch (error) {
+        stop.abort(error) // this root was refused or failed: nothing more of it is fetched
         options.signal?.throwIfAborted()
         failure = error
       }

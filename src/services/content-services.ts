@@ -12,7 +12,7 @@ import { KithError } from '../errors.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import { hex, parseContent } from '../model/content-id.ts'
 import { REALMS, type Realm } from '../model/privacy.ts'
-import { MIB, type Bytes } from '../model/units.ts'
+import type { Bytes } from '../model/units.ts'
 import type { EventBus } from '../observe/events.ts'
 import type { Meter } from '../observe/meter.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -25,8 +25,6 @@ import type { ContentParam, ContentServices, GetParams, GetReport, OpenedContent
 import { readOpened, type ContentAccess, type Opened } from './content-access.ts'
 import { hasLocal, statLocal } from './local-content.ts'
 
-/** Largest content that travels inside a JSON answer. Bytes. */
-const INLINE_BYTES_MAX = 4 * MIB
 /** Records a page of `content.list` unless asked otherwise. */
 const LIST_LIMIT_DEFAULT = 100
 
@@ -112,10 +110,8 @@ async function getWithin(
     await writeOut(parts.files, opened.get, opened.node, params.path, { ...within, range: span })
     return { ...summary, path: params.path }
   }
-  const length = Math.min(span.length ?? Infinity, Math.max(0, fileSize(opened.node) - span.offset))
-  return length > INLINE_BYTES_MAX
-    ? summary
-    : { ...summary, data: { size: length, read: async () => await collect(readOpened(opened, span, within)) } }
+  const size = Math.min(span.length ?? Infinity, Math.max(0, fileSize(opened.node) - span.offset))
+  return { ...summary, data: { size, read: async () => await collect(readOpened(opened, span, within)) } }
 }
 
 /**
@@ -133,7 +129,6 @@ async function open(parts: ContentServicesComponents, params: GetParams, options
       throw error
     })
   const { record, node } = opened
-  if (!isPart || record !== undefined) watch(parts, opened)
   return {
     cid: opened.root.toString(),
     kind: isDirectory(node) ? 'directory' : 'file',
@@ -161,6 +156,7 @@ async function* readPart(
 ): AsyncGenerator<Uint8Array> {
   const span = { offset: range.offset ?? 0, length: range.length }
   if (!isPart || opened.record !== undefined) {
+    watch(parts, opened)
     yield* readOpened(opened, span, options)
     if (!isPart) await opened.report // what was read to its end is recorded before the reader hears of the end
     return

@@ -19,7 +19,8 @@ import { Library } from './content/library.ts'
 import type { Realm } from './model/privacy.ts'
 import type { Ms } from './model/units.ts'
 import { EventBus } from './observe/events.ts'
-import type { Log } from './ports/log.ts'
+import { HealthBoard } from './observe/health.ts'
+import type { RootLog } from './ports/log.ts'
 import type { RealmStore } from './ports/record-store.ts'
 import { startRpcServer } from './rpc/server.ts'
 import { buildServices } from './services/build-services.ts'
@@ -36,7 +37,7 @@ export interface DaemonOptions {
   readonly config: Config
   /** The configuration as written, secrets masked. */
   readonly shown: Readonly<Record<string, unknown>>
-  readonly log: Log
+  readonly log: RootLog
 }
 
 export interface Daemon {
@@ -71,6 +72,7 @@ async function start({ home: wanted, config, shown, log }: DaemonOptions, parts:
   await removeStaleSocket(socket)
   const { identity, privateKey } = await loadIdentity(home)
   const events = new EventBus({ clock })
+  const health = new HealthBoard({ events })
   const library = await openLibrary(step)
   const host = await openHost(step, privateKey)
   const direct = await openDirect(step, { library, host, identity, events })
@@ -81,7 +83,7 @@ async function start({ home: wanted, config, shown, log }: DaemonOptions, parts:
     stopped.resolve()
   }
   const services = buildServices(
-    { clock, random, files: localFiles, library, host, identity, events, ...direct, ...outside },
+    { clock, random, files: localFiles, library, host, identity, events, health, log, ...direct, ...outside },
     {
       version: VERSION,
       config,

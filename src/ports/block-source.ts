@@ -13,6 +13,13 @@ export interface BlockSession {
    * Several calls may be in flight, at most `concurrency` of them.
    */
   get(cid: CID, options: AbortOptions): Promise<Uint8Array>
+  /**
+   * Everything below `root` in one answer (a CAR): each block is given to `take` as it arrives, parents before their
+   * children, and the next one waits for it. Blocks nobody asked for, doubled ones and gaps are the caller's to judge.
+   * Resolves at the end of the answer, complete or not. Rejects like {@link get}, and with whatever `take` rejects with.
+   * Absent: the source gives single blocks only.
+   */
+  dag?(root: CID, take: (cid: CID, bytes: Uint8Array) => Promise<void>, options: AbortOptions): Promise<void>
   close(): void
 }
 

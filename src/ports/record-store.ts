@@ -24,6 +24,8 @@ export interface ContentRecord {
   readonly createdAt: Ms
   readonly lastAccess: Ms
   readonly pinned: boolean
+  /** Names of the access tokens that put (or fetched) it; absent: the operator. Tokens without the realm see what is theirs. */
+  readonly putBy?: readonly string[]
 }
 
 export interface RecordPage {

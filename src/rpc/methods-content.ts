@@ -69,6 +69,8 @@ const getResult = z.object({
   firstByteMs: z.number()
 })
 
+const carResult = z.object({ roots: z.array(z.string()), blocks: s.bytes, bytes: s.bytes })
+
 export const contentMethods = {
   'content.put': method({
     access: 'write',
@@ -164,6 +166,46 @@ export const contentMethods = {
     params: { content: s.content, force: z.boolean().exactOptional().describe('also if it is pinned') },
     result: z.object({ removed: z.boolean() }),
     run: async ({ content }, params) => await content.rm(params)
+  }),
+
+  'content.verify': method({
+    access: 'write',
+    doc: 'Reads every block of a content, or of the whole store, and compares it with its address; with `repair` what is bad or missing is fetched again.',
+    params: { content: s.content.exactOptional(), repair: z.boolean().exactOptional().describe('fetch again what is corrupt or missing') },
+    result: z.object({ checkedBlocks: s.bytes, corrupt: z.array(z.string()), missing: z.array(z.string()), repaired: s.bytes }),
+    run: async ({ content }, params, { signal, onProgress }) =>
+      await content.verify(params, { signal, ...(onProgress === undefined ? {} : { onProgress }) })
+  }),
+
+  'content.export': method({
+    access: 'read',
+    doc: 'Writes a content with all its blocks into a new CAR file of the machine the daemon runs on.',
+    params: { content: s.content, path: s.absolutePath.describe('the CAR file; must not exist') },
+    notBuilt: ['recipient'],
+    result: carResult,
+    run: async ({ content }, params, { signal, onProgress }) =>
+      await content.export(params, { signal, ...(onProgress === undefined ? {} : { onProgress }) })
+  }),
+
+  'content.import': method({
+    access: 'write',
+    doc: 'Reads a CAR file (version 1 or 2) of the machine the daemon runs on; each of its roots becomes a content here.',
+    params: { path: s.absolutePath, privacy: s.privacyParam.exactOptional() },
+    result: carResult,
+    run: async ({ content }, { path, privacy }, { signal, onProgress }) =>
+      await content.import({ path, ...builtPrivacy(privacy) }, { signal, ...(onProgress === undefined ? {} : { onProgress }) })
+  }),
+
+  'content.link': method({
+    access: 'read',
+    doc: 'Addresses of a public content to hand out: ipfs://CID, and URLs at gateways.',
+    params: {
+      content: s.content,
+      filename: s.name.exactOptional().describe('what a browser calls it'),
+      download: z.boolean().exactOptional().describe('the browser saves it instead of showing it')
+    },
+    result: z.object({ uri: z.string(), gateways: z.array(z.string()) }),
+    run: async ({ content }, params) => await content.link(params)
   }),
 
   'content.privacy': method({

@@ -1,5 +1,6 @@
 /** The `daemon.*`, `config.get`, `call.cancel` methods. */
 import { z } from 'zod'
+import { LOG_LEVELS } from '../ports/log.ts'
 import { method } from './method.ts'
 import { bytes, nothing } from './schemas.ts'
 
@@ -42,6 +43,16 @@ const healthResult = z.object({
 })
 
 export const daemonMethods = {
+  'log.setLevel': method({
+    access: 'admin',
+    doc: 'Which messages the daemon logs, until its next start.',
+    params: { level: z.enum(LOG_LEVELS).describe('the least important messages shown') },
+    result: nothing,
+    run: ({ node }, { level }) => {
+      node.setLogLevel(level)
+      return {}
+    }
+  }),
   'daemon.status': method({
     access: 'read',
     doc: 'What this node is and how it fares.',

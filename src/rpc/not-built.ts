@@ -3,13 +3,8 @@ import type { Access } from './access.ts'
 
 export const NOT_BUILT_METHODS: Readonly<Record<string, Access>> = {
   'auth.login': 'open',
-  'log.setLevel': 'admin',
-  'content.verify': 'write',
   'content.publish': 'write',
-  'content.link': 'read',
   'content.share': 'admin',
-  'content.export': 'read',
-  'content.import': 'write',
   'route.explain': 'read',
   'route.best': 'read',
   'peers.invite': 'peers',

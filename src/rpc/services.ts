@@ -6,6 +6,8 @@ import type { PrivacyClass, PrivacyReason, Realm } from '../model/privacy.ts'
 import type { Attempt, BytesByStage, PreferredSource, SourceId } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
 import type { EventBus } from '../observe/events.ts'
+import type { HealthCondition } from '../observe/health.ts'
+import type { LogLevel } from '../ports/log.ts'
 import type { AbortOptions } from '../ports/options.ts'
 
 export type ContentParam = string | HashParam
@@ -16,6 +18,8 @@ export interface PutParams {
   readonly type?: string
   readonly privacy?: PrivacyClass
   readonly pin?: boolean
+  /** Name of the access token that puts; absent: the operator. Never taken from a request. */
+  readonly by?: string
 }
 
 export interface PutEntry {
@@ -58,6 +62,8 @@ export interface GetParams {
   readonly deadline?: number
   readonly hops?: 0 | 1
   readonly metadata?: { readonly privacy?: PrivacyClass; readonly size?: Bytes; readonly contentType?: string }
+  /** Name of the access token that asks; absent: the operator. Never taken from a request. */
+  readonly by?: string
 }
 
 export interface GetReport {
@@ -118,6 +124,22 @@ export interface StatResult {
   readonly lastAccess: string
 }
 
+export interface VerifyResult {
+  readonly checkedBlocks: number
+  /** Present, but not the bytes of their address: set aside by this or an earlier check. */
+  readonly corrupt: readonly string[]
+  /** Named by a recorded content and not here. */
+  readonly missing: readonly string[]
+  /** Of those, fetched again and stored. */
+  readonly repaired: number
+}
+
+export interface CarResult {
+  readonly roots: readonly string[]
+  readonly blocks: number
+  readonly bytes: Bytes
+}
+
 export interface ContentServices {
   put(source: PutSource, params: PutParams, options: ProgressOptions): Promise<PutResult>
   /** `data` up to 4 MiB when no path is given; with `path` the file or tree is written there (new, never overwritten). */
@@ -139,6 +161,21 @@ export interface ContentServices {
     readonly privacy?: PrivacyClass
     readonly type?: string
   }): Promise<{ items: StatResult[]; cursor?: string }>
+  /** One content, or every block of every realm. */
+  verify(params: { readonly content?: ContentParam; readonly repair?: boolean }, options: ProgressOptions): Promise<VerifyResult>
+  /** Writes the whole DAG as CARv1 to a new file of this machine. */
+  export(params: { readonly content: ContentParam; readonly path: string }, options: ProgressOptions): Promise<CarResult>
+  /** Reads CARv1 or v2 of this machine; every root becomes a content here. */
+  import(
+    params: { readonly path: string; readonly privacy?: PrivacyClass; readonly by?: string },
+    options: ProgressOptions
+  ): Promise<CarResult>
+  /** Addresses to hand out; refused unless public. */
+  link(params: {
+    readonly content: ContentParam
+    readonly filename?: string
+    readonly download?: boolean
+  }): Promise<{ uri: string; gateways: readonly string[] }>
   rm(params: { readonly content: ContentParam; readonly force?: boolean }): Promise<{ removed: boolean }>
   privacy(
     content: ContentParam
@@ -187,6 +224,8 @@ export interface NodeServices {
   shutdown(): void
   /** The configuration in force, secrets masked. */
   config(): Readonly<Record<string, unknown>>
+  /** Until the next restart. */
+  setLogLevel(level: LogLevel): void
 }
 
 export interface NodeStatus {
@@ -215,12 +254,6 @@ export interface NodeStatus {
   readonly store: Readonly<Record<Realm, { readonly blocks: number; readonly bytes: Bytes }>>
   readonly health: readonly HealthCondition[]
   readonly memory: { readonly rssBytes: Bytes }
-}
-
-export interface HealthCondition {
-  readonly code: string
-  readonly severity: 'warning' | 'error'
-  readonly title: string
 }
 
 export interface NodeHealth {

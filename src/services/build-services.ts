@@ -7,6 +7,7 @@ import type { Library } from '../content/library.ts'
 import { Putter } from '../content/put.ts'
 import { Semaphore } from '../lib/semaphore.ts'
 import type { EventBus } from '../observe/events.ts'
+import type { HealthBoard } from '../observe/health.ts'
 import { Meter } from '../observe/meter.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
 import type { BlockSource } from '../ports/block-source.ts'
@@ -14,6 +15,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { LocalFiles } from '../ports/local-files.ts'
+import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
 import { ClaimsFirst } from '../ranking/claims-first.ts'
@@ -38,6 +40,8 @@ export interface BuildComponents {
   readonly host: Network
   readonly identity: Identity
   readonly events: EventBus
+  readonly health: HealthBoard
+  readonly log: RootLog
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
@@ -96,6 +100,8 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       library,
       clock,
       meter,
+      health: parts.health,
+      log: parts.log,
       ipfsType: config.ipfs.type,
       endpoints: () => endpointsOf(ipfs, gateways),
       ipfsPeers: () => ipfs?.connectedBitswapPeers() ?? 0,

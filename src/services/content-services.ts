@@ -8,7 +8,7 @@ import { assertRemovable, recordsToRemove, removeContent } from '../content/remo
 import { writeOut } from '../content/write-out.ts'
 import { notAFile } from '../dag/node.ts'
 import { fileSize, readFile } from '../dag/file.ts'
-import { KithError } from '../errors.ts'
+import { KithError, NotBuiltError } from '../errors.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import { hex, parseContent } from '../model/content-id.ts'
 import { REALMS, type Realm } from '../model/privacy.ts'
@@ -55,6 +55,10 @@ export function contentServices(parts: ContentServicesComponents): ContentServic
     has: async (content, options = {}) => ({ local: await hasLocal(library, parseContent(content), options) }),
     ls: async (content, options) => await ls(access, content, options),
     list: async params => await list(library, params),
+    verify: async () => await Promise.reject(new NotBuiltError('content.verify')),
+    export: async () => await Promise.reject(new NotBuiltError('content.export')),
+    import: async () => await Promise.reject(new NotBuiltError('content.import')),
+    link: async () => await Promise.reject(new NotBuiltError('content.link')),
     rm: async ({ content, force }) => await rm(parts, content, force ?? false),
     privacy: async content => ({ ...(await classifier.classify(parseContent(content))), toldTo: [] })
   }

@@ -5,7 +5,9 @@ import type { Clock } from '../ports/clock.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { Network } from '../ports/network.ts'
 import { REALMS } from '../model/privacy.ts'
-import type { HealthCondition, NodeHealth, NodeServices, NodeStatus } from '../rpc/services.ts'
+import type { HealthBoard, HealthCondition } from '../observe/health.ts'
+import type { RootLog } from '../ports/log.ts'
+import type { NodeHealth, NodeServices, NodeStatus } from '../rpc/services.ts'
 import type { StoreUsage } from '../ports/block-store.ts'
 import type { Realm } from '../model/privacy.ts'
 
@@ -21,6 +23,8 @@ export interface NodeServicesComponents {
   readonly library: Library
   readonly clock: Clock
   readonly meter: Meter
+  readonly health: HealthBoard
+  readonly log: RootLog
   readonly ipfsType: string
   readonly endpoints: () => readonly EndpointHealth[]
   readonly ipfsPeers: () => number
@@ -40,7 +44,7 @@ export function nodeServices(parts: NodeServicesComponents): NodeServices {
       swarms: [],
       ipfs: ipfsStatus(parts),
       store: storeUsage(parts.library),
-      health: conditions(parts.library),
+      health: [...conditions(parts.library), ...parts.health.list()],
       memory: { rssBytes: parts.runtime.rssBytes() }
     }),
     health: async () => healthOf(parts),
@@ -48,7 +52,10 @@ export function nodeServices(parts: NodeServicesComponents): NodeServices {
     shutdown: () => {
       parts.stop()
     },
-    config: () => parts.config()
+    config: () => parts.config(),
+    setLogLevel: level => {
+      parts.log.setLevel(level)
+    }
   }
 }
 

@@ -162,6 +162,10 @@ export function fakeContent({ fake, events, hangs, abortions }: ContentParts): C
       if (stat.pinned && force !== true) throw new KithError('CONFLICT', 'it is pinned: use force')
       return { removed: kept.delete(stat.sha256 ?? '') }
     },
+    verify: async () => ({ checkedBlocks: 3, corrupt: [], missing: [], repaired: 0 }),
+    export: async () => ({ roots: [], blocks: 3, bytes: 300 }),
+    import: async () => ({ roots: [], blocks: 3, bytes: 300 }),
+    link: async () => ({ uri: 'ipfs://bafkqaaa', gateways: [] }),
     privacy: async content => {
       const { privacy } = find(content).stat
       return { public: privacy === 'public', class: privacy, reason: 'local-record', toldTo: [] }

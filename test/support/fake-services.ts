@@ -78,7 +78,10 @@ export function fakeServices(components: { readonly clock: Clock }): FakeService
       shutdown: () => {
         fake.shutdowns++
       },
-      config: () => ({ network: { mdns: true } })
+      config: () => ({ network: { mdns: true } }),
+      setLogLevel: level => {
+        fake.calls.push(`log.setLevel ${level}`)
+      }
     }
   }
   return fake

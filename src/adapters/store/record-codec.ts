@@ -22,6 +22,7 @@ interface StoredRecord {
   readonly type?: string
   readonly createdAt: number
   readonly pinned: boolean
+  readonly putBy?: readonly string[]
 }
 
 export function encodeRecord(record: ContentRecord): Uint8Array {

@@ -3,22 +3,13 @@
  * Written at once, so that the last line before a crash is there.
  */
 import { pino, stdSerializers, type Logger } from 'pino'
-import type { Log } from '../../ports/log.ts'
-
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
+import { LOG_LEVELS, type Log, type LogLevel, type RootLog } from '../../ports/log.ts'
 
 export interface LogInit {
   readonly level: LogLevel
   readonly format: 'pretty' | 'json'
   /** Default: stderr. */
   readonly destination?: { write(text: string): unknown }
-}
-
-/** The root of all logs: its level holds for every child, also when it changes. */
-export interface RootLog extends Log {
-  readonly level: LogLevel
-  setLevel(level: LogLevel): void
 }
 
 /** Shared by a root and all its children. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { createLog, type RootLog } from '../../../../src/adapters/system/log.ts'
+import { createLog } from '../../../../src/adapters/system/log.ts'
+import type { RootLog } from '../../../../src/ports/log.ts'
 
 function logTo(lines: string[], format: 'json' | 'pretty'): RootLog {
   return createLog({ level: 'info', format, destination: { write: text => lines.push(text) } })

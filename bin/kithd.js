@@ -2,6 +2,7 @@
 // Starts the daemon with a Node that can run it: this one, or the checkout's own.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import * as modules from 'node:module'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
@@ -17,6 +18,8 @@ else
   )
 
 async function start() {
+  // Compiled code is kept for the next start, beside the packages it comes from: who can write there can change them anyway.
+  modules.enableCompileCache(here('../node_modules/.cache/kith'))
   if (!existsSync(here('../dist/main.js'))) fail('it is not built yet. Run: npm run build')
   // Whoever kills the launcher means the daemon.
   if (process.env.KITHD_LAUNCHED === '1') process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))

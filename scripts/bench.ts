@@ -5,6 +5,7 @@
  *   npm run bench -- [--quick] [--json] [--only NAME]…
  */
 import { parseArgs } from 'node:util'
+import { bulk } from './bench/bulk.ts'
 import { firstByte } from './bench/first-byte.ts'
 import { printLine, type BenchCase, type Line } from './bench/measure.ts'
 import { memory } from './bench/memory.ts'
@@ -20,6 +21,7 @@ const CASES: Readonly<Record<string, BenchCase>> = {
   help,
   'small-blocks': smallBlocks,
   put,
+  bulk,
   'local-get': localGet,
   start
 }

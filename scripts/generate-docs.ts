@@ -6,17 +6,23 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { z } from 'zod'
-import { leaves } from '../src/config/tree.ts'
-import { CONFIG_SCHEMA } from '../src/config/schema.ts'
+import { stringify } from 'yaml'
+import { ALIASES } from '../src/config/aliases.ts'
+import { isKey, leaves } from '../src/config/tree.ts'
+import { CONFIG_SCHEMA, CONFIG_VERSION, WITHOUT_EFFECT, type SchemaNode } from '../src/config/schema.ts'
 import { ERROR_KINDS } from '../src/errors.ts'
 import { METHODS } from '../src/rpc/table.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const NOTE = '<!-- Made by scripts/generate-docs.ts; change the code, then run: node scripts/generate-docs.ts -->'
 
+/** Comments in the example file end here, to be read without scrolling. Characters. */
+const COMMENT_CHARACTERS_MAX = 110
+
 /** Path below the repository → text. */
 export function generatedDocs(): ReadonlyMap<string, string> {
   return new Map([
+    ['configs/default.yaml', defaultConfig()],
     ['docs/config.md', configDoc()],
     ['docs/errors.md', errorsDoc()],
     ['docs/limits.md', limitsDoc()],
@@ -24,22 +30,68 @@ export function generatedDocs(): ReadonlyMap<string, string> {
   ])
 }
 
+/** Every key at its default, with its meaning above it. */
+function defaultConfig(): string {
+  const lines = [
+    '# Every key of the configuration at its default: a daemon started with this file is one started with none.',
+    '# Copy what you want to change. Made from src/config by scripts/generate-docs.ts.'
+  ]
+  const write = (node: SchemaNode, name: string, indent: string): void => {
+    const word = name.split('.').at(-1) ?? ''
+    if (!isKey(node)) {
+      if (name !== '') lines.push(...(indent === '' ? [''] : []), `${indent}${word}:`)
+      for (const [inner, below] of Object.entries(node))
+        write(below, name === '' ? inner : `${name}.${inner}`, name === '' ? '' : `${indent}  `)
+      return
+    }
+    if (indent === '') lines.push('')
+    lines.push(...wrapped(keyDoc(name, node.doc)).map(line => `${indent}# ${line}`))
+    lines.push(
+      ...stringify({ [word]: node.default })
+        .trimEnd()
+        .split('\n')
+        .map(line => `${indent}${node.default === null ? '# ' : ''}${line}`)
+    )
+  }
+  write(CONFIG_SCHEMA, '', '')
+  return `${lines.join('\n')}\n`
+}
+
+function keyDoc(name: string, doc: string): string {
+  return WITHOUT_EFFECT.some(listed => name === listed || name.startsWith(`${listed}.`)) ? `${doc} No effect in this version.` : doc
+}
+
+function wrapped(text: string): string[] {
+  return text.match(new RegExp(`.{1,${COMMENT_CHARACTERS_MAX}}(?:\\s|$)`, 'g'))?.map(line => line.trimEnd()) ?? []
+}
+
 function configDoc(): string {
   const rows = leaves(CONFIG_SCHEMA).map(({ name, env, key }) => [
     code(name),
     code(key.type),
     code(written(key.default)),
-    key.doc,
+    keyDoc(name, key.doc),
     code(env)
   ])
+  const aliases = ALIASES.map(({ env, keys, doc }) => [code(env), keys.split(', ').map(code).join(', '), doc])
   return page(
     'Configuration',
     `YAML in \`config.yaml\` of the home, or the file named by \`--config\`. \`--set key=value\` and the environment take YAML values, too.
-Strongest first: command line, environment, file, default. An unknown key or a wrong value is an error that names it and the nearest right one.
+Strongest first: command line, environment, aliases, file, default. An unknown key or a wrong value is an error that names it and the nearest
+right one. Names in the environment that begin with \`KITH_\` and are no key are errors, too (but \`KITH_HOME\` and the client's \`KITH_TOKEN\`).
 
 Sizes: a number and one of \`B kB MB GB KiB MiB GiB TiB\`; 0 is unlimited. Durations: a number and one of \`ms s m h d\`; 0 is off.
-A bare number other than 0 is neither. Lists also take one value alone.`,
-    table(['key', 'type', 'default', 'meaning', 'environment'], rows)
+Rates: a size and \`/s\`; 0 is unlimited. A bare number other than 0 is none of them. Lists also take one value alone. Texts (names, secrets) are taken
+from the environment and from \`--set\` as they stand.
+
+Keys whose part is not built yet are checked like all others and have no effect; a daemon that is given one says so once at its start. A file may say
+\`version: ${CONFIG_VERSION}\`; one for a newer Kith is refused. Examples for each way of running: \`configs/\`; every key at its default: \`configs/default.yaml\`.`,
+    `${table(['key', 'type', 'default', 'meaning', 'environment'], rows)}
+## Aliases
+
+Names other programs use in the environment. An empty one says nothing.
+
+${table(['environment', 'sets', 'meaning'], aliases)}`
   )
 }
 

@@ -4,33 +4,41 @@
  */
 import { join } from 'node:path'
 import { localFiles } from './adapters/files/local-files.ts'
-import { startHost, type Host } from './adapters/libp2p/host.ts'
 import { openRealmStore } from './adapters/store/realm-store.ts'
 import { systemClock as clock } from './adapters/system/clock.ts'
-import { prepareHome, socketPath } from './adapters/system/home.ts'
-import { loadIdentity, type NodeIdentity } from './adapters/system/identity-file.ts'
+import { isNewHome, prepareHome, socketPath } from './adapters/system/home.ts'
+import { loadIdentity } from './adapters/system/identity-file.ts'
 import { lockHome } from './adapters/system/lock.ts'
-import { recallPorts, rememberPorts } from './adapters/system/port-file.ts'
 import { systemRandom as random } from './adapters/system/random.ts'
 import { openKeyedDigest } from './adapters/system/small-files.ts'
 import { removeStaleSocket } from './adapters/system/stale-socket.ts'
 import type { Config } from './config/schema.ts'
 import { Library } from './content/library.ts'
+import type { ContentRef } from './model/content-id.ts'
 import type { Realm } from './model/privacy.ts'
 import type { Ms } from './model/units.ts'
 import { EventBus } from './observe/events.ts'
 import { HealthBoard } from './observe/health.ts'
 import type { RootLog } from './ports/log.ts'
 import type { RealmStore } from './ports/record-store.ts'
+import { openAccess } from './rpc/access.ts'
 import { startRpcServer } from './rpc/server.ts'
 import { buildServices } from './services/build-services.ts'
+import { contentFacts, type KnownContent } from './services/content-facts.ts'
+import { inPart } from './start/in-part.ts'
 import { openDirect } from './start/open-direct.ts'
+import { openHost } from './start/open-host.ts'
 import { openOutside } from './start/open-outside.ts'
+import { openProviding } from './start/open-providing.ts'
 import type { Start } from './start/start.ts'
+import { watchHealth } from './start/watch-health.ts'
 import { VERSION } from './version.ts'
 
-/** Running calls get this long to end when the daemon stops. */
-const DRAIN_MS: Ms = 5_000
+/**
+ * Running calls get this long to end when the daemon stops; then they are cut, so that all the rest fits into the ten
+ * seconds that service managers commonly allow.
+ */
+const DRAIN_MS: Ms = 3_000
 
 export interface DaemonOptions {
   readonly home: string
@@ -48,6 +56,8 @@ export interface Daemon {
     readonly addresses: readonly string[]
     readonly http: string | null
   }
+  /** Whether no daemon ran in this home before: its operator may want to know who can see it. */
+  readonly isFirstStart: boolean
   /** Resolves when everything is closed, whoever asked for it. */
   readonly stopped: Promise<void>
   stop(): Promise<void>
@@ -68,22 +78,31 @@ async function start({ home: wanted, config, shown, log }: DaemonOptions, parts:
   const home = await prepareHome(wanted)
   const step: Start = { home, config, log, parts }
   const socket = socketPath(home, config.api.socket)
-  parts.use(await lockHome(home))
-  await removeStaleSocket(socket)
-  const { identity, privateKey } = await loadIdentity(home)
+  parts.use(await inPart('the lock of the home', async () => await lockHome(home)))
+  const isFirstStart = await isNewHome(home)
+  await inPart('the control socket', async () => await removeStaleSocket(socket))
+  const { identity, privateKey } = await inPart('the identity', async () => await loadIdentity(home))
   const events = new EventBus({ clock })
   const health = new HealthBoard({ events })
-  const library = await openLibrary(step)
-  const host = await openHost(step, privateKey)
-  const direct = await openDirect(step, { library, host, identity, events })
-  const outside = await openOutside(step, { library, host })
+  const watch = await watchHealth(step, health)
+  const library = await inPart('the store', async () => await openLibrary(step))
+  const onDuplicateIdentity = (): void => watch.identityIsDuplicate()
+  const onPortTaken = (taken: { readonly address: string; readonly port: number }): void => watch.portHasChanged(taken)
+  const onClockSkew = (ms: Ms): void => watch.clockIsAhead(ms)
+  const host = await inPart('the network', async () => await openHost(step, { privateKey, onDuplicateIdentity, onPortTaken }))
+  const direct = await inPart(
+    'the network',
+    async () => await openDirect(step, { library, host, identity, events, onDuplicateIdentity, onClockSkew })
+  )
+  const outside = await inPart('IPFS', async () => await openOutside(step, { library, host }))
+  const providing = openProviding(step, { library, routing: outside.ipfs?.routing })
   const stopped = Promise.withResolvers<void>()
   const stop = async (): Promise<void> => {
     await parts.disposeAsync()
     stopped.resolve()
   }
   const services = buildServices(
-    { clock, random, files: localFiles, library, host, identity, events, health, log, ...direct, ...outside },
+    { clock, random, files: localFiles, library, host, identity, events, health, watch, log, providing, ...direct, ...outside },
     {
       version: VERSION,
       config,
@@ -93,12 +112,15 @@ async function start({ home: wanted, config, shown, log }: DaemonOptions, parts:
       }
     }
   )
-  const rpc = await startRpcServer({ services, log, clock }, { socketPath: socket })
+  const control = openAccess({ ...config.access, clock })
+  const facts = async (content: ContentRef): Promise<KnownContent | undefined> => await contentFacts(library, content)
+  const rpc = await startRpcServer({ services, log, clock, access: { control, facts } }, { socketPath: socket })
   parts.defer(async () => {
     await rpc.stop({ signal: AbortSignal.timeout(DRAIN_MS) })
   })
   return {
     ready: { socketPath: socket, peerId: identity.peerId, did: identity.did, addresses: host.addresses(), http: null },
+    isFirstStart,
     stopped: stopped.promise,
     stop
   }
@@ -109,23 +131,4 @@ async function openLibrary({ home, config, log, parts }: Start): Promise<Library
     parts.use(await openRealmStore({ clock, log }, { directory: join(home, 'store', realm), realm, maxBytes }))
   const realms = { public: await open('public', 0), cache: await open('cache', config.cache.maxBytes), own: await open('own', 0) }
   return new Library({ realms, keyedDigest: await openKeyedDigest(home) })
-}
-
-async function openHost({ home, config, log, parts }: Start, privateKey: NodeIdentity['privateKey']): Promise<Host> {
-  const { listen, bootstrap, peering, mdns, maxConnections } = config.network
-  const host = await startHost(
-    { log, clock, privateKey },
-    {
-      listen: await recallPorts({ log }, home, listen),
-      bootstrap: bootstrap === 'public' ? [] : bootstrap,
-      peering,
-      mdns,
-      maxConnections
-    }
-  )
-  parts.defer(async () => {
-    await host.stop()
-  })
-  await rememberPorts(home, listen, host.addresses())
-  return host
 }

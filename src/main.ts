@@ -7,6 +7,8 @@ import { countBuffersAsHeap } from './adapters/system/garbage.ts'
 import { createLog } from './adapters/system/log.ts'
 import { DAEMON_USAGE, parseDaemonArguments, type DaemonArguments } from './config/arguments.ts'
 import { loadConfig } from './config/load.ts'
+import type { Config } from './config/schema.ts'
+import { visibility } from './config/visibility.ts'
 import { toKithError } from './errors.ts'
 import type { Ms } from './model/units.ts'
 import type { Log } from './ports/log.ts'
@@ -37,6 +39,7 @@ export interface Ready {
 
 interface RunningDaemon {
   readonly ready: Ready
+  readonly isFirstStart: boolean
   /** Resolves when it has stopped, for whatever reason. */
   readonly stopped: Promise<void>
   stop(): Promise<void>
@@ -66,14 +69,16 @@ async function run(argv: readonly string[]): Promise<number> {
 }
 
 async function serve({ home, config: file, sets, json }: DaemonArguments): Promise<number> {
-  const { config, shown } = await loadConfig({ home, file, sets, env: process.env })
+  const { config, shown, warnings } = await loadConfig({ home, file, sets, env: process.env })
   const log = createLog(config.log)
+  for (const { message, keys } of warnings) log.warn({ keys }, message)
   dieOfBugs(log)
   const signals = new Signals(log)
   const { startDaemon } = await import('./daemon.ts')
   const daemon: RunningDaemon = await startDaemon({ home, config, shown, log })
   // Listening begins before the ready line, so that whoever reads it may signal at once.
   const ended = signals.endOf(daemon)
+  if (daemon.isFirstStart) introduce(config, daemon.ready, log)
   await print(readyLine(daemon.ready, json))
   return await ended
 }
@@ -116,6 +121,13 @@ class Signals {
     this.#log.info({ signal: name }, 'stopping')
     this.#received.resolve()
   }
+}
+
+/** At the first start of a home: who can see the node, once and in words. A log that programs read gets it as one message. */
+function introduce(config: Config, { addresses }: Ready, log: Log): void {
+  const lines = visibility(config, { addresses }).map(({ what }) => what)
+  if (config.log.format === 'json') log.info({ lines }, 'who can see this node')
+  else process.stderr.write(`Who can see this node:\n${lines.map(line => `  · ${line}\n`).join('')}`)
 }
 
 /** `ready socket=… peer=… did=… addresses=… http=…`, or its JSON form. */

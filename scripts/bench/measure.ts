@@ -10,7 +10,7 @@ export interface Line {
   readonly reference?: { readonly name: string; readonly value: number }
   readonly ratio?: number
   readonly target?: string
-  /** Absent when there is no target, or when the target belongs to a later version. */
+  /** Absent when there is no target. */
   readonly met?: boolean
   /** Each run's figure. */
   readonly runs?: readonly number[]
@@ -37,10 +37,10 @@ export function rateOf(bytes: number, ms: number): number {
   return bytes / 1000 / ms
 }
 
-/** A line whose target is at least, or at most, so many times the reference. `later`: the target is shown, not judged. */
+/** A line whose target is at least, or at most, so many times the reference. */
 export function ratioLine(
   line: Omit<Line, 'ratio' | 'target' | 'met'> & { readonly reference: { readonly name: string; readonly value: number } },
-  target?: { readonly atLeast?: number; readonly atMost?: number; readonly later?: boolean }
+  target?: { readonly atLeast?: number; readonly atMost?: number }
 ): Line {
   const ratio = line.value / line.reference.value
   return { ...line, ratio, ...judge(ratio, ' ×', target) }
@@ -49,7 +49,7 @@ export function ratioLine(
 /** A line whose target is an absolute figure; the reference is for comparison. */
 export function absoluteLine(
   line: Omit<Line, 'ratio' | 'target' | 'met'>,
-  target?: { readonly atLeast?: number; readonly atMost?: number; readonly later?: boolean }
+  target?: { readonly atLeast?: number; readonly atMost?: number }
 ): Line {
   const ratio = line.reference === undefined ? {} : { ratio: line.value / line.reference.value }
   return { ...line, ...ratio, ...judge(line.value, ` ${line.unit}`, target) }
@@ -58,13 +58,13 @@ export function absoluteLine(
 function judge(
   value: number,
   unit: string,
-  target: { readonly atLeast?: number; readonly atMost?: number; readonly later?: boolean } = {}
+  target: { readonly atLeast?: number; readonly atMost?: number } = {}
 ): Pick<Line, 'target' | 'met'> {
-  const { atLeast, atMost, later = false } = target
+  const { atLeast, atMost } = target
   if (atLeast === undefined && atMost === undefined) return {}
   const met = value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity)
   const words = atLeast === undefined ? `≤ ${atMost ?? 0}${unit}` : `≥ ${atLeast}${unit}`
-  return later ? { target: `${words} later` } : { target: words, met }
+  return { target: words, met }
 }
 
 export function printLine(line: Line): string {

@@ -38,7 +38,7 @@ export async function smallBlocks({ quick, say }: BenchSettings): Promise<Line[]
         runs: rates.kith,
         reference
       },
-      { atLeast: TARGET_RATIO, later: true }
+      { atLeast: TARGET_RATIO }
     )
   ]
 }

@@ -49,7 +49,7 @@ export async function localGet({ quick, say }: BenchSettings): Promise<Line[]> {
           runs: rates.kith,
           reference: { name: 'bare JSON lines', value: median(rates.bare) }
         },
-        { atLeast: target, later: true }
+        { atLeast: target }
       )
     )
   }

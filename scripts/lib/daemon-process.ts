@@ -120,7 +120,7 @@ export class DaemonProcess implements AsyncDisposable {
 
 /** Settings of the person who runs this must not reach the daemons. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KITH_')))
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(KITH|IPFS|PRSM)_/.test(name)))
 }
 
 async function firstLine(child: ChildProcess, log: readonly string[]): Promise<ReadyLine> {

@@ -30,6 +30,8 @@ export class BodyPuller {
   /** Peers asked for while their pull ran: its answer may be older than the question. */
   readonly #again = new Set<string>()
   readonly #timers = new Map<string, () => void>()
+  /** Peers whose last pull was refused; it is tried once more. */
+  readonly #refused = new BoundedMap<true>(PULLS_WAITING_MAX)
   readonly #notBefore = new BoundedMap<Ms>(ISSUERS_REMEMBERED_MAX)
 
   constructor(components: BodyPullerComponents) {
@@ -81,13 +83,27 @@ export class BodyPuller {
 
   async #run(peer: string, options: AbortOptions): Promise<void> {
     try {
-      using deadline = startDeadline(this.#parts.clock, PULL_BUDGET_MS, options)
-      const bytes = await abortable(this.#parts.pull(peer, deadline), deadline)
+      const bytes = await this.#pull(peer, options)
       if (bytes !== null) await this.#parts.take(peer, bytes)
     } finally {
       this.#busy.delete(peer)
       this.#notBefore.set(peer, this.#parts.clock.monotonic() + PULL_GAP_MS)
       if (this.#again.delete(peer) && this.#parts.isWanted(peer)) this.request(peer)
+    }
+  }
+
+  /** A peer that has just started, or is busy, refuses a first pull and answers the next: one refusal is made good. */
+  async #pull(peer: string, options: AbortOptions): Promise<Uint8Array | null> {
+    using deadline = startDeadline(this.#parts.clock, PULL_BUDGET_MS, options)
+    const isSecond = this.#refused.delete(peer)
+    try {
+      return await abortable(this.#parts.pull(peer, deadline), deadline)
+    } catch (error) {
+      if (!isSecond && !deadline.signal.aborted) {
+        this.#refused.set(peer, true)
+        this.#again.add(peer)
+      }
+      throw error
     }
   }
 }

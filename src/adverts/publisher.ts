@@ -28,6 +28,7 @@ import {
   GOODBYE_BUDGET_MS,
   PUBLISH_BUDGET_MS
 } from './limits.ts'
+import { OwnNumbers, type SequenceStore } from './own-numbers.ts'
 
 /** Share of the heartbeat by which it comes early, at random, so that nodes started together drift apart. */
 const HEARTBEAT_JITTER = 0.2
@@ -37,12 +38,6 @@ export interface AdvertisedRoot {
   readonly root: Uint8Array
   /** SHA-256 of the whole content. */
   readonly sha256?: Uint8Array | undefined
-}
-
-export interface SequenceStore {
-  load(): number | undefined
-  /** Durable when it returns. */
-  save(seq: number): Promise<void>
 }
 
 export interface AdvertPublisherComponents {
@@ -85,7 +80,7 @@ export class AdvertPublisher {
   readonly #init: AdvertPublisherInit
   #current: Current | null = null
   #state: 'new' | 'running' | 'stopped' = 'new'
-  #seq = 0
+  readonly #numbers: OwnNumbers
   #tail: Promise<void> = Promise.resolve()
   /** Monotonic time of the first change not yet published. */
   #changedAt: Ms | undefined
@@ -96,11 +91,12 @@ export class AdvertPublisher {
   constructor(components: AdvertPublisherComponents, init: AdvertPublisherInit) {
     this.#parts = components
     this.#init = init
+    this.#numbers = new OwnNumbers(components.seqStore)
   }
 
   /** Builds the first advert, for peers that connect and ask. Nothing is gossiped: nobody is there yet. */
   async start(): Promise<void> {
-    this.#seq = this.#parts.seqStore.load() ?? 0
+    this.#numbers.load()
     this.#state = 'running'
     await this.#enqueue(async () => await this.#renew())
     if (this.#current === null) this.changed()
@@ -125,6 +121,11 @@ export class AdvertPublisher {
   /** The whole advert as the exchange hands it out; null before the first and after the goodbye. */
   current(): Uint8Array | null {
     return this.#current?.message ?? null
+  }
+
+  /** Whether an advert signed with the own key was made by a second node that has it. */
+  isForeign(advert: Uint8Array): boolean {
+    return this.#numbers.isForeign(advert)
   }
 
   /** The own advert as operators see it. */
@@ -231,10 +232,8 @@ export class AdvertPublisher {
   }
 
   async #sign(claims: Record<string, unknown>): Promise<{ jwt: string; seq: number; iat: number; exp: number }> {
-    const { clock, identity, seqStore } = this.#parts
-    const seq = Math.max(this.#seq + 1, clock.now())
-    await seqStore.save(seq)
-    this.#seq = seq
+    const { clock, identity } = this.#parts
+    const seq = await this.#numbers.draw(clock.now())
     const iat = Math.floor(clock.now() / 1000)
     const exp = iat + this.#lifetimeSeconds()
     const jwt = await signJwt({ ...claims, aud: ADVERTS_TOPIC, iat, exp, seq, peerId: identity.peerId, v: ADVERT_VERSION }, identity)

@@ -18,6 +18,8 @@ export interface Arguments {
  * @throws KithError INVALID_PARAMS for wrong usage · NOT_BUILT for commands of later versions
  */
 export function readArguments(argv: readonly string[]): Arguments {
+  // What people try first.
+  if (argv[0] === 'help') return readArguments([...argv.slice(1), '--help'])
   const name = commandName(argv)
   const command = name === undefined ? undefined : findCommand(name)
   const specs = { ...COMMON_OPTIONS, ...(command === undefined ? { version: { doc: 'print the version' } } : command.options) }

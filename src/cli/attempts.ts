@@ -1,5 +1,6 @@
-/** Who was asked for a content, and how that went. */
+/** Who was asked for a content, who serves it, and how that goes. */
 import { isRecord } from '../rpc/error-body.ts'
+import type { ProgressBar } from './progress.ts'
 import { formatBytes, formatMs, table } from './text.ts'
 
 /** Attempts come as the daemon sent them; what is missing stays empty. */
@@ -21,4 +22,13 @@ export function sourceName(source: unknown): string {
 
 function word(value: unknown): string {
   return typeof value === 'string' ? value : ''
+}
+
+/** Takes the progress a call reports to the bar. */
+export function shownOn(bar: ProgressBar, total?: number): (progress: Record<string, unknown>) => void {
+  return progress => {
+    const { bytes, source } = progress
+    const all = typeof progress['total'] === 'number' ? progress['total'] : total
+    bar.update(Number(bytes), all, source === undefined ? undefined : sourceName(source))
+  }
 }

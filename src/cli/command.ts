@@ -1,6 +1,8 @@
 /** What a command of `kith` is, and what it gets to work with. Types only: loading this costs nothing. */
 import type { Readable, Writable } from 'node:stream'
+import type { Clock } from '../ports/clock.ts'
 import type { KithClient } from '../rpc/client.ts'
+import type { ProgressBar } from './progress.ts'
 
 /** The outside of the program, so that tests can be the terminal. */
 export interface CliIo {
@@ -10,6 +12,8 @@ export interface CliIo {
   /** Aborted when the person interrupts. */
   readonly signal: AbortSignal
   readonly cwd: string
+  /** What moves the progress bar. */
+  readonly clock?: Clock
 }
 
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number }
@@ -45,6 +49,8 @@ export interface CommandContext {
   readonly json: boolean
   readonly home: string | undefined
   readonly socket: string | undefined
+  /** What to log in with. */
+  readonly token: string | undefined
   /** `--timeout` in milliseconds. */
   readonly timeout: number | undefined
   readonly signal: AbortSignal
@@ -54,6 +60,9 @@ export interface CommandContext {
   print(value: unknown, human: () => string): void
   /** A remark beside the result, for people only. */
   note(text: string): void
+  /** The line that moves while something long goes on: on a terminal only, never with `--json`. */
+  progress(label: string): ProgressBar
 }
 
-export type CommandRun = (context: CommandContext) => Promise<void>
+/** @returns an exit status other than 0, for commands whose answer is a judgement */
+export type CommandRun = (context: CommandContext) => Promise<number | void>

@@ -74,6 +74,41 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     words: [1, 1],
     load: async () => (await import('./run-content.ts')).privacy
   },
+  link: {
+    summary: 'addresses of a public content to hand out',
+    usage: 'CONTENT [--filename NAME] [--download]',
+    example: 'kith link --filename report.pdf ipfs://bafy…',
+    options: {
+      filename: { doc: 'what a browser calls it', value: 'NAME' },
+      download: { doc: 'a browser saves it instead of showing it' }
+    },
+    words: [1, 1],
+    load: async () => (await import('./run-car.ts')).link
+  },
+  export: {
+    summary: 'write content with all its blocks into a CAR file',
+    usage: 'CONTENT [-o FILE.car]',
+    example: 'kith export -o report.car kith://bafy…',
+    options: { output: { doc: 'the file, which must not exist (default: CID.car, here)', short: 'o', value: 'FILE' } },
+    words: [1, 1],
+    load: async () => (await import('./run-car.ts')).exportCar
+  },
+  import: {
+    summary: 'store what a CAR file holds; prints its roots',
+    usage: 'FILE.car [--privacy CLASS]',
+    example: 'kith import --privacy public report.car',
+    options: { privacy: { doc: 'public or private (default)', value: 'CLASS' } },
+    words: [1, 1],
+    load: async () => (await import('./run-car.ts')).importCar
+  },
+  verify: {
+    summary: 'read stored blocks and compare them with their addresses; fails if any is damaged',
+    usage: '[CONTENT] [--repair]',
+    example: 'kith verify --repair',
+    options: { repair: { doc: 'fetch again what is corrupt or missing' } },
+    words: [0, 1],
+    load: async () => (await import('./run-car.ts')).verify
+  },
   id: {
     summary: 'who this node is and where it listens',
     usage: '',
@@ -87,6 +122,17 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     example: 'kith status',
     words: [0, 0],
     load: async () => (await import('./run-node.ts')).status
+  },
+  doctor: {
+    summary: 'what is wrong here and what to do about it; also without a daemon',
+    usage: '[--network] [--config FILE]',
+    example: 'kith doctor --network',
+    options: {
+      network: { doc: 'also ask the gateways and IPFS nodes beyond this machine whether they answer' },
+      config: { doc: 'the file kithd is started with (default: HOME/config.yaml)', value: 'FILE' }
+    },
+    words: [0, 0],
+    load: async () => (await import('./doctor/doctor.ts')).doctor
   },
   events: {
     summary: 'what happens at this node, as it happens',
@@ -112,10 +158,15 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => (await import('./run-peers.ts')).adverts
   },
   config: {
-    summary: 'show or check the configuration',
-    usage: '[show | validate [FILE]]',
-    example: 'kith config validate ~/.kith/config.yaml',
-    words: [0, 3],
+    summary: 'show or check the configuration; make an access token',
+    usage: '[show | validate [FILE] | token NAME SCOPES]',
+    example: 'kith config token backup read,write --paths /srv/backup --expires 90d',
+    options: {
+      paths: { doc: 'directories whose files the token may name (default: none)', value: 'LIST' },
+      realms: { doc: 'what it sees: public, cache, own, groups (default: what it put itself, and public)', value: 'LIST' },
+      expires: { doc: 'a date, or a time from now such as 90d (default: never)', value: 'WHEN' }
+    },
+    words: [0, 16],
     subcommands: ['show', 'validate', 'token'],
     load: async () => (await import('./run-config.ts')).config
   },
@@ -140,16 +191,11 @@ export const NOT_BUILT_COMMANDS: readonly string[] = [
   'publish',
   'share',
   'explain',
-  'link',
-  'export',
-  'import',
-  'doctor',
   'invite',
   'join',
   'trust',
   'pin',
   'gc',
-  'verify',
   'swarm',
   'pubsub'
 ]

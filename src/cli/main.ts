@@ -4,12 +4,13 @@
  */
 import { toKithError } from '../errors.ts'
 import type { KithError } from '../errors.ts'
-import type { KithClient } from '../rpc/client.ts'
+import type { ConnectOptions, KithClient } from '../rpc/client.ts'
 import { errorBody } from '../rpc/error-body.ts'
 import { readArguments, readTimeout } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import type { CliIo, CommandContext, Environment } from './command.ts'
 import { commandHelp, overview } from './help.ts'
+import { progressBar } from './progress.ts'
 import { printable, safeJson } from './text.ts'
 
 /** Exit status of wrong usage, and when no daemon runs; others come with the error. */
@@ -27,9 +28,10 @@ export async function main(argv: readonly string[], env: Environment, io: CliIo)
   }
 }
 
-async function run(given: Arguments, env: Environment, io: CliIo): Promise<number> {
-  const { name, command, options } = given
+async function run(argumentsGiven: Arguments, env: Environment, io: CliIo): Promise<number> {
+  const { name, command, options } = argumentsGiven
   if (options['version'] === true) {
+    const { packageVersion } = await import('./package-version.ts')
     io.stdout.write(`${await packageVersion()}\n`)
     return 0
   }
@@ -42,12 +44,10 @@ async function run(given: Arguments, env: Environment, io: CliIo): Promise<numbe
     io.stdout.write(commandHelp(name, command))
     return 0
   }
-  const { context, close } = contextOf(given, env, io)
+  const { context, close } = contextOf(argumentsGiven, env, io)
   try {
-    await (
-      await command.load()
-    )(context)
-    return 0
+    const act = await command.load()
+    return (await act(context)) ?? 0
   } finally {
     await close()
   }
@@ -59,7 +59,11 @@ function contextOf(
   io: CliIo
 ): { readonly context: CommandContext; readonly close: () => Promise<void> } {
   const json = options['json'] === true
-  const connect = { home: text(options['home']) ?? env['KITH_HOME'], socket: text(options['socket']) }
+  const connect = {
+    home: text(options['home']) ?? given(env['KITH_HOME']),
+    socket: text(options['socket']),
+    token: given(env['KITH_TOKEN'])
+  }
   let client: Promise<KithClient> | undefined
   const context: CommandContext = {
     words,
@@ -70,9 +74,10 @@ function contextOf(
     ...connect,
     timeout: readTimeout(options),
     signal: io.signal,
-    client: async () => await (client ??= open(connect)),
+    client: async () => await (client ??= open(connect, io.signal)),
     print: (value, human) => void io.stdout.write(`${json ? safeJson(value) : human()}\n`),
-    note: remark => void (json || io.stderr.write(`${remark}\n`))
+    note: remark => void (json || io.stderr.write(`${remark}\n`)),
+    progress: label => progressBar(json || env['TERM'] === 'dumb' ? undefined : io.stderr, label, io.clock)
   }
   return {
     context,
@@ -85,8 +90,13 @@ function contextOf(
   }
 }
 
-async function open(options: { readonly home: string | undefined; readonly socket: string | undefined }): Promise<KithClient> {
-  return await (await import('../rpc/client.ts')).connect(options)
+async function open(options: ConnectOptions, signal: AbortSignal): Promise<KithClient> {
+  return await (await import('../rpc/client.ts')).connect(options, { signal })
+}
+
+/** A name that is set to nothing is not set. */
+function given(value: string | undefined): string | undefined {
+  return value === undefined || value.trim() === '' ? undefined : value.trim()
 }
 
 function text(option: string | boolean | undefined): string | undefined {
@@ -94,14 +104,10 @@ function text(option: string | boolean | undefined): string | undefined {
 }
 
 async function explain(error: KithError): Promise<string> {
-  const first = `kith: ${printable(error.message)}`
-  const { attempts } = error.data
+  const { attempts, socketPath } = error.data
+  // Whoever may not even open the socket is not helped by a token.
+  const isLogin = error.code === 'UNAUTHORIZED' && socketPath === undefined
+  const first = `kith: ${printable(error.message)}${isLogin ? ' The client logs in with the token in KITH_TOKEN.' : ''}`
   if (!Array.isArray(attempts) || attempts.length === 0) return first
   return `${first}\n${(await import('./attempts.ts')).attemptsTable(attempts)}`
-}
-
-async function packageVersion(): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  const facts: unknown = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
-  return typeof facts === 'object' && facts !== null && 'version' in facts ? String(facts.version) : 'unknown'
 }

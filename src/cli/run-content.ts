@@ -75,10 +75,12 @@ async function listAll(context: CommandContext): Promise<void> {
     cursor = page.cursor
   } while (cursor !== undefined)
   context.print({ items }, () =>
-    table(
-      ['size', 'privacy', 'pinned', 'cid', 'name'],
-      items.map(item => [item.size, item.privacy, item.pinned ? 'yes' : 'no', item.cid, item.name ?? ''])
-    )
+    items.length === 0
+      ? 'nothing is stored here yet; kith put FILE does'
+      : table(
+          ['size', 'privacy', 'pinned', 'cid', 'name'],
+          items.map(item => [item.size, item.privacy, item.pinned ? 'yes' : 'no', item.cid, item.name ?? ''])
+        )
   )
 }
 

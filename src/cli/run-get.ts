@@ -1,16 +1,16 @@
 /** `kith get` and `kith cat`: content as a stream out of the daemon, into a file or onto standard output. */
 import { once } from 'node:events'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { KithError, toKithError } from '../errors.ts'
 import type { ContentStream } from '../rpc/client.ts'
 import type { GetReport } from '../rpc/services.ts'
 import { usage } from './arguments.ts'
-import { attemptsTable, sourceName } from './attempts.ts'
+import { attemptsTable, shownOn, sourceName } from './attempts.ts'
 import type { CommandContext } from './command.ts'
-import { progressBar } from './progress.ts'
 import type { ProgressBar } from './progress.ts'
 import { assertFree, saveFile } from './save-file.ts'
-import { sourcesOf, textOption, ttlOf } from './search-options.ts'
+import { preferredSources, privacyOption, textOption, ttlOf } from './search-options.ts'
+import { safeName, wordsOfAddress } from './target-name.ts'
 import { formatBytes, formatMs, printable } from './text.ts'
 
 const STDOUT = '-'
@@ -21,28 +21,50 @@ export async function get(context: CommandContext): Promise<void> {
   const wanted = output === undefined ? undefined : resolve(context.io.cwd, output)
   if (wanted !== undefined) await assertFree(wanted)
   const began = performance.now()
+  const bar = context.progress(labelOf(context, wanted))
   try {
     const stream = await openContent(context)
     const path = wanted ?? resolve(context.io.cwd, await targetName(context, stream))
-    await receive(context, stream, async body => await saveFile(path, body), path)
-    context.print({ path, cid: stream.cid, size: stream.length, ...stream.report, ms: performance.now() - began }, () => printable(path))
-    summarize(context, stream.report, { bytes: stream.length, ms: performance.now() - began })
+    await receive(context, stream, async body => await saveFile(path, body), { bar, path })
+    const ms = performance.now() - began
+    context.print({ path, cid: stream.cid, size: stream.length, ...stream.report, ms }, () => printable(path))
+    summarize(context, stream.report, { bytes: stream.length, ms })
   } catch (error) {
     if (!(error instanceof KithError) || error.code !== 'IS_DIRECTORY') throw error
-    await getTree(
-      context,
-      wanted ??
-        resolve(context.io.cwd, await targetName(context, { cid: typeof error.data['cid'] === 'string' ? error.data['cid'] : 'content' }))
-    )
+    const cid = typeof error.data['cid'] === 'string' ? error.data['cid'] : 'content'
+    await getTree(context, wanted ?? resolve(context.io.cwd, await targetName(context, { cid })), bar)
+  } finally {
+    bar.done()
   }
 }
 
 export async function cat(context: CommandContext): Promise<void> {
   const { stdout } = context.io
-  const stream = await openContent(context)
-  await receive(context, stream, async body => {
-    for await (const chunk of body) if (!stdout.write(chunk)) await once(stdout, 'drain', { signal: context.signal })
-  })
+  // Content that goes to the terminal is all the progress there is room for.
+  const bar = stdout.isTTY === true ? undefined : context.progress(labelOf(context, undefined))
+  try {
+    const stream = await openContent(context)
+    await receive(
+      context,
+      stream,
+      async body => {
+        for await (const chunk of body) if (!stdout.write(chunk)) await once(stdout, 'drain', { signal: context.signal })
+      },
+      { bar }
+    )
+  } catch (error) {
+    if (!(error instanceof KithError) || error.code !== 'IS_DIRECTORY') throw error
+    throw new KithError('IS_DIRECTORY', 'this content is a directory: kith ls lists it, kith get writes it out', error.data, {
+      cause: error
+    })
+  } finally {
+    bar?.done()
+  }
+}
+
+function labelOf({ words: [content = ''] }: CommandContext, path: string | undefined): string {
+  const { root, last } = wordsOfAddress(content)
+  return path === undefined ? (last ?? root) : basename(path)
 }
 
 async function openContent(context: CommandContext): Promise<ContentStream> {
@@ -51,11 +73,10 @@ async function openContent(context: CommandContext): Promise<ContentStream> {
   if (content.startsWith('kith:') && !content.startsWith('kith://'))
     throw new KithError('NOT_BUILT', 'Getting content by a ticket is not built yet in this version of Kith.')
   if (content === '') throw usage('name a content: a CID, kith://CID, ipfs://CID or sha256:HEX')
+  const [sources, privacy, ttl] = [preferredSources(context), privacyOption(context), ttlOf(context)]
   const client = await context.client()
-  const sources = sourcesOf(context)
-  const privacy = textOption(context, 'privacy')
   return await client.get(content, {
-    ...ttlOf(context),
+    ...ttl,
     ...(sources === undefined ? {} : { sources }),
     ...(privacy === undefined ? {} : { privacy }),
     signal: context.signal
@@ -67,9 +88,8 @@ async function receive(
   context: CommandContext,
   stream: ContentStream,
   take: (body: AsyncIterable<Uint8Array>) => Promise<void>,
-  path?: string
+  { bar, path }: { readonly bar: ProgressBar | undefined; readonly path?: string }
 ): Promise<void> {
-  const bar = progressBar(context.io.stderr, stream.name ?? stream.cid)
   try {
     if (path !== undefined) await assertFree(path)
     await take(counted(stream, bar))
@@ -77,46 +97,32 @@ async function receive(
     throw context.signal.aborted ? toKithError(context.signal.reason) : error
   } finally {
     stream.close()
-    bar.done()
+    bar?.done()
   }
 }
 
-async function getTree(context: CommandContext, path: string): Promise<void> {
+async function getTree(context: CommandContext, path: string, bar: ProgressBar): Promise<void> {
   await assertFree(path)
   const [content = ''] = context.words
   const client = await context.client()
-  const bar = progressBar(context.io.stderr, path)
-  const onProgress = ({ bytes, total, source }: Record<string, unknown>): void =>
-    bar.update(Number(bytes), typeof total === 'number' ? total : undefined, source === undefined ? undefined : sourceName(source))
+  const [sources, privacy] = [preferredSources(context), privacyOption(context)]
   const began = performance.now()
   const report = await client
     .call(
       'content.get',
-      { content, path, ...ttlOf(context), ...preferredSources(context), ...privacyOf(context) },
-      { signal: context.signal, onProgress }
+      {
+        content,
+        path,
+        ...ttlOf(context),
+        ...(sources === undefined ? {} : { preferredSources: sources }),
+        // Asked once as private, nothing of it may be asked as anything else.
+        ...(privacy === undefined ? {} : { metadata: { privacy } })
+      },
+      { signal: context.signal, onProgress: shownOn(bar) }
     )
     .finally(() => bar.done())
   context.print(report, () => printable(path))
   summarize(context, report, { bytes: report.size, ms: performance.now() - began })
-}
-
-/** Asked once as private, nothing of it may be asked as anything else. */
-function privacyOf(context: CommandContext): { metadata?: { privacy: 'public' | 'private' } } {
-  const privacy = textOption(context, 'privacy')
-  if (privacy === undefined) return {}
-  if (privacy === 'public' || privacy === 'private') return { metadata: { privacy } }
-  throw usage(`--privacy: "${privacy}" is no class; known: public, private`)
-}
-
-function preferredSources(context: CommandContext): { preferredSources?: ('peer' | 'ipfs' | 'gateway')[] } {
-  const words = sourcesOf(context)
-  if (words === undefined) return {}
-  return {
-    preferredSources: words.map(word => {
-      if (word === 'peer' || word === 'ipfs' || word === 'gateway') return word
-      throw usage(`--sources: "${word}" is no source; known: peer, ipfs, gateway`)
-    })
-  }
 }
 
 /** Who served and how long it took, and who else was asked if that says more. */
@@ -130,36 +136,20 @@ function summarize(
   if (report !== undefined && report.attempts.length > 1) context.note(attemptsTable(report.attempts))
 }
 
-async function* counted({ body, length, report }: ContentStream, bar: ProgressBar): AsyncGenerator<Uint8Array> {
+async function* counted({ body, length, report }: ContentStream, bar: ProgressBar | undefined): AsyncGenerator<Uint8Array> {
   const source = report === undefined ? undefined : sourceName(report.source)
   let bytes = 0
   for await (const chunk of body) {
     bytes += chunk.byteLength
-    bar.update(bytes, length, source)
+    bar?.update(bytes, length, source)
     yield chunk
   }
-}
-
-/** A name that came with the content becomes a file here only if it can be nothing else. */
-function safeName(name: string | undefined): string | undefined {
-  if (
-    name === undefined ||
-    name === '' ||
-    name.startsWith('.') ||
-    printable(name) !== name ||
-    /[/\\]/.test(name) ||
-    Buffer.byteLength(name) > 255
-  )
-    return undefined
-  return name
 }
 
 /** The last word of a path below a root, else the name that is known for the content, else its CID. */
 async function targetName(context: CommandContext, { name, cid }: { readonly name?: string; readonly cid: string }): Promise<string> {
   const [content = ''] = context.words
-  const [, ...path] = content.replace(/^(?:ipfs:\/\/|kith:\/\/|\/ipfs\/)/, '').split('/')
-  const last = path.filter(segment => segment !== '').at(-1)
-  return safeName(last ?? name ?? (await recordedName(context))) ?? cid
+  return safeName(wordsOfAddress(content).last ?? name ?? (await recordedName(context))) ?? cid
 }
 
 /** What this node calls the content, if it knows it. */

@@ -9,7 +9,9 @@ export async function id(context: CommandContext): Promise<void> {
   const client = await context.client()
   const { peerId, did, addresses } = await client.call('daemon.status', {}, { signal: waitSignal(context) })
   context.print({ peerId, did, addresses }, () =>
-    [facts({ peer: peerId, did }), ...addresses.map(address => `address  ${printable(address)}`)].join('\n')
+    [...Object.entries({ peer: peerId, did }), ...addresses.map(address => ['address', address] as const)]
+      .map(([name, value]) => `${name.padEnd('address'.length)}  ${printable(value)}`)
+      .join('\n')
   )
 }
 

@@ -27,16 +27,18 @@ export async function adverts(context: CommandContext): Promise<void> {
   const client = await context.client()
   const { items } = await client.call('adverts.list', {}, { signal: waitSignal(context) })
   context.print({ items }, () =>
-    table(
-      ['peer', 'entries', 'issued', 'expires', 'ipfs'],
-      items.map(advert => [
-        advert.peerId,
-        advert.count,
-        advert.issuedAt,
-        advert.expires,
-        advert.ipfsNode.enabled ? advert.ipfsNode.type : 'off'
-      ])
-    )
+    items.length === 0
+      ? 'no peer has said what it has'
+      : table(
+          ['peer', 'entries', 'issued', 'expires', 'ipfs'],
+          items.map(advert => [
+            advert.peerId,
+            advert.count,
+            advert.issuedAt,
+            advert.expires,
+            advert.ipfsNode.enabled ? advert.ipfsNode.type : 'off'
+          ])
+        )
   )
 }
 
@@ -49,7 +51,11 @@ async function list(context: CommandContext): Promise<void> {
     items.push(...page.items)
     cursor = page.cursor
   } while (cursor !== undefined)
-  context.print({ items }, () => table(['peer', 'connected', 'access', 'trust', 'latency', 'rate', 'ipfs', 'advert'], items.map(peerRow)))
+  context.print({ items }, () =>
+    items.length === 0
+      ? 'no peers yet; kith peers connect ADDRESS makes one'
+      : table(['peer', 'connected', 'access', 'trust', 'latency', 'rate', 'ipfs', 'advert'], items.map(peerRow))
+  )
 }
 
 function peerRow(peer: PeerInfo): (string | number)[] {

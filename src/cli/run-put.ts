@@ -4,16 +4,17 @@ import { basename, resolve } from 'node:path'
 import { KithError } from '../errors.ts'
 import type { PutParams, PutResult } from '../rpc/services.ts'
 import { usage } from './arguments.ts'
+import { shownOn } from './attempts.ts'
 import type { CommandContext } from './command.ts'
-import { progressBar } from './progress.ts'
 import type { ProgressBar } from './progress.ts'
-import { textOption, waitSignal } from './search-options.ts'
+import { privacyOption, textOption, waitSignal } from './search-options.ts'
 import { formatBytes } from './text.ts'
 
 export async function put(context: CommandContext): Promise<void> {
   const [what = ''] = context.words
-  const bar = progressBar(context.io.stderr, what === '-' ? 'standard input' : basename(what))
-  const result = await (what === '-' ? putStdin(context, bar) : putPath(context, what, bar)).finally(() => bar.done())
+  const params = paramsOf(context)
+  const bar = context.progress(what === '-' ? 'standard input' : basename(resolve(context.io.cwd, what)))
+  const result = await (what === '-' ? putStdin(context, params, bar) : putPath(context, { what, params }, bar)).finally(() => bar.done())
   context.print(result, () => result.uri)
   if (context.io.stderr.isTTY === true)
     context.note(
@@ -23,12 +24,16 @@ export async function put(context: CommandContext): Promise<void> {
   if (textOption(context, 'privacy') !== 'public' && result.privacy === 'public') context.note('these bytes are public here already')
 }
 
-async function putStdin(context: CommandContext, bar: ProgressBar): Promise<PutResult> {
+async function putStdin(context: CommandContext, params: PutParams, bar: ProgressBar): Promise<PutResult> {
   const client = await context.client()
-  return await client.put(counted(context.io.stdin, bar), paramsOf(context), { signal: waitSignal(context) })
+  return await client.put(counted(context.io.stdin, bar), params, { signal: waitSignal(context) })
 }
 
-async function putPath(context: CommandContext, what: string, bar: ProgressBar): Promise<PutResult> {
+async function putPath(
+  context: CommandContext,
+  { what, params }: { readonly what: string; readonly params: PutParams },
+  bar: ProgressBar
+): Promise<PutResult> {
   const path = resolve(context.io.cwd, what)
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'ENOENT'
@@ -36,26 +41,20 @@ async function putPath(context: CommandContext, what: string, bar: ProgressBar):
       : new KithError('UNAVAILABLE', `${path} cannot be read: ${error.message}`)
   })
   const client = await context.client()
-  const total = found.isFile() ? found.size : undefined
-  const onProgress = ({ bytes }: Record<string, unknown>): void => bar.update(Number(bytes), total)
-  return await client.call('content.put', { path, name: basename(path), ...paramsOf(context) }, { signal: waitSignal(context), onProgress })
+  const onProgress = shownOn(bar, found.isFile() ? found.size : undefined)
+  return await client.call('content.put', { path, name: basename(path), ...params }, { signal: waitSignal(context), onProgress })
 }
 
 function paramsOf(context: CommandContext): PutParams {
-  const [name, type, contentType, privacy] = ['name', 'type', 'content-type', 'privacy'].map(option => textOption(context, option))
+  const [name, type, contentType] = ['name', 'type', 'content-type'].map(option => textOption(context, option))
+  const privacy = privacyOption(context)
   return {
     ...(name === undefined ? {} : { name }),
     ...(type === undefined ? {} : { type }),
     ...(contentType === undefined ? {} : { contentType }),
-    ...(privacy === undefined ? {} : { privacy: readPrivacy(privacy) }),
+    ...(privacy === undefined ? {} : { privacy }),
     ...(context.options['no-pin'] === true ? { pin: false } : {})
   }
-}
-
-function readPrivacy(word: string): 'public' | 'private' {
-  if (word === 'public' || word === 'private') return word
-  if (word === 'restricted') throw new KithError('NOT_BUILT', 'The privacy "restricted" is not built yet in this version of Kith.')
-  throw usage(`--privacy ${word}: it is public or private`)
 }
 
 async function* counted(input: AsyncIterable<unknown>, bar: ProgressBar): AsyncGenerator<Uint8Array> {

@@ -1,5 +1,5 @@
 /** Shapes of network addresses in the configuration. Shape only: whether one can be used shows when it is. */
-import { parseWrittenDuration, BadValueError } from './key.ts'
+import { BadValueError, fieldsOf, parseWrittenDuration } from './key.ts'
 import type { Ms } from '../model/units.ts'
 
 export interface GatewayConfig {
@@ -27,22 +27,54 @@ export function parsePeerAddress(written: unknown): string {
   throw new BadValueError('is not the address of a peer. It looks like /ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…')
 }
 
+/** An address at which this node can be reached from outside; the peer id is added by the node. */
+export function parseAnnouncedAddress(written: unknown): string {
+  if (typeof written === 'string' && /^\/(?:ip4|ip6|dns|dns4|dns6)\/[^/\s]+\/tcp\/\d{1,5}(?:\/p2p\/[A-Za-z0-9]{40,80})?$/.test(written))
+    return written
+  throw new BadValueError('is not an address to announce. It looks like /dns4/node.example/tcp/4331 or /ip4/192.0.2.1/tcp/4331')
+}
+
+/** The RPC API of an IPFS node: a URL, or a multiaddr such as `/ip4/127.0.0.1/tcp/5001` or `/dns4/ipfs.example/tcp/443/https`. */
+export function parseApiAddress(written: unknown): string {
+  if (typeof written === 'string' && /^\/(?:ip4|ip6|dns|dns4|dns6)\/[^/\s]+\/tcp\/\d{1,5}(?:\/(?:http|https|tls\/http))?$/.test(written))
+    return written
+  if (typeof written === 'string' && /^https?:/.test(written)) return httpUrl(written, 'It looks like http://127.0.0.1:5001')
+  throw new BadValueError(
+    'is not where an IPFS node takes calls. Write a URL such as http://127.0.0.1:5001, or a multiaddr such as /ip4/127.0.0.1/tcp/5001'
+  )
+}
+
+/** An http or https URL. */
+export function parseUrl(written: unknown): string {
+  if (typeof written !== 'string') throw new BadValueError('is not a URL')
+  return httpUrl(written, 'It looks like https://node.example')
+}
+
+/** `HOST:PORT`, IPv6 in brackets, or `off`. */
+export function parseHostPort(written: unknown): string {
+  const [, port] = (typeof written === 'string' && /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(written)) || []
+  if (port === undefined || Number(port) > PORT_MAX)
+    throw new BadValueError('is neither off nor a host and a port. It looks like 127.0.0.1:8420')
+  return String(written)
+}
+
 /** A URL, or `{url, timeout}`. */
 export function parseGateway(written: unknown): GatewayConfig {
   if (typeof written === 'string') return { url: gatewayUrl(written), timeout: GATEWAY_TIMEOUT_DEFAULT }
-  if (typeof written !== 'object' || written === null || Array.isArray(written))
-    throw new BadValueError('is neither a URL nor {url, timeout}')
-  const { url, timeout, ...others } = { url: undefined, timeout: undefined, ...written }
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new BadValueError(`has the unknown key "${unknown}"; a gateway has url and timeout`)
+  const { url, timeout } = { url: undefined, timeout: undefined, ...fieldsOf(written, ['url', 'timeout'], 'a URL or {url, timeout}') }
   if (typeof url !== 'string') throw new BadValueError('names no url')
   return { url: gatewayUrl(url), timeout: timeout === undefined ? GATEWAY_TIMEOUT_DEFAULT : parseWrittenDuration(timeout) }
 }
 
 function gatewayUrl(text: string): string {
-  const url = URL.parse(text.replaceAll('{cid}', 'cid'))
+  httpUrl(text.replaceAll('{cid}', 'cid'), 'It looks like https://ipfs.io or https://{cid}.ipfs.dweb.link')
+  return text
+}
+
+function httpUrl(text: string, like: string): string {
+  const url = URL.parse(text)
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:'))
-    throw new BadValueError(`names no http or https URL ("${text}"). It looks like https://ipfs.io or https://{cid}.ipfs.dweb.link`)
+    throw new BadValueError(`names no http or https URL ("${text}"). ${like}`)
   if (url.username !== '' || url.password !== '')
     throw new BadValueError('holds a user name or password in its URL, where logs would show it')
   return text

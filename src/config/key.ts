@@ -2,7 +2,7 @@
  * One configuration key: what it means, its default as a person would write it, and how it is read, in one place.
  * Types, docs, environment names and the checks all derive from these.
  */
-import type { Bytes, Ms } from '../model/units.ts'
+import type { Bytes, Ms, Rate } from '../model/units.ts'
 import { KithError } from '../errors.ts'
 import { didYouMean } from '../lib/nearest-word.ts'
 import { DURATION_UNITS, parseDuration, parseSize, SIZE_UNITS } from './quantities.ts'
@@ -21,8 +21,10 @@ export interface Key<T> {
   readonly type: string
   /** As written in a file. */
   readonly default: unknown
-  /** Shown as `***`. */
-  readonly secret: boolean
+  /** What of a written value may be shown; secrets are masked. */
+  readonly show: (written: unknown) => unknown
+  /** In the environment and in `--set` the text is the value, even if YAML would read a number: leading zeros count. */
+  readonly literal: boolean
   /** @throws BadValueError · KithError NOT_BUILT for values of a later version */
   readonly parse: (written: unknown) => T
 }
@@ -32,13 +34,17 @@ interface Facts {
   readonly default: unknown
 }
 
+/** What secrets look like when shown. */
+const MASK = '***'
+const PERCENT_MAX = 100
+
 interface Bounds {
   readonly min?: number
   readonly max?: number
 }
 
-function key<T>(facts: Facts & { readonly type: string; readonly secret?: boolean }, parse: (written: unknown) => T): Key<T> {
-  return { secret: false, ...facts, parse }
+function key<T>(facts: Facts & { readonly type: string } & Partial<Key<T>>, parse: (written: unknown) => T): Key<T> {
+  return { show: written => written, literal: false, ...facts, parse }
 }
 
 export function flag(facts: Facts): Key<boolean> {
@@ -73,8 +79,41 @@ export function size(facts: Facts & { readonly max?: Bytes }): Key<Bytes> {
       throw new BadValueError(
         `is not a size. Write a number and one of ${Object.keys(SIZE_UNITS).join(' ')}, such as 10GiB; 0 means unlimited`
       )
+    if (bytes === 0) return most
     if (bytes > most) throw new BadValueError(`is more than the ${most} bytes that are possible`)
     return bytes
+  })
+}
+
+/** Bytes a second. A written 0 means unlimited and is read as Infinity. */
+export function rate(facts: Facts): Key<Rate> {
+  return key({ ...facts, type: 'rate' }, written => {
+    if (written === 0) return Number.POSITIVE_INFINITY
+    const [, amount] = (typeof written === 'string' && /^(.*)\/s$/.exec(written)) || []
+    const bytes = amount === undefined ? undefined : parseSize(amount.trim())
+    if (bytes === undefined || bytes === 0) throw new BadValueError('is not a rate. Write a size and /s, such as 10MB/s; 0 means unlimited')
+    return bytes
+  })
+}
+
+/** A part of a whole, written in percent (`5 %`), read as a number from 0 to 1. */
+export function share(facts: Facts): Key<number> {
+  return key({ ...facts, type: 'percentage' }, written => {
+    if (written === 0) return 0
+    const [, amount] = (typeof written === 'string' && /^(\d+(?:\.\d+)?) ?%$/.exec(written)) || []
+    if (amount === undefined || Number(amount) > PERCENT_MAX) throw new BadValueError('is not a percentage. Write it as 5 %')
+    return Number(amount) / PERCENT_MAX
+  })
+}
+
+/** A name or a secret: any text, null when unset. */
+export function text(facts: { readonly doc: string; readonly secret?: true }): Key<string | null> {
+  const show = facts.secret === true ? (written: unknown) => (written === null ? null : MASK) : (written: unknown) => written
+  return key({ doc: facts.doc, default: null, type: 'text', literal: true, show }, written => {
+    if (written === null) return null
+    if (typeof written !== 'string') throw new BadValueError('is not text. Put it in quotes')
+    if (written === '' || /\p{Cc}/u.test(written)) throw new BadValueError('is empty or holds control characters')
+    return written
   })
 }
 
@@ -114,9 +153,18 @@ export function notYet<T>(inner: Key<T>, isLater: (written: string) => boolean):
   }
 }
 
+/** A value with a form of its own. */
+export function formOf<T>(type: string, facts: Facts, parse: (written: unknown) => T): Key<T> {
+  return key({ ...facts, type }, parse)
+}
+
+/** One value that may be missing: null then. */
+export function optional<T>(type: string, facts: { readonly doc: string }, parseGiven: (written: unknown) => T): Key<T | null> {
+  return key({ ...facts, default: null, type }, written => (written === null ? null : parseGiven(written)))
+}
+
 export function path(facts: { readonly doc: string }): Key<string | null> {
-  return key({ ...facts, default: null, type: 'path' }, written => {
-    if (written === null) return null
+  return optional('path', facts, written => {
     if (typeof written !== 'string' || written === '' || written.includes('\0')) throw new BadValueError('is not a path')
     return written
   })
@@ -125,6 +173,34 @@ export function path(facts: { readonly doc: string }): Key<string | null> {
 /** Several values, or one alone. */
 export function listOf<T>(type: string, facts: Facts, parseItem: (written: unknown) => T): Key<readonly T[]> {
   return key({ ...facts, type: `list of ${type}` }, written => (Array.isArray(written) ? written : [written]).map(item => parseItem(item)))
+}
+
+/** Some of a few words, each once, the order being the reader's. */
+export function wordsOf<const C extends readonly string[]>(choices: C, facts: Facts): Key<readonly C[number][]> {
+  const word = oneOf(choices, facts)
+  const list = listOf('word', facts, written => word.parse(written))
+  return {
+    ...list,
+    type: `list of ${word.type}`,
+    parse: written => {
+      const words = list.parse(written)
+      if (new Set(words).size < words.length) throw new BadValueError('names a word twice')
+      return words
+    }
+  }
+}
+
+/**
+ * The fields of a written object.
+ *
+ * @throws BadValueError if it is none, or has a field that is not in `known`
+ */
+export function fieldsOf(written: unknown, known: readonly string[], what: string): Readonly<Record<string, unknown>> {
+  if (typeof written !== 'object' || written === null || Array.isArray(written)) throw new BadValueError(`is not ${what}`)
+  const unknown = Object.keys(written).find(name => !known.includes(name))
+  if (unknown !== undefined)
+    throw new BadValueError(`has the unknown key "${unknown}"; there are ${known.join(', ')}.${didYouMean(unknown, known)}`)
+  return Object.fromEntries(Object.entries(written))
 }
 
 /** A list that may also be one fixed word. */

@@ -1,5 +1,6 @@
 /**
- * Reads the configuration from its sources: command line, environment, file, defaults (strongest first).
+ * Reads the configuration from its sources: command line, environment, aliases, file, defaults
+ * (strongest first).
  * Owns nothing on disk and writes nothing.
  */
 import { readFile } from 'node:fs/promises'
@@ -8,8 +9,9 @@ import { parseDocument } from 'yaml'
 import { KithError } from '../errors.ts'
 import { didYouMean } from '../lib/nearest-word.ts'
 import { MIB } from '../model/units.ts'
+import { aliasedValues } from './aliases.ts'
 import { ConfigBuilder, type LoadedConfig, type Origin } from './resolve.ts'
-import { CONFIG_SCHEMA } from './schema.ts'
+import { CONFIG_SCHEMA, CONFIG_VERSION } from './schema.ts'
 import { leaves } from './tree.ts'
 
 /** Larger files are not configurations; keeps a wrong `--config` from being parsed for minutes. Bytes. */
@@ -17,8 +19,8 @@ const CONFIG_FILE_BYTES_MAX = MIB
 /** Aliases a file may unfold into; against documents that explode. */
 const YAML_ALIASES_MAX = 100
 
-/** Names of the environment that begin with KITH_ and are no configuration keys. */
-const RESERVED_ENV = ['KITH_HOME']
+/** Names of the environment that begin with KITH_ and are no configuration keys: the home, and what the client logs in with. */
+const RESERVED_ENV = ['KITH_HOME', 'KITH_TOKEN']
 
 export interface ConfigSources {
   /** `key=value` of each `--set`; the value is YAML. */
@@ -34,8 +36,10 @@ export interface ConfigSources {
  */
 export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> {
   const builder = new ConfigBuilder()
+  const env = sources.env ?? {}
   await addFile(builder, sources)
-  addEnvironment(builder, sources.env ?? {})
+  for (const { name, value, where } of aliasedValues(env)) builder.add(name, value, { kind: 'alias', where })
+  addEnvironment(builder, env)
   for (const set of sources.sets ?? []) addSet(builder, set)
   return builder.finish()
 }
@@ -43,7 +47,7 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
 async function addFile(builder: ConfigBuilder, { file, home }: ConfigSources): Promise<void> {
   const where = file ?? join(home, 'config.yaml')
   const text = await readText(where, file !== undefined)
-  if (text !== undefined) builder.add('', parseYaml(text, where), { kind: 'file', where })
+  if (text !== undefined) builder.add('', withoutVersion(parseYaml(text, where), where), { kind: 'file', where })
 }
 
 function addEnvironment(builder: ConfigBuilder, env: Readonly<Record<string, string | undefined>>): void {
@@ -57,7 +61,7 @@ function addEnvironment(builder: ConfigBuilder, env: Readonly<Record<string, str
         `the environment holds ${name}, which is no configuration key.${didYouMean(name, [...known.keys(), ...RESERVED_ENV])} Correct it or unset it`,
         { key: name }
       )
-    builder.add(key, parseYaml(text, name), { kind: 'environment', where: name })
+    builder.add(key, valueFrom(text, key, name), { kind: 'environment', where: name })
   }
 }
 
@@ -66,7 +70,31 @@ function addSet(builder: ConfigBuilder, set: string): void {
   const origin: Origin = { kind: 'command line', where: '--set' }
   if (equals < 1) throw new KithError('CONFIG', `--set ${set}: write it as key=value, such as --set log.level=debug`)
   const name = set.slice(0, equals)
-  builder.add(name, parseYaml(set.slice(equals + 1), `--set ${name}`), origin)
+  builder.add(name, valueFrom(set.slice(equals + 1), name, `--set ${name}`), origin)
+}
+
+/** YAML, except where the text itself is the value: then only quotes are taken off. */
+function valueFrom(text: string, name: string, where: string): unknown {
+  const isLiteral = leaves(CONFIG_SCHEMA).some(leaf => leaf.name === name && leaf.key.literal)
+  if (!isLiteral || /^(?:["'].*["']|null|~|)$/s.test(text)) return parseYaml(text, where)
+  return text
+}
+
+/**
+ * @throws KithError CONFIG for a file written for a newer Kith
+ */
+function withoutVersion(tree: unknown, where: string): unknown {
+  if (typeof tree !== 'object' || tree === null || !('version' in tree)) return tree
+  const { version, ...rest } = tree
+  if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1)
+    throw new KithError('CONFIG', `version (${where}): ${JSON.stringify(version)} is no version of a configuration; leave it out`)
+  if (version > CONFIG_VERSION)
+    throw new KithError(
+      'CONFIG',
+      `${where} is written for a newer Kith: its version is ${version}, and this one knows ${CONFIG_VERSION}. Update Kith, or start it with another file`,
+      { key: 'version', source: where }
+    )
+  return rest
 }
 
 async function readText(file: string, required: boolean): Promise<string | undefined> {

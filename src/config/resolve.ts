@@ -5,11 +5,12 @@
 import { KithError } from '../errors.ts'
 import { didYouMean } from '../lib/nearest-word.ts'
 import { BadValueError } from './key.ts'
-import { CONFIG_SCHEMA, LATER_KEYS, type Config, type Key, type SchemaNode } from './schema.ts'
+import { checkTogether } from './rules.ts'
+import { CONFIG_SCHEMA, RENAMED, WITHOUT_EFFECT, type Config, type Key, type SchemaNode } from './schema.ts'
 import { isKey, leaves } from './tree.ts'
 
 /** Where a value comes from, from weakest to strongest. */
-export type SourceKind = 'default' | 'file' | 'environment' | 'command line'
+export type SourceKind = 'default' | 'file' | 'alias' | 'environment' | 'command line'
 
 export interface Origin {
   readonly kind: SourceKind
@@ -28,6 +29,18 @@ export interface LoadedConfig {
   readonly provenance: ReadonlyMap<string, Origin>
   /** As written, secrets masked: safe to show. */
   readonly shown: Readonly<Record<string, unknown>>
+  /** What works, and not as its author may think. For the log, and for `kith config validate`. */
+  readonly warnings: readonly ConfigWarning[]
+}
+
+export interface ConfigWarning {
+  readonly message: string
+  readonly keys: readonly string[]
+}
+
+export interface ConfigBuilderInit {
+  /** Former name → name now. */
+  readonly renamed?: Readonly<Record<string, string>>
 }
 
 const DEFAULT: Origin = { kind: 'default', where: 'default' }
@@ -36,27 +49,34 @@ const VALUE_CHARACTERS_SHOWN = 100
 /** Collects what sources say. Add them from weakest to strongest. */
 export class ConfigBuilder {
   readonly #written = new Map<string, Written>()
+  readonly #renamed: Readonly<Record<string, string>>
+  readonly #warnings: ConfigWarning[] = []
 
-  constructor() {
+  constructor({ renamed = RENAMED }: ConfigBuilderInit = {}) {
+    this.#renamed = renamed
     for (const { name, key } of leaves(CONFIG_SCHEMA)) this.#written.set(name, { value: key.default, origin: DEFAULT })
   }
 
   /**
    * Takes a key, a section or everything (`name` '') from a source. `null` leaves what weaker sources say.
    *
-   * @throws KithError CONFIG for an unknown key · NOT_BUILT for one of a later version
+   * @throws KithError CONFIG for an unknown key
    */
   add(name: string, value: unknown, origin: Origin): void {
-    this.#add(nodeAt(name, origin), name, value, origin)
+    const now = this.#nameNow(name, origin)
+    this.#add(nodeAt(now, origin), now, value, origin)
   }
 
-  /** @throws KithError CONFIG naming key, value and source · NOT_BUILT */
+  /** @throws KithError CONFIG naming key, value and source · NOT_BUILT for what must not be ignored and comes later */
   finish(): LoadedConfig {
+    // The one place where the parsed tree gets its type: both are made from CONFIG_SCHEMA, key by key.
+    const config = this.#map((written, key, name) => parse(written, key, name)) as Config
+    checkTogether(config)
     return {
-      // The one place where the parsed tree gets its type: both are made from CONFIG_SCHEMA, key by key.
-      config: this.#map((written, key, name) => parse(written, key, name)) as Config,
+      config,
       provenance: new Map([...this.#written].map(([name, { origin }]) => [name, origin])),
-      shown: this.#map(({ value }, key) => (key.secret && value !== null ? '***' : value))
+      shown: this.#map(({ value }, key) => key.show(value)),
+      warnings: [...this.#warnings, ...this.#ineffective()]
     }
   }
 
@@ -69,9 +89,27 @@ export class ConfigBuilder {
     if (typeof value !== 'object' || Array.isArray(value))
       throw badValue(name === '' ? 'the configuration' : name, value, 'is not a section with keys', origin)
     for (const [word, inner] of Object.entries(value)) {
-      const below = name === '' ? word : `${name}.${word}`
+      const below = this.#nameNow(name === '' ? word : `${name}.${word}`, origin)
       this.#add(nodeAt(below, origin), below, inner, origin)
     }
+  }
+
+  #nameNow(name: string, { where }: Origin): string {
+    const now = Object.hasOwn(this.#renamed, name) ? this.#renamed[name] : undefined
+    if (now === undefined) return name
+    this.#warnings.push({ message: `this key of the configuration (${where}) is called ${now} now; write that`, keys: [name] })
+    return now
+  }
+
+  /** Somebody wrote it, it differs from the default, and nothing comes of it. */
+  #ineffective(): ConfigWarning[] {
+    const keys = leaves(CONFIG_SCHEMA)
+      .filter(({ name, key }) => {
+        const isRead = !WITHOUT_EFFECT.some(listed => name === listed || name.startsWith(`${listed}.`))
+        return !isRead && JSON.stringify(this.#written.get(name)?.value) !== JSON.stringify(key.default)
+      })
+      .map(({ name }) => name)
+    return keys.length === 0 ? [] : [{ message: 'these keys of the configuration have no effect in this version', keys }]
   }
 
   #map(read: (written: Written, key: Key<unknown>, name: string) => unknown): Record<string, unknown> {
@@ -102,13 +140,12 @@ function nodeAt(name: string, origin: Origin): SchemaNode {
 
 function unknownKey(parents: readonly string[], word: string, parent: SchemaNode, origin: Origin): KithError {
   const name = [...parents, word].join('.')
-  if (LATER_KEYS.includes(name))
-    return new KithError('NOT_BUILT', `${name} (${origin.where}): the part of Kith that uses this key comes later; leave it out`, {
-      key: name
-    })
   const known = isKey(parent) ? [] : Object.keys(parent)
   const section = parents.length === 0 ? 'the configuration' : `"${parents.join('.')}"`
-  const suggestion = didYouMean(word, known) || (known.length > 0 ? ` It has ${known.join(', ')}.` : '')
+  const elsewhere = leaves(CONFIG_SCHEMA).find(leaf => leaf.name.endsWith(`.${word}`))?.name
+  const suggestion =
+    didYouMean(word, known) ||
+    (elsewhere !== undefined ? ` Did you mean "${elsewhere}"?` : known.length > 0 ? ` It has ${known.join(', ')}.` : '')
   return new KithError('CONFIG', `${name} (${origin.where}): ${section} has no key "${word}".${suggestion}`, {
     key: name,
     source: origin.where
@@ -119,7 +156,7 @@ function parse({ value, origin }: Written, key: Key<unknown>, name: string): unk
   try {
     return key.parse(value)
   } catch (error) {
-    if (error instanceof BadValueError) throw badValue(name, key.secret ? '***' : value, error.message, origin)
+    if (error instanceof BadValueError) throw badValue(name, key.show(value), error.message, origin)
     if (error instanceof KithError)
       throw new KithError(error.code, `${name} (${origin.where}): ${error.message}`, { key: name, source: origin.where })
     throw error

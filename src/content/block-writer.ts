@@ -95,6 +95,17 @@ export class BlockWriter {
     return cid
   }
 
+  /** True if {@link put} or {@link adopt} was called for it. */
+  brings(cid: CID): boolean {
+    return this.#joined.has(blockKey(cid))
+  }
+
+  /** Counts on a block that another writer of this realm brought and that was just read. */
+  adopt(cid: CID): void {
+    const key = blockKey(cid)
+    if (!this.#joined.has(key)) this.#joined.set(key, { cid, birth: this.#births.join(key) })
+  }
+
   /** What is said to be there is read before it is counted on: a damaged block is set aside then, and written anew. */
   async #write(block: VerifiedBlock, birth: Birth): Promise<void> {
     const { blocks, withheld } = this.#realm

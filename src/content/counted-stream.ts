@@ -2,25 +2,45 @@
 import { KithError } from '../errors.ts'
 import { Sha256 } from '../model/sha256.ts'
 import { MIB, type Bytes } from '../model/units.ts'
+import type { AbortOptions } from '../ports/options.ts'
 import type { ProgressOptions } from '../rpc/services.ts'
 
 /** One chunk of the profile `unixfs-v1-2025`: content up to this size is one raw block. Bytes. */
 const CHUNK_BYTES = MIB
 
+/** What the streams of one put have brought together. */
+export class Tally {
+  bytes: Bytes = 0
+  readonly #limit: Bytes
+  readonly #options: ProgressOptions
+
+  /** @param limit 0: unlimited */
+  constructor(limit: Bytes, options: ProgressOptions) {
+    this.#limit = limit
+    this.#options = options
+  }
+
+  /** @throws KithError TOO_LARGE */
+  add(bytes: Bytes): void {
+    this.bytes += bytes
+    if (this.#limit > 0 && this.bytes > this.#limit)
+      throw new KithError('TOO_LARGE', `the content is larger than limits.maxFileSize (${this.#limit} bytes)`, { limit: this.#limit })
+    this.#options.onProgress?.({ bytes: this.bytes })
+  }
+}
+
 /** Counts, hashes and bounds a stream while it flows into the importer. */
 export class CountedStream implements AsyncIterable<Uint8Array> {
   size: Bytes = 0
   readonly #source: AsyncIterator<Uint8Array>
-  readonly #limit: Bytes
-  readonly #before: Bytes
-  readonly #options: ProgressOptions
+  readonly #tally: Tally
+  readonly #options: AbortOptions
   readonly #hash = new Sha256()
   #buffered: Uint8Array[] = []
 
-  constructor(content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, limit: Bytes, options: ProgressOptions, before: Bytes = 0) {
+  constructor(content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, tally: Tally, options: AbortOptions) {
     this.#source = stream(content)
-    this.#limit = limit
-    this.#before = before
+    this.#tally = tally
     this.#options = options
   }
 
@@ -59,11 +79,8 @@ export class CountedStream implements AsyncIterable<Uint8Array> {
     const { done, value } = await this.#source.next()
     if (done === true) return undefined
     this.size += value.byteLength
-    if (this.#limit > 0 && this.size > this.#limit) {
-      throw new KithError('TOO_LARGE', `the content is larger than limits.maxFileSize (${this.#limit} bytes)`, { limit: this.#limit })
-    }
+    this.#tally.add(value.byteLength)
     this.#hash.update(value)
-    this.#options.onProgress?.({ bytes: this.#before + this.size })
     return value
   }
 }

@@ -52,14 +52,15 @@ export async function isWhole(blocks: BlockReader, root: CID): Promise<boolean> 
   return true
 }
 
-export async function statOf({ realm, record }: Found, blocks: BlockReader): Promise<StatResult> {
+/** @param local how many of its blocks are here */
+export function statOf({ realm, record }: Found, local: number): StatResult {
   const isPublic = realm !== 'own'
   return {
     cid: record.root.toString(),
     uri: contentUri(record.root, isPublic),
     size: record.size,
     blocks: record.blocks,
-    localBlocks: (await localBlocks(blocks, record.root)).local,
+    localBlocks: local,
     privacy: isPublic ? 'public' : 'private',
     pinned: record.pinned,
     ...(record.sha256 === undefined ? {} : { sha256: hex(record.sha256) }),

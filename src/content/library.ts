@@ -5,7 +5,7 @@
 import type { CID } from 'multiformats/cid'
 import { blockKey, type ContentRef } from '../model/content-id.ts'
 import type { VerifiedBlock } from '../model/block.ts'
-import type { Realm } from '../model/privacy.ts'
+import type { PrivacyClass, Realm } from '../model/privacy.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { ContentRecord, RealmStore } from '../ports/record-store.ts'
 import type { BlockReader, ServedContent } from '../ports/serving.ts'
@@ -21,6 +21,10 @@ export type KeyedDigest = (bytes: Uint8Array) => Uint8Array
 
 /** Private first: where two realms know a root, the stricter one speaks. */
 const LOOK_UP_ORDER: readonly Realm[] = ['own', 'public', 'cache']
+/** Where the blocks of a record may lie: what was fetched is not stored again if it was put as public before. */
+const BLOCKS_OF: Readonly<Record<Realm, readonly Realm[]>> = { own: ['own'], public: ['public'], cache: ['cache', 'public'] }
+/** What this node may read for its own user: for public content never a private realm. */
+const READABLE: Readonly<Record<PrivacyClass, readonly Realm[]>> = { public: ['public', 'cache'], private: ['own', 'public', 'cache'] }
 
 export class Library {
   readonly realms: Readonly<Record<Realm, RealmStore>>
@@ -76,6 +80,23 @@ export class Library {
     } finally {
       if (this.#turns.get(key) === settled) this.#turns.delete(key)
     }
+  }
+
+  /** {@link inTurn} for several roots at once; in one order for all, so that no two wait for each other. */
+  async inTurns<T>(roots: readonly CID[], work: () => Promise<T>): Promise<T> {
+    const sorted = [...new Map(roots.map(root => [blockKey(root), root]))].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, root]) => root)
+    const nested = sorted.reduceRight((inner, root) => async () => await this.inTurn(root, inner), work)
+    return await nested()
+  }
+
+  /** Where the blocks of what is recorded in a realm belong. */
+  home(realm: Realm): BlockReader {
+    return this.reader(BLOCKS_OF[realm])
+  }
+
+  /** Every block that this node may use for a content of this class. */
+  readable(cls: PrivacyClass): BlockReader {
+    return this.reader(READABLE[cls])
   }
 
   /** What this node itself may read for a request of a class: private requests see everything, public ones no private realm. */

@@ -6,12 +6,12 @@
  * million paths are five steps.
  */
 import type { CID } from 'multiformats/cid'
-import { blockKey, IDENTITY_CODE } from '../model/content-id.ts'
+import { blockKey, DAG_PB_CODEC, IDENTITY_CODE, RAW_CODEC } from '../model/content-id.ts'
 import { KithError } from '../errors.ts'
 import { Turns } from '../lib/turns.ts'
 import type { Bytes } from '../model/units.ts'
 import { BadDagError, isNodeCid, parseNode, type DagNode } from './node.ts'
-import type { VerifiedBlock } from '../model/block.ts'
+import { verifyBlock, type VerifiedBlock } from '../model/block.ts'
 
 /** Most dag-pb blocks of one content: a file of a petabyte in the standard profile. */
 export const DAG_NODES_MAX = 1_048_576
@@ -29,6 +29,15 @@ export interface LeafRef {
 interface Pending {
   readonly cid: CID
   readonly depth: number
+  /** The root, or named by a directory: a content of its own, no part of a file. */
+  readonly isEntry: boolean
+}
+
+/** A link on its way into the walk. */
+interface Named {
+  readonly cid: CID
+  readonly size?: Bytes
+  readonly claimedSize?: Bytes
 }
 
 /** Walks a DAG one verified node at a time. The caller finds the bytes, this keeps the order. */
@@ -38,13 +47,18 @@ export class SkeletonWalk {
   readonly nodes: CID[] = []
   /** Distinct leaves named so far, in order; final once {@link done}. */
   readonly leaves: LeafRef[] = []
+  /** Content bytes that the nodes so far claim, each file counted once. What they claim may be a lie. */
+  declaredBytes: Bytes = 0
   readonly #leafIndex = new Map<string, number>()
   readonly #seen = new Set<string>()
   readonly #stack: Pending[] = []
+  /** What is on the stack, by multihash. */
+  readonly #pending = new Map<string, CID>()
 
+  /** @throws BadDagError (INTEGRITY) when the root holds its own bytes and they are no node */
   constructor(root: CID) {
     this.root = root
-    this.#add({ cid: root }, 0, [])
+    this.#push([{ cid: root }], 0, true)
   }
 
   /** The node whose bytes are needed next; undefined when the skeleton is complete. */
@@ -68,6 +82,17 @@ export class SkeletonWalk {
     return this.#leafIndex.get(blockKey(cid))
   }
 
+  /** The node with this multihash that is named and not accepted yet. */
+  pendingNode(cid: CID): CID | undefined {
+    return this.#pending.get(blockKey(cid))
+  }
+
+  /** Whether the root or an accepted node names this multihash, as a node or as a leaf. */
+  names(cid: CID): boolean {
+    const key = blockKey(cid)
+    return this.#seen.has(`${RAW_CODEC}${key}`) || this.#seen.has(`${DAG_PB_CODEC}${key}`)
+  }
+
   /**
    * Takes the bytes of {@link next}.
    *
@@ -80,30 +105,45 @@ export class SkeletonWalk {
     const node = parseNode(block)
     if (pending.depth >= DAG_DEPTH_MAX && node.links.length > 0) throw new BadDagError(block.cid, `it nests deeper than ${DAG_DEPTH_MAX}`)
     this.#stack.pop()
+    this.#pending.delete(blockKey(block.cid))
     this.nodes.push(block.cid)
-    const below: Pending[] = []
-    for (const link of node.links) this.#add(link, pending.depth + 1, below)
-    for (const child of below.toReversed()) this.#stack.push(child)
+    if (pending.isEntry) this.declaredBytes += node.size
+    this.#push(node.links, pending.depth + 1, node.kind !== 'file')
     return node
   }
 
-  #add(link: { readonly cid: CID; readonly size?: Bytes }, depth: number, below: Pending[]): void {
-    const { cid } = link
-    if (cid.multihash.code === IDENTITY_CODE) return
-    const key = `${cid.code}${blockKey(cid)}`
+  /** The first of `links` comes next. */
+  #push(links: readonly Named[], depth: number, areEntries: boolean): void {
+    const below: Pending[] = []
+    for (const link of links) this.#add(link, depth, areEntries, below)
+    for (const child of below.toReversed()) this.#stack.push(child)
+  }
+
+  #add({ cid, size, claimedSize = 0 }: Named, depth: number, isEntry: boolean, below: Pending[]): void {
+    if (cid.multihash.code === IDENTITY_CODE) return this.#addBelow(cid, depth, isEntry, below)
+    const hash = blockKey(cid)
+    const key = `${cid.code}${hash}`
     if (this.#seen.has(key)) return
     this.#seen.add(key)
     if (!isNodeCid(cid)) {
       if (this.leaves.length >= DAG_LEAVES_MAX) throw new KithError('TOO_LARGE', `the content has more than ${DAG_LEAVES_MAX} leaves`)
-      this.#leafIndex.set(blockKey(cid), this.leaves.length)
-      this.leaves.push({ cid, size: link.size })
+      this.#leafIndex.set(hash, this.leaves.length)
+      this.leaves.push({ cid, size })
+      if (isEntry) this.declaredBytes += claimedSize
       return
     }
     if (this.nodes.length + this.#stack.length + below.length >= DAG_NODES_MAX)
       throw new KithError('TOO_LARGE', `the content has more than ${DAG_NODES_MAX} nodes`)
-    const pending = { cid, depth }
-    if (depth === 0) this.#stack.push(pending)
-    else below.push(pending)
+    this.#pending.set(hash, cid)
+    below.push({ cid, depth, isEntry })
+  }
+
+  /** An identity CID holds its block, so nobody sends it; but the block may have links, to some hundred bytes at most. */
+  #addBelow(cid: CID, depth: number, isEntry: boolean, below: Pending[]): void {
+    if (!isNodeCid(cid)) return
+    const node = parseNode(verifyBlock(cid, cid.multihash.digest))
+    if (isEntry) this.declaredBytes += node.size
+    for (const link of node.links) this.#add(link, depth + 1, node.kind !== 'file', below)
   }
 }
 

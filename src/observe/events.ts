@@ -37,12 +37,23 @@ export const EVENT_TYPES: readonly EventType[] = [
   'events.dropped'
 ]
 
+/** Key of an event's {@link Audience}: a symbol, so that it never reaches the wire. */
+export const AUDIENCE = Symbol('audience')
+
+/** Whose content an event is about: who does not see that content must not hear of it either. */
+export interface Audience {
+  readonly realm: string
+  /** Names of the tokens that put the content, as its record has them. */
+  readonly putBy?: readonly string[]
+}
+
 export interface KithEvent {
   /** Rises by one with each event of this process; never reused. */
   readonly seq: number
   readonly type: EventType
   /** ISO 8601. */
   readonly at: string
+  readonly [AUDIENCE]?: Audience
   readonly [field: string]: unknown
 }
 
@@ -59,8 +70,15 @@ export class EventBus {
     this.#clock = components.clock
   }
 
-  emit(type: EventType, fields: Record<string, unknown> = {}): void {
-    const event: KithEvent = { ...fields, seq: ++this.#seq, type, at: new Date(this.#clock.now()).toISOString() }
+  /** Events about content name its `audience`; without one only an admin hears of them. */
+  emit(type: EventType, fields: Record<string, unknown> = {}, audience?: Audience): void {
+    const event: KithEvent = {
+      ...fields,
+      seq: ++this.#seq,
+      type,
+      at: new Date(this.#clock.now()).toISOString(),
+      ...(audience === undefined ? {} : { [AUDIENCE]: audience })
+    }
     this.#kept.push(event)
     if (this.#kept.length > EVENTS_KEPT_MAX * 1.1) this.#kept.splice(0, this.#kept.length - EVENTS_KEPT_MAX)
     for (const listener of this.#listeners) listener(event)
@@ -71,9 +89,14 @@ export class EventBus {
     return this.#seq
   }
 
+  /** Sequence number of the oldest event that is still remembered; the next one's while there is none. */
+  get oldest(): number {
+    return this.#seq - this.#kept.length + 1
+  }
+
   /** Events after `seq` that are still remembered, oldest first. */
   since(seq: number): KithEvent[] {
-    return this.#kept.filter(event => event.seq > seq)
+    return this.#kept.slice(Math.max(0, seq + 1 - this.oldest))
   }
 
   /** `listener` must return at once. The returned function takes it away. */

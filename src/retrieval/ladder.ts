@@ -49,6 +49,7 @@ export class Ladder {
   readonly #end = deferred<void>()
   #winner: Running | undefined
   #phaseStart: Ms
+  #searchEnd: Ms = Infinity
   #stopTimer: () => void = () => {}
   #isSettled = false
 
@@ -79,6 +80,7 @@ export class Ladder {
       this.#settle(toKithError(signal?.reason))
     }
     signal?.addEventListener('abort', onAbort, { once: true })
+    this.#searchEnd = this.#phaseStart + this.#init.ttl
     const stopTtl = this.#clock.after(this.#init.ttl, () => {
       this.#ttlOver()
     })
@@ -173,7 +175,8 @@ export class Ladder {
         signal: running.abort.signal,
         verified: bytes => {
           this.#verified(running, bytes)
-        }
+        },
+        remaining: () => (this.firstByteAt === undefined ? this.#searchEnd - this.#clock.monotonic() : Infinity)
       })
       .then(
         () => {

@@ -38,6 +38,12 @@ export class LeafTable {
     return this.isChosen && this.#checked === this.#walk.leaves.length && this.#missing === 0
   }
 
+  /** The leaf with this multihash, if it is wanted and not here. */
+  lacking(cid: CID): CID | undefined {
+    const index = this.#walk.leafIndex(cid)
+    return index === undefined || !this.isChosen || this.#isSettled(index) ? undefined : this.#walk.leaves[index]?.cid
+  }
+
   /** A leaf came in. Others are passed over. */
   mark(cid: CID): void {
     const index = this.#walk.leafIndex(cid)
@@ -46,8 +52,8 @@ export class LeafTable {
     this.#here[index] = true
   }
 
-  /** Looks for newly named leaves in the store. @returns bytes found */
-  async check(store: { has(cid: CID): Promise<boolean> }): Promise<Bytes> {
+  /** Looks for newly named leaves in the store. @returns bytes found, those of leaves that came early not counted */
+  async check(store: { has(cid: CID): Promise<boolean> }, cameEarly: (cid: CID) => boolean): Promise<Bytes> {
     let found = 0
     const turns = new Turns()
     while (this.isChosen && this.#checked < this.#walk.leaves.length) {
@@ -60,7 +66,7 @@ export class LeafTable {
       this.#checked += 1
       if (isStored && this.#here[index] !== true) {
         this.#here[index] = true
-        found += leaf.size ?? 0
+        if (!cameEarly(leaf.cid)) found += leaf.size ?? 0
       }
       if (this.#here[index] !== true && this.#isWanted(index)) this.#missing += 1
     }

@@ -3,7 +3,6 @@
  * `have` among the others.
  */
 import type { CID } from 'multiformats/cid'
-import { KithError } from '../errors.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import { SHA2_256_CODE } from '../model/content-id.ts'
 import type { Attempt } from '../model/source.ts'
@@ -24,6 +23,9 @@ import { peerCandidate } from './sources.ts'
 const HAVE_PEERS_MAX = 16
 /** A peer that does not answer `have` within this long is not waited for. */
 const HAVE_BUDGET_MS: Ms = 2_000
+
+/** Roots that are tried for one hash: each may cost `limits.unconfirmedBytes` before it turns out to be a lie. */
+const ROOTS_MAX = 3
 
 /** How a content is looked up in adverts. */
 export interface ContentKeys {
@@ -92,30 +94,23 @@ export class PeerFinder {
   }
 
   /**
-   * Root CIDs that connected peers give for a content hash, each a claim. Those whose filter says yes are asked first.
-   *
-   * @throws NOT_FOUND when nobody knows one
+   * Root CIDs that connected peers give for a content hash, each a claim: the one most of them give first, then that
+   * of the best ranked. Empty when nobody knows one.
    */
   async rootsOf(sha256: Uint8Array, options: AbortOptions): Promise<readonly CID[]> {
     const multihash = createDigest(SHA2_256_CODE, sha256)
-    const notes: Attempt[] = []
     const ranked = this.#rank({ sha256 }).slice(0, HAVE_PEERS_MAX)
-    const answers = await Promise.all(ranked.map(async ({ peer }) => await this.#have(peer, multihash.bytes, notes, options)))
-    const roots = new Map<string, CID>()
+    const answers = await Promise.all(ranked.map(async ({ peer }) => await this.#have(peer, multihash.bytes, [], options)))
+    const roots = new Map<string, { readonly cid: CID; readonly votes: number }>()
     for (const answer of answers) {
-      if (answer?.have === true && answer.cid !== undefined) roots.set(answer.cid.toString(), answer.cid)
+      if (answer?.have !== true || answer.cid === undefined) continue
+      const root = { cid: answer.cid, votes: (roots.get(answer.cid.toString())?.votes ?? 0) + 1 }
+      roots.set(answer.cid.toString(), root)
     }
-    if (roots.size > 0) return [...roots.values()]
-    const attempts: Attempt[] = [
-      ...notes,
-      { stage: 'ipfs', outcome: 'skipped', ms: 0, bytes: 0, reason: 'no-cid' },
-      { stage: 'gateway', outcome: 'skipped', ms: 0, bytes: 0, reason: 'no-cid' }
-    ]
-    throw new KithError(
-      'NOT_FOUND',
-      `none of the ${ranked.length} peers that were asked knows this hash; IPFS and gateways can only be asked by CID`,
-      { attempts, asked: ranked.length }
-    )
+    return [...roots.values()]
+      .toSorted((a, b) => b.votes - a.votes)
+      .slice(0, ROOTS_MAX)
+      .map(({ cid }) => cid)
   }
 
   #rank(content: ContentKeys): Ranked[] {

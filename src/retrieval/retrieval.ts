@@ -28,7 +28,9 @@ export interface RetrievalReport {
  * it: a few blocks may unfold into petabytes, and hashing those would keep this node busy for years. Bytes.
  */
 const UNFOLDED_BYTES_MAX = GIB
-/** How many times over its distinct bytes a large content may unfold and still be hashed. */
+/** Content of up to this many pieces is always hashed, whatever their size: a second of work. */
+const UNFOLDED_PIECES_MAX = 65_536
+/** How many times over its distinct blocks, or their bytes, a larger content may unfold and still be hashed. */
 const UNFOLDING_MAX = 16
 
 export const NO_BYTES_YET: BytesByStage = { local: 0, peer: 0, proxy: 0, ipfs: 0, gateway: 0 }
@@ -40,7 +42,14 @@ export interface RetrievalInit {
   /** Attempts to report before those of the ladder: stages that were not eligible, peers that were asked. */
   readonly notes: Attempt[]
   readonly startedAt: Ms
-  readonly isPublic: boolean
+  /** What to say when nobody has it, where there is more to say. */
+  readonly notFound?: NotFound
+}
+
+export interface NotFound {
+  readonly message: string
+  /** Reported after those that were made. */
+  readonly attempts?: readonly Attempt[]
 }
 
 export const NOT_PUBLIC_HINT =
@@ -103,10 +112,10 @@ export class Retrieval {
   }
 
   #withAttempts(error: KithError): KithError {
-    const attempts = this.#attempts()
+    const notFound = error.code === 'NOT_FOUND' ? this.#init.notFound : undefined
+    const attempts = [...this.#attempts(), ...(notFound?.attempts ?? [])]
     const asked = attempts.filter(attempt => attempt.outcome !== 'skipped').length
-    const message = error.code === 'NOT_FOUND' && !this.#init.isPublic ? NOT_PUBLIC_HINT : error.message
-    return new KithError(error.code, message, { ...error.data, attempts, asked }, { cause: error })
+    return new KithError(error.code, notFound?.message ?? error.message, { ...error.data, attempts, asked }, { cause: error })
   }
 
   /** The content's own hash, computed while the blocks come in; the reader is just one more who waits for them. */
@@ -117,8 +126,12 @@ export class Retrieval {
     if (root.kind !== 'file' && root.kind !== 'raw') return undefined
     if (root.size > UNFOLDED_BYTES_MAX && (await isMostlyRepeats(session, root.size))) return undefined
     const hash = new Sha256()
-    for await (const bytes of readFile(async (cid, options) => await session.get(cid, options), root, { offset: 0 }, this.#stopHashing))
+    let pieces = 0
+    for await (const bytes of readFile(async (cid, options) => await session.get(cid, options), root, { offset: 0 }, this.#stopHashing)) {
+      pieces += 1
+      if (pieces > UNFOLDED_PIECES_MAX && pieces > UNFOLDING_MAX * session.blockCount) return undefined
       hash.update(bytes)
+    }
     return hash.digest()
   }
 }

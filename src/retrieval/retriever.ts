@@ -9,7 +9,7 @@ import type { Library } from '../content/library.ts'
 import { KithError } from '../errors.ts'
 import type { Semaphore } from '../lib/semaphore.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
-import { blockKey } from '../model/content-id.ts'
+import { blockKey, RAW_CODEC, rawCid } from '../model/content-id.ts'
 import type { PrivacyClass } from '../model/privacy.ts'
 import type { Attempt, PreferredSource, SkipReason } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
@@ -21,7 +21,7 @@ import type { BlockReader } from '../ports/serving.ts'
 import { Ladder } from './ladder.ts'
 import type { Candidate, Rung } from './rung.ts'
 import type { PeerFinder } from './peer-finder.ts'
-import { Retrieval, type RetrievalReport } from './retrieval.ts'
+import { NOT_PUBLIC_HINT, Retrieval, type NotFound, type RetrievalReport } from './retrieval.ts'
 import { DagSession, type Want } from './session.ts'
 import { blockCandidate } from './sources.ts'
 
@@ -57,6 +57,8 @@ export interface RetrieverInit {
   readonly gatewayDelay: Ms
   readonly maxParallelPeers: number
   readonly strict: boolean
+  /** Largest content fetched as a whole, files and directories; absent or 0: unlimited. */
+  readonly maxFileSize?: Bytes
 }
 
 /** A gateway that says nothing for this long is joined by the next one. */
@@ -118,9 +120,14 @@ export class Retriever {
     return { retrieval, report }
   }
 
-  /** A content hash of public content as a root CID: from peers only, best first. @throws NOT_FOUND */
+  /**
+   * Roots that a content hash of public content may belong to, each a guess until the whole has hashed: what peers say,
+   * then the one block that content up to a chunk (1 MiB) is, which needs nobody's word.
+   */
   async resolveHash(sha256: Uint8Array, options: AbortOptions): Promise<readonly CID[]> {
-    return await this.#parts.peers.rootsOf(sha256, options)
+    const single = rawCid(sha256)
+    const roots = await this.#parts.peers.rootsOf(sha256, options)
+    return [...roots.filter(root => !root.equals(single)), single]
   }
 
   async #slotFor(retrieval: Retrieval, signal: AbortSignal): Promise<Disposable> {
@@ -129,7 +136,8 @@ export class Retriever {
 
   async #prepare(request: RetrievalRequest): Promise<Shared> {
     const startedAt = this.#parts.clock.monotonic()
-    const session = new DagSession(this.#storeFor(request), request.root, request.want)
+    const { maxFileSize = 0 } = this.#init
+    const session = new DagSession(this.#storeFor(request), request.root, request.want, { maxBytes: maxFileSize })
     await session.loadLocal()
     const notes: Attempt[] = []
     const rungs = session.isDone ? [] : this.#rungs(request, session, notes)
@@ -141,7 +149,8 @@ export class Retriever {
         ladder,
         notes,
         startedAt,
-        isPublic: request.class === 'public'
+        ...(request.class === 'public' ? {} : { notFound: { message: NOT_PUBLIC_HINT } }),
+        ...(isSingleBlockGuess(request) ? { notFound: NO_MAPPING } : {})
       }),
       flight: new SingleFlight()
     }
@@ -203,6 +212,17 @@ export class Retriever {
       maxParallel: this.#init.maxParallelPeers
     }
   }
+}
+
+/** The last root tried for a content hash: IPFS and gateways know addresses only, and nobody gave one. */
+const NO_MAPPING: NotFound = {
+  message:
+    'no peer that was asked knows this hash, and nobody has it as a single block. Content above 1 MiB can be had from IPFS and gateways by its CID only.',
+  attempts: [skipped('ipfs', 'no-cid'), skipped('gateway', 'no-cid')]
+}
+
+function isSingleBlockGuess({ root, maxBytes }: RetrievalRequest): boolean {
+  return maxBytes !== undefined && root.code === RAW_CODEC
 }
 
 /** Requests share a retrieval only if everything that decides its course is equal. */

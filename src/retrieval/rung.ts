@@ -6,6 +6,8 @@ export interface Run {
   readonly signal: AbortSignal
   /** Call for every verified block; the first call of a search decides who wins. */
   verified(bytes: Bytes): void
+  /** How long the search may still last: nothing is begun that cannot end within. Infinity once it is a transfer. */
+  remaining(): Ms
 }
 
 export interface Candidate {

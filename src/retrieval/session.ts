@@ -5,7 +5,7 @@
  * Every byte passes the one door (verifyBlock) and is in the store before anybody is told of it.
  */
 import type { CID } from 'multiformats/cid'
-import { filePieces, type ByteRange } from '../dag/file.ts'
+import type { ByteRange } from '../dag/file.ts'
 import { isNodeCid, parseNode, type DagNode } from '../dag/node.ts'
 import { SkeletonWalk } from '../dag/skeleton.ts'
 import { KithError } from '../errors.ts'
@@ -18,13 +18,21 @@ import type { Bytes } from '../model/units.ts'
 import type { LeafRange } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { BlockReader } from '../ports/serving.ts'
+import { EarlyBlocks } from './early-blocks.ts'
 import { LeafTable } from './leaf-table.ts'
+import { leavesOfRange } from './range-leaves.ts'
+import { SizeLimit } from './size-limit.ts'
 
 /** Which part of a DAG is asked for. `root`: its first block only, to follow a path. */
 export type Want = { readonly kind: 'all' } | { readonly kind: 'root' } | { readonly kind: 'range'; readonly range: ByteRange }
 
 export interface SessionStore extends BlockReader {
   put(block: VerifiedBlock): Promise<boolean>
+}
+
+export interface DagSessionInit {
+  /** Largest content fetched as a whole, declared or seen; absent or 0: unlimited. */
+  readonly maxBytes?: Bytes
 }
 
 export class DagSession {
@@ -40,6 +48,8 @@ export class DagSession {
   readonly #walk: SkeletonWalk
   readonly #waiting = new Map<string, Deferred<VerifiedBlock>>()
   readonly #leaves: LeafTable
+  readonly #early = new EarlyBlocks()
+  readonly #limit: SizeLimit
   #rootNode: DagNode | undefined
   #error: unknown
   #isDone = false
@@ -47,8 +57,9 @@ export class DagSession {
   readonly #done = deferred<void>()
 
   /** @param want what has to be complete before {@link done} resolves */
-  constructor(store: SessionStore, root: CID, want: Want) {
+  constructor(store: SessionStore, root: CID, want: Want, { maxBytes = 0 }: DagSessionInit = {}) {
     this.#store = store
+    this.#limit = new SizeLimit(want.kind === 'all' ? maxBytes : 0)
     this.root = root
     this.want = want.kind === 'range' && !isNodeCid(root) ? { kind: 'all' } : want // one block has no parts
     this.#walk = new SkeletonWalk(root)
@@ -60,10 +71,7 @@ export class DagSession {
     const { multihash } = this.root
     if (multihash.code === IDENTITY_CODE) {
       this.#sawRoot(verifyBlock(this.root, multihash.digest))
-      this.#finish()
-      return
-    }
-    if (isNodeCid(this.root)) {
+    } else if (isNodeCid(this.root)) {
       await this.#advance()
     } else {
       const block = await this.#store.get(this.root)
@@ -95,6 +103,11 @@ export class DagSession {
   }
   get skeletonNodes(): number {
     return this.#walk.nodes.length
+  }
+  /** How much is not here yet, from 0 to 1, by the sizes the root claims: good enough to choose a way of asking. */
+  get missingShare(): number {
+    const claimed = this.#rootNode?.links.reduce((sum, link) => sum + (link.size ?? link.claimedSize), 0) ?? 0
+    return claimed === 0 ? 1 : Math.max(0, 1 - (this.localBytes + this.receivedBytes) / claimed)
   }
 
   /** Resolves at the next change: something accepted, finished or failed. */
@@ -133,19 +146,39 @@ export class DagSession {
   }
 
   /**
+   * Looks up a block that came unasked, in the answer for the whole DAG. `needed`: the addresses under which its bytes
+   * are wanted now; `isNamed` false: nothing verified so far names this multihash.
+   */
+  judge(cid: CID): { readonly needed: readonly CID[]; readonly isNamed: boolean } {
+    const node = this.#walk.pendingNode(cid)
+    const early = this.#early.named(cid)
+    const needed = new Map<number, CID>()
+    for (const one of [node, this.#leaves.lacking(cid), early]) {
+      if (one !== undefined && !this.#early.has(one)) needed.set(one.code, one)
+    }
+    return { needed: [...needed.values()], isNamed: early !== undefined || this.#walk.names(cid) }
+  }
+
+  /**
    * Verifies and stores a block that was asked for; `accepted` hears of it before anybody who waits for the block.
    *
    * @throws BlockMismatchError, BadDagError (INTEGRITY): the sender is wrong · anything else: this node cannot go on
    */
   async accept(cid: CID, bytes: Uint8Array, accepted: (bytes: Bytes) => void = () => {}): Promise<void> {
     const block = verifyBlock(cid, bytes)
-    if (isNodeCid(cid)) parseNode(block) // refuse what cannot be used before it is stored
-    await this.#store.put(block)
+    const node = isNodeCid(cid) ? parseNode(block) : undefined // refuse what cannot be used before it is stored
+    const isNew = await this.#store.put(block)
     this.progress += 1
     this.receivedBytes += bytes.byteLength
     accepted(bytes.byteLength)
-    this.#note(block)
-    await this.#settle()
+    try {
+      this.#note(block, node)
+      if (isNew && node === undefined) this.#limit.took(bytes.byteLength)
+      await this.#settle()
+    } catch (error) {
+      this.fail(error) // before another block completes what cannot be used
+      throw error
+    }
   }
 
   /** A block of this DAG, as soon as it is verified here. */
@@ -169,17 +202,15 @@ export class DagSession {
   fail(error: unknown): void {
     if (this.#error !== undefined || this.#isDone) return
     this.#error = error
-    for (const waiter of this.#waiting.values()) waiter.reject(error)
-    this.#waiting.clear()
     this.#done.reject(error)
-    this.#announce()
+    this.#release(error)
   }
 
-  #note(block: VerifiedBlock): void {
+  #note(block: VerifiedBlock, node: DagNode | undefined): void {
     const next = this.#walk.next
     // The same bytes may be linked as a node and as a leaf; only what came as a node is read as one.
     if (next !== undefined && next.code === block.cid.code && blockKey(next) === blockKey(block.cid)) this.#acceptNode(block)
-    else this.#markLeaf(block)
+    else this.#markLeaf(block, node)
     const key = blockKey(block.cid)
     this.#waiting.get(key)?.resolve(block)
     this.#waiting.delete(key)
@@ -188,63 +219,48 @@ export class DagSession {
 
   #acceptNode(block: VerifiedBlock): void {
     const node = this.#walk.accept(block)
+    this.#early.forget(block.cid)
     this.#rootNode ??= node
+    this.#limit.declared(this.#walk.declaredBytes)
   }
 
   #sawRoot(block: VerifiedBlock): void {
     this.localBytes += block.bytes.byteLength
-    this.#markLeaf(block)
+    this.#markLeaf(block, undefined)
     this.#rootNode ??= parseNode(block)
   }
 
-  #markLeaf(block: VerifiedBlock): void {
+  #markLeaf(block: VerifiedBlock, node: DagNode | undefined): void {
     this.#leaves.mark(block.cid)
+    if (node !== undefined || this.#walk.leafIndex(block.cid) === undefined) this.#early.add(block.cid, node)
     if (blockKey(block.cid) === blockKey(this.root)) this.#rootNode ??= parseNode(block)
   }
 
   /** Moves on over nodes and leaves that are in the store already, then looks whether all is there. */
   async #settle(): Promise<void> {
-    if (this.#isDone) return
+    if (this.#isDone || this.#error !== undefined) return
     if (this.want.kind === 'root') {
       if (this.#rootNode !== undefined) this.#finish()
       return
     }
     await this.#advance()
-    if (this.#walk.done && !this.#leaves.isChosen) this.#leaves.choose(await this.#chooseLeaves())
-    const found = await this.#leaves.check(this.#store)
+    if (this.#walk.done && !this.#leaves.isChosen)
+      this.#leaves.choose(await leavesOfRange(this.#store, this.#walk, this, () => this.#error !== undefined))
+    const found = await this.#leaves.check(this.#store, cid => this.#early.has(cid))
     this.localBytes += found
     if (this.#walk.done && this.#leaves.isComplete) this.#finish()
   }
 
   async #advance(): Promise<void> {
     const turns = new Turns()
-    while (true) {
+    for (let next = this.#walk.next; next !== undefined; next = this.#walk.next) {
       await turns.step({})
-      const next = this.#walk.next
-      if (next === undefined) return
+      if (this.#walk.next !== next) continue
       const block = await this.#store.get(next)
       if (block === undefined || this.#walk.next !== next) return
       if (this.progress === 0) this.localBytes += block.bytes.byteLength
       this.#acceptNode(block)
     }
-  }
-
-  async #chooseLeaves(): Promise<Set<number>> {
-    const wanted = new Set<number>()
-    if (this.want.kind !== 'range' || this.#rootNode === undefined) return wanted
-    for await (const piece of filePieces(async cid => await this.#stored(cid), this.#rootNode, this.want.range, {})) {
-      const index = this.#walk.leafIndex(piece.cid)
-      if (index !== undefined) wanted.add(index)
-      // Few blocks may unfold into millions of pieces: when all are wanted, or nobody waits, no more is learnt.
-      if (wanted.size === this.#walk.leaves.length || this.#error !== undefined) break
-    }
-    return wanted
-  }
-
-  async #stored(cid: CID): Promise<VerifiedBlock> {
-    const block = await this.#store.get(cid)
-    if (block === undefined) throw new KithError('INTERNAL', 'a block that was just stored cannot be read')
-    return block
   }
 
   *#needed(count: number): Generator<CID> {
@@ -257,10 +273,15 @@ export class DagSession {
   }
 
   #finish(): void {
+    if (this.#isDone || this.#error !== undefined) return
     this.#isDone = true
-    for (const waiter of this.#waiting.values()) waiter.reject(notComing())
-    this.#waiting.clear()
     this.#done.resolve()
+    this.#release(notComing())
+  }
+
+  #release(error: unknown): void {
+    for (const waiter of this.#waiting.values()) waiter.reject(error)
+    this.#waiting.clear()
     this.#announce()
   }
 

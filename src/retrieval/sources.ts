@@ -1,16 +1,18 @@
 /**
- * The two ways in which a source fills a session: a peer streams a DAG in order, IPFS and gateways give block by
- * block. Both verify through the session and tell the ladder of every verified byte.
+ * The ways in which a source fills a session: a peer streams a DAG in order, IPFS and gateways give it whole
+ * (`whole-dag.ts`) or block by block. All verify through the session and tell the ladder of every verified byte.
  */
 import type { CID } from 'multiformats/cid'
-import { SourceError, type BlockSource } from '../ports/block-source.ts'
+import { SourceError, type BlockSession, type BlockSource } from '../ports/block-source.ts'
 import type { AnswerEnd, ExchangeClient } from '../ports/exchange.ts'
 import { blockKey } from '../model/content-id.ts'
 import type { PreferredSource } from '../model/source.ts'
-import { KithError } from '../errors.ts'
 import { abortable } from '../lib/deadline.ts'
+import { asSourceError } from './blame.ts'
 import type { Candidate, Run } from './rung.ts'
 import type { DagSession } from './session.ts'
+import { accept, type Accept } from './take.ts'
+import { fillFromWhole, isForWhole } from './whole-dag.ts'
 
 /** Ranges in one request; what is still missing then is asked for in the next. */
 const LEAF_RANGES_MAX = 1024
@@ -36,7 +38,7 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
     run: async run => {
       let delivered = 0
       const counted: Run = {
-        signal: run.signal,
+        ...run,
         verified: bytes => {
           delivered += bytes
           run.verified(bytes)
@@ -71,7 +73,7 @@ async function askOnce(exchange: ExchangeClient, session: DagSession, ask: PeerA
       peer,
       { root: context, cids: [session.root], ttl },
       async (_index, bytes) => {
-        await take(session, run, session.root, bytes)
+        await accept(session, run, session.root, bytes)
       },
       run
     )
@@ -93,21 +95,14 @@ async function askOnce(exchange: ExchangeClient, session: DagSession, ask: PeerA
       head: () => {},
       node: async (index, bytes) => {
         if (index < session.skeletonNodes) return // it was here already
-        await take(session, run, session.nodeAt(index), bytes)
+        await accept(session, run, session.nodeAt(index), bytes)
       },
       leaf: async (index, bytes) => {
-        await take(session, run, session.leafAt(index), bytes)
+        await accept(session, run, session.leafAt(index), bytes)
       }
     },
     run
   )
-}
-
-async function take(session: DagSession, run: Run, cid: CID | undefined, bytes: Uint8Array): Promise<void> {
-  if (cid === undefined) throw new SourceError('fault', 'it sent a block nobody asked for')
-  await session.accept(cid, bytes, verified => {
-    run.verified(verified)
-  })
 }
 
 export function blockCandidate(source: BlockSource, session: DagSession, context: CID): Candidate {
@@ -115,26 +110,42 @@ export function blockCandidate(source: BlockSource, session: DagSession, context
     id: { stage: source.stage, ...(source.url === undefined ? {} : { url: source.url }) },
     claims: false,
     run: async run => {
-      await unlessDone(session, fillFromBlocks(source, session, context, run))
+      await unlessDone(session, fillFromSource(source, session, context, run))
     }
   }
 }
 
-/** Keeps up to `concurrency` blocks in flight. The first failure ends the run: what it lacks, another source may have. */
-async function fillFromBlocks(source: BlockSource, session: DagSession, context: CID, run: Run): Promise<void> {
+/** The whole in one answer where that pays, then block by block what is missing. */
+async function fillFromSource(source: BlockSource, session: DagSession, context: CID, run: Run): Promise<void> {
   const opened = source.open(context)
+  const accepted: Accept = async (cid, bytes) => {
+    try {
+      if (cid === undefined) throw new SourceError('corrupt', 'it sent a block that is no part of the content')
+      await accept(session, run, cid, bytes)
+    } catch (error) {
+      if (asSourceError(error)?.outcome === 'corrupt') source.report?.('corrupt')
+      throw error
+    }
+  }
+  try {
+    if (opened.dag !== undefined && isForWhole(session)) await fillFromWhole(opened, session, run, accepted)
+    await fillFromBlocks(opened, source.concurrency, session, run, accepted)
+  } finally {
+    opened.close()
+  }
+}
+
+/** Keeps up to `concurrency` blocks in flight. The first failure ends the run: what it lacks, another source may have. */
+async function fillFromBlocks(opened: BlockSession, concurrency: number, session: DagSession, run: Run, accepted: Accept): Promise<void> {
   const inFlight = new Set<Promise<void>>()
   const asked = new Set<string>()
   const stop = new AbortController()
-  const signal = AbortSignal.any([run.signal, stop.signal])
+  const options = { ...run, signal: AbortSignal.any([run.signal, stop.signal]) }
   const fetch = async (cid: CID): Promise<void> => {
     try {
-      const bytes = await opened.get(cid, { signal })
-      signal.throwIfAborted()
-      await take(session, run, cid, bytes).catch((error: unknown) => {
-        if (error instanceof KithError && error.code === 'INTEGRITY') source.report?.('corrupt')
-        throw error
-      })
+      const bytes = await opened.get(cid, options)
+      options.signal.throwIfAborted()
+      await accepted(cid, bytes)
     } finally {
       asked.delete(blockKey(cid))
     }
@@ -142,7 +153,7 @@ async function fillFromBlocks(source: BlockSource, session: DagSession, context:
   try {
     while (!session.isDone) {
       const change = session.changed()
-      for (const cid of session.claim(source.concurrency - inFlight.size, asked)) {
+      for (const cid of session.claim(concurrency - inFlight.size, asked)) {
         const task = fetch(cid).finally(() => {
           inFlight.delete(task)
         })
@@ -154,7 +165,6 @@ async function fillFromBlocks(source: BlockSource, session: DagSession, context:
     }
   } finally {
     stop.abort()
-    opened.close()
   }
 }
 

@@ -4,11 +4,14 @@
  */
 export class AnswerRoom<Call> {
   readonly #isBlocked: () => boolean
+  readonly #onHeld: (count: number) => void
   readonly #waiting = new Map<Call, () => void>()
   #holder: Call | undefined
 
-  constructor(init: { readonly isBlocked: () => boolean }) {
+  /** `onHeld` is told how many answers (0 or 1) are being made. */
+  constructor(init: { readonly isBlocked: () => boolean; readonly onHeld: (count: number) => void }) {
     this.#isBlocked = init.isBlocked
+    this.#onHeld = init.onHeld
   }
 
   /** Resolves when `call` may make its answer; it holds the room until {@link leave}. */
@@ -20,7 +23,9 @@ export class AnswerRoom<Call> {
   }
 
   leave(call: Call): void {
-    if (this.#holder === call) this.#holder = undefined
+    if (this.#holder !== call) return
+    this.#holder = undefined
+    this.#onHeld(0)
   }
 
   /** Its client gave it up: it need not wait, and gets nothing. */
@@ -37,6 +42,7 @@ export class AnswerRoom<Call> {
     const [call, enter] = next
     this.#waiting.delete(call)
     this.#holder = call
+    this.#onHeld(1)
     enter()
   }
 }

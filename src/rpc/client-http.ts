@@ -35,8 +35,14 @@ export interface ContentStream {
   close(): void
 }
 
+/** Where the daemon's socket is, and the token it is spoken to with. */
+export interface Door {
+  readonly socketPath: string
+  readonly token: string | undefined
+}
+
 export async function putStream(
-  socketPath: string,
+  door: Door,
   body: AsyncIterable<Uint8Array>,
   params: PutParams,
   { signal }: AbortOptions
@@ -44,14 +50,14 @@ export async function putStream(
   const { contentType, pin, ...rest } = params
   const query = new URLSearchParams(Object.entries({ ...rest, ...(pin === undefined ? {} : { pin: String(pin) }) }))
   const headers = contentType === undefined ? {} : { 'content-type': contentType }
-  const response = await send({ socketPath, method: 'PUT', path: `/content?${query.toString()}`, headers, signal }, body)
+  const response = await send({ door, method: 'PUT', path: `/content?${query.toString()}`, headers, signal }, body)
   const answer = await readJson(response)
   if (!isPutResult(answer)) throw new KithError('INTERNAL', 'the daemon answered something that is no result of content.put')
   return answer
 }
 
 /** @throws KithError as the daemon answered it: NOT_FOUND, TIMEOUT, IS_DIRECTORY… */
-export async function getStream(socketPath: string, content: string, options: GetStreamOptions): Promise<ContentStream> {
+export async function getStream(door: Door, content: string, options: GetStreamOptions): Promise<ContentStream> {
   const { ttl, sources, privacy, offset, length, signal } = options
   const query = new URLSearchParams({
     ...(ttl === undefined ? {} : { ttl: String(ttl) }),
@@ -63,7 +69,7 @@ export async function getStream(socketPath: string, content: string, options: Ge
     offset === undefined && length === undefined
       ? {}
       : { range: `bytes=${offset ?? 0}-${length === undefined ? '' : (offset ?? 0) + length - 1}` }
-  const response = await send({ socketPath, method: 'GET', path, headers: range, signal })
+  const response = await send({ door, method: 'GET', path, headers: range, signal })
   const { headers } = response
   const name = readName(headers['content-disposition'])
   const report = readReport(headers['kith-report'])
@@ -79,7 +85,7 @@ export async function getStream(socketPath: string, content: string, options: Ge
 }
 
 interface SendOptions {
-  readonly socketPath: string
+  readonly door: Door
   readonly method: string
   readonly path: string
   readonly headers: Record<string, string>
@@ -87,13 +93,15 @@ interface SendOptions {
 }
 
 /** Resolves with a good response. A refusal may come while the body is still being sent. */
-async function send({ signal, ...options }: SendOptions, body?: AsyncIterable<Uint8Array>): Promise<IncomingMessage> {
+async function send({ signal, door, ...options }: SendOptions, body?: AsyncIterable<Uint8Array>): Promise<IncomingMessage> {
   signal?.throwIfAborted()
-  const init: RequestOptions = { ...options, host: 'kith', agent: false, ...(signal === undefined ? {} : { signal }) }
+  const { socketPath, token } = door
+  const headers = { ...options.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
+  const init: RequestOptions = { ...options, headers, socketPath, host: 'kith', agent: false, ...(signal === undefined ? {} : { signal }) }
   const request = httpRequest(init)
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     request.once('response', resolve)
-    request.on('error', error => reject(signal?.aborted === true ? toKithError(signal.reason) : sendError(options.socketPath, error)))
+    request.on('error', error => reject(signal?.aborted === true ? toKithError(signal.reason) : sendError(socketPath, error)))
   })
   if (body === undefined) request.end()
   else pipeline(Readable.from(body), request).catch((error: unknown) => request.destroy(toKithError(error)))

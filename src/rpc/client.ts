@@ -8,9 +8,9 @@ import type { KithError } from '../errors.ts'
 import type { KithEvent } from '../observe/events.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { getStream, putStream } from './client-http.ts'
-import type { ContentStream, GetStreamOptions } from './client-http.ts'
+import type { ContentStream, Door, GetStreamOptions } from './client-http.ts'
 import { LineClient } from './client-lines.ts'
-import type { LineCallOptions } from './client-lines.ts'
+import type { LineCallOptions, LineClientInit } from './client-lines.ts'
 import type { EventFilter, Method } from './method.ts'
 import type { PutParams, PutResult } from './services.ts'
 import type { MethodTable } from './table.ts'
@@ -29,6 +29,8 @@ export interface ConnectOptions {
   readonly socket?: string | undefined
   /** Home of the daemon; default `KITH_HOME`, else `~/.kith`. */
   readonly home?: string | undefined
+  /** Access token, where the daemon asks for one (`access.socket: token`). */
+  readonly token?: string | undefined
 }
 
 /** Events held for a reader that is slower than they come, before the daemon is made to hold them. */
@@ -36,21 +38,39 @@ const EVENTS_AHEAD_MAX = 256
 
 /** Where the socket is, without looking. */
 export function socketPathOf({ socket, home }: ConnectOptions, env: Readonly<Record<string, string | undefined>> = process.env): string {
-  return socket ?? join(home ?? env['KITH_HOME'] ?? join(homedir(), '.kith'), 'api.sock')
+  const fromEnvironment = env['KITH_HOME'] === '' ? undefined : env['KITH_HOME']
+  return socket ?? join(home ?? fromEnvironment ?? join(homedir(), '.kith'), 'api.sock')
 }
 
-/** @throws KithError UNAVAILABLE with `data.notRunning` if no daemon answers */
-export async function connect(options: ConnectOptions = {}): Promise<KithClient> {
-  const socketPath = socketPathOf(options)
-  return new KithClient(socketPath, await LineClient.open(socketPath))
+/** @throws KithError UNAVAILABLE with `data.notRunning` if no daemon answers · UNAUTHORIZED if it does not take the token */
+export async function connect(options: ConnectOptions = {}, { signal }: AbortOptions = {}): Promise<KithClient> {
+  const door = { socketPath: socketPathOf(options), token: options.token }
+  return new KithClient(door, await openLines(door, { signal }))
+}
+
+interface OpenOptions extends LineClientInit, AbortOptions {}
+
+/** A connection that has logged in, if there is a token to do it with. */
+async function openLines({ socketPath, token }: Door, { signal, ...init }: OpenOptions): Promise<LineClient> {
+  const lines = await LineClient.open(socketPath, init)
+  if (token === undefined) return lines
+  try {
+    await lines.call('auth.login', { token }, { signal })
+    return lines
+  } catch (error) {
+    lines.close()
+    throw error
+  }
 }
 
 export class KithClient {
   readonly socketPath: string
+  readonly #token: string | undefined
   readonly #lines: LineClient
 
-  constructor(socketPath: string, lines: LineClient) {
+  constructor({ socketPath, token }: Door, lines: LineClient) {
     this.socketPath = socketPath
+    this.#token = token
     this.#lines = lines
   }
 
@@ -71,7 +91,8 @@ export class KithClient {
    */
   async *events(filter: EventFilter = {}, { signal }: AbortOptions = {}): AsyncGenerator<KithEvent> {
     const inbox = new Inbox()
-    const lines = await LineClient.open(this.socketPath, {
+    const lines = await openLines(this.#door, {
+      signal,
       onEvent: event => inbox.put(event, lines),
       onClose: reason => inbox.fail(reason)
     })
@@ -88,16 +109,20 @@ export class KithClient {
 
   /** Stores a stream of any length. */
   async put(body: AsyncIterable<Uint8Array>, params: PutParams = {}, options: AbortOptions = {}): Promise<PutResult> {
-    return await putStream(this.socketPath, body, params, options)
+    return await putStream(this.#door, body, params, options)
   }
 
   /** Opens a content as a stream of verified bytes. @throws KithError IS_DIRECTORY for directories */
   async get(content: string, options: GetStreamOptions = {}): Promise<ContentStream> {
-    return await getStream(this.socketPath, content, options)
+    return await getStream(this.#door, content, options)
   }
 
   close(): void {
     this.#lines.close()
+  }
+
+  get #door(): Door {
+    return { socketPath: this.socketPath, token: this.#token }
   }
 }
 

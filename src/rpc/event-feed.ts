@@ -19,6 +19,9 @@ export interface FeedItem {
 }
 
 export interface EventFeedInit {
+  /** Whether this connection may hear of an event of the node; asked when it is about to be queued. */
+  readonly isSeen?: (event: KithEvent) => boolean
+
   /** Sends one item. False: no more until {@link EventFeed.resume}. */
   readonly write: (item: FeedItem) => boolean
 }
@@ -27,6 +30,7 @@ export class EventFeed {
   readonly #bus: EventBus
   readonly #clock: Clock
   readonly #write: (item: FeedItem) => boolean
+  readonly #isSeen: (event: KithEvent) => boolean
   readonly #subscriptions = new Map<string, () => void>()
   #replay: FeedItem[] = []
   #replayed = 0
@@ -40,6 +44,7 @@ export class EventFeed {
     this.#bus = components.events
     this.#clock = components.clock
     this.#write = init.write
+    this.#isSeen = init.isSeen ?? (() => true)
   }
 
   get subscriptions(): number {
@@ -91,16 +96,23 @@ export class EventFeed {
 
   close(): void {
     this.#closed = true
+    this.reset()
+  }
+
+  /** Ends every subscription, and forgets what waits. */
+  reset(): void {
     for (const stop of this.#subscriptions.values()) stop()
     this.#subscriptions.clear()
     this.#replay = []
+    this.#replayed = 0
     this.#waiting = []
+    this.#gap = undefined
   }
 
   #start(subscription: string, { types }: EventFilter, after: number, isReplay: boolean): void {
     if (this.#closed || !this.#subscriptions.has(subscription)) return
     const wanted = types === undefined ? undefined : new Set(types)
-    const isWanted = (event: KithEvent): boolean => wanted === undefined || wanted.has(event.type)
+    const isWanted = (event: KithEvent): boolean => (wanted === undefined || wanted.has(event.type)) && this.#isSeen(event)
     this.#subscriptions.set(
       subscription,
       this.#bus.subscribe(event => {
@@ -108,10 +120,10 @@ export class EventFeed {
       })
     )
     // A number from before a restart is larger than any of this process: then everything is new to the caller.
-    const missed = this.#bus.since(after > this.#bus.seq ? 0 : after)
-    const first = missed[0]
-    if (isReplay && first !== undefined && after < first.seq - 1)
-      this.#replay.push({ event: this.#dropped(after + 1, first.seq - 1), subscription })
+    const from = after > this.#bus.seq ? 0 : after
+    const missed = this.#bus.since(from)
+    const { oldest } = this.#bus
+    if (isReplay && from < oldest - 1) this.#replay.push({ event: this.#dropped(from + 1, oldest - 1), subscription })
     for (const event of missed) if (isWanted(event)) this.#replay.push({ event, subscription })
     if (!this.#blocked) this.resume()
   }

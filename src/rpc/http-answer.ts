@@ -4,7 +4,7 @@ import { KithError, toKithError } from '../errors.ts'
 import { KIB } from '../model/units.ts'
 import type { Caller } from './access.ts'
 import { errorBody, httpStatus } from './error-body.ts'
-import type { RpcComponents } from './session.ts'
+import type { RpcParts } from './parts.ts'
 
 /** Longest query string read: a filter or a few options. Characters. */
 const QUERY_CHARACTERS_MAX = 8 * KIB
@@ -18,7 +18,7 @@ export interface HttpCall {
   readonly signal: AbortSignal
 }
 
-export type HttpRoute = (components: RpcComponents, call: HttpCall) => Promise<void>
+export type HttpRoute = (parts: RpcParts, call: HttpCall) => Promise<void>
 
 /** A line end follows, so that the prompt of whoever uses curl stands on a line of its own. */
 export function answerJson(response: ServerResponse, status: number, text: string): void {
@@ -28,8 +28,10 @@ export function answerJson(response: ServerResponse, status: number, text: strin
 }
 
 /** Before the first byte an error is an answer; after it the connection is destroyed, so that nobody takes a part for the whole. */
-export function answerError({ log }: RpcComponents, { request, response, caller }: HttpCall, thrown: unknown): void {
+export function answerError({ log }: RpcParts, { request, response, caller }: HttpCall, thrown: unknown): void {
   const error = toKithError(thrown)
+  const status = httpStatus(error, caller)
+  if (status === 401 && !response.headersSent) response.setHeader('www-authenticate', 'Bearer')
   if (error.fault === 'bug') log.error({ err: thrown, method: request.method }, 'an HTTP request failed because of a bug')
   if (response.headersSent || response.destroyed) {
     response.destroy()
@@ -37,7 +39,7 @@ export function answerError({ log }: RpcComponents, { request, response, caller 
   }
   const text = JSON.stringify({ error: errorBody(error) })
   response.removeHeader('content-length')
-  answerJson(response, httpStatus(error, caller), request.method === 'HEAD' ? '' : text)
+  answerJson(response, status, request.method === 'HEAD' ? '' : text)
 }
 
 /** Resolves when more may be written. @throws the signal's reason when the client is gone */

@@ -4,9 +4,11 @@ import { EventFeed } from './event-feed.ts'
 import { queryParams, splitUrl } from './http-answer.ts'
 import type { HttpCall } from './http-answer.ts'
 import { eventText } from './line-connection.ts'
+import { whenExpired } from './login.ts'
 import { paramsChecker } from './method.ts'
 import { eventFilter } from './methods-events.ts'
-import type { RpcComponents } from './session.ts'
+import type { RpcParts } from './parts.ts'
+import { seesEvent } from './realm-view.ts'
 
 /** A comment this often keeps the stream alive and finds out readers that are gone. Milliseconds. */
 const HEARTBEAT_MS = 15_000
@@ -14,7 +16,8 @@ const HEARTBEAT_MS = 15_000
 const check = paramsChecker(eventFilter, [])
 
 /** Resolves when the client goes away or the server stops. */
-export async function streamEvents({ services, clock }: RpcComponents, { request, response, caller, signal }: HttpCall): Promise<void> {
+export async function streamEvents(parts: RpcParts, { request, response, caller, signal }: HttpCall): Promise<void> {
+  const { services, clock, access } = parts
   authorize({ name: 'events.subscribe', access: 'read' }, caller)
   const { types, since, ...rest } = queryParams(splitUrl(request.url ?? '').query)
   const last = request.headers['last-event-id'] ?? since
@@ -27,16 +30,22 @@ export async function streamEvents({ services, clock }: RpcComponents, { request
   response.write(': what happens at this node\n\n')
   const feed = new EventFeed(
     { events: services.events, clock },
-    { write: ({ event }) => response.write(`id: ${event.seq}\nevent: ${event.type}\ndata: ${eventText(event)}\n\n`) }
+    {
+      write: ({ event }) => response.write(`id: ${event.seq}\nevent: ${event.type}\ndata: ${eventText(event)}\n\n`),
+      isSeen: event => seesEvent(access.current(caller), event)
+    }
   )
   const subscription = feed.subscribe(filter)
   response.on('drain', () => feed.resume())
   subscription.start()
+  const over = new AbortController()
+  const cancelExpiry = whenExpired(parts, caller, reason => over.abort(reason))
   await untilGone(
-    signal,
+    AbortSignal.any([signal, over.signal]),
     run => clock.after(HEARTBEAT_MS, run),
     () => !response.writableNeedDrain && response.write(': alive\n\n')
   )
+  cancelExpiry()
   feed.close()
   response.end()
 }

@@ -13,9 +13,9 @@ import type { HttpCall } from './http-answer.ts'
 import { parseRange } from './http-range.ts'
 import { paramsChecker } from './method.ts'
 import { builtPrivacy } from './methods-content.ts'
+import type { RpcParts } from './parts.ts'
 import { preferredSources, privacyParam, ttl } from './schemas.ts'
 import type { GetParams, OpenedContent } from './services.ts'
-import type { RpcComponents } from './session.ts'
 
 export const CONTENT_ROUTE = '/content/'
 
@@ -27,7 +27,7 @@ const check = paramsChecker(
   []
 )
 
-export async function getContent({ services }: RpcComponents, call: HttpCall): Promise<void> {
+export async function getContent({ services }: RpcParts, call: HttpCall): Promise<void> {
   const { request, response, caller, signal } = call
   authorize({ name: 'content.get', access: 'read' }, caller)
   const opened = await services.content.open({ ...readParams(request), ...rootFirst(request) }, { signal })

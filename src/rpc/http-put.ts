@@ -7,7 +7,7 @@ import { answerJson, queryParams, splitUrl } from './http-answer.ts'
 import type { HttpCall } from './http-answer.ts'
 import { paramsChecker } from './method.ts'
 import { builtPrivacy, PUT_NOT_BUILT, putOptions } from './methods-content.ts'
-import type { RpcComponents } from './session.ts'
+import type { RpcParts } from './parts.ts'
 
 /** A client that sends nothing for so long has died; what it sent is thrown away. Milliseconds. */
 const BODY_STALL_MS = 120_000
@@ -15,7 +15,7 @@ const BODY_STALL_MS = 120_000
 const pin = z.enum(['true', 'false']).exactOptional()
 const check = paramsChecker({ ...putOptions, pin }, PUT_NOT_BUILT)
 
-export async function putContent({ services }: RpcComponents, { request, response, caller, signal }: HttpCall): Promise<void> {
+export async function putContent({ services }: RpcParts, { request, response, caller, signal }: HttpCall): Promise<void> {
   authorize({ name: 'content.put', access: 'write' }, caller)
   const { privacy, pin: pinned, ...rest } = check({ ...headerParams(request), ...queryParams(splitUrl(request.url ?? '').query) })
   request.setTimeout(BODY_STALL_MS, () => request.destroy(new KithError('TIMEOUT', 'the client stopped sending')))

@@ -1,7 +1,9 @@
 /** HTTP over the same socket: which request goes where, and what every request has in common. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { KithError } from '../errors.ts'
-import { OPERATOR } from './access.ts'
+import { NOBODY } from './access.ts'
+import type { Caller } from './access.ts'
 import { errorBody } from './error-body.ts'
 import { answerError, answerJson } from './http-answer.ts'
 import type { HttpCall, HttpRoute } from './http-answer.ts'
@@ -9,7 +11,8 @@ import { streamEvents } from './http-events.ts'
 import { CONTENT_ROUTE, getContent } from './http-get.ts'
 import { putContent } from './http-put.ts'
 import { answerRpc } from './http-rpc.ts'
-import type { RpcComponents } from './session.ts'
+import { LoginAttempts } from './login.ts'
+import type { RpcParts } from './parts.ts'
 
 interface Route {
   readonly methods: Readonly<Record<string, HttpRoute>>
@@ -27,13 +30,15 @@ const CONTENT: Route = { methods: { GET: getContent, HEAD: getContent } }
 
 /** The HTTP requests of one server, so that it can stop them. */
 export class HttpRequests {
-  readonly #components: RpcComponents
+  readonly #parts: RpcParts
+  /** By connection: guessing costs connections. */
+  readonly #attempts = new WeakMap<Socket, LoginAttempts>()
   readonly #running = new Map<AbortController, Route>()
   readonly #onSettled: () => void
   #isStopping = false
 
-  constructor(components: RpcComponents, init: { readonly onSettled: () => void }) {
-    this.#components = components
+  constructor(parts: RpcParts, init: { readonly onSettled: () => void }) {
+    this.#parts = parts
     this.#onSettled = init.onSettled
   }
 
@@ -82,18 +87,31 @@ export class HttpRequests {
   async #run(route: Route, run: HttpRoute, { request, response }: Pick<HttpCall, 'request' | 'response'>): Promise<void> {
     const controller = new AbortController()
     this.#running.set(controller, route)
-    const call: HttpCall = { request, response, caller: OPERATOR, signal: controller.signal }
+    let call: HttpCall = { request, response, caller: NOBODY, signal: controller.signal }
     response.on('close', () => {
       if (!response.writableFinished) controller.abort(new KithError('CANCELLED', 'the client closed the connection'))
     })
     try {
-      await run(this.#components, call)
+      call = { ...call, caller: this.#callerOf(request) }
+      await run({ ...this.#parts, services: this.#parts.servicesFor(call.caller) }, call)
     } catch (error) {
-      answerError(this.#components, call, error)
+      answerError(this.#parts, call, error)
     } finally {
       this.#running.delete(controller)
       this.#onSettled()
     }
+  }
+
+  /** @throws KithError UNAUTHORIZED for a header that logs nobody in, even where none is needed · RATE_LIMITED */
+  #callerOf({ headers, socket }: IncomingMessage): Caller {
+    const { access } = this.#parts
+    const { authorization } = headers
+    if (authorization === undefined) return access.beforeLogin
+    const [, token] = /^Bearer +([^ ]+) *$/i.exec(authorization) ?? []
+    if (token === undefined) throw new KithError('UNAUTHORIZED', 'the Authorization header is not understood: it must be "Bearer TOKEN"')
+    const attempts = this.#attempts.get(socket) ?? new LoginAttempts()
+    this.#attempts.set(socket, attempts)
+    return attempts.login(access, token)
   }
 }
 

@@ -1,16 +1,17 @@
 /** `POST /rpc`: the method table for clients that speak HTTP. 200 with the answer, even for errors; 204 for notifications. */
+import { isUtf8 } from 'node:buffer'
 import { KithError } from '../errors.ts'
 import { answerJson } from './http-answer.ts'
 import type { HttpCall } from './http-answer.ts'
-import { LINE_BYTES_MAX } from './line-splitter.ts'
+import { LINE_BYTES_MAX, NOT_UTF8 } from './line-splitter.ts'
+import type { RpcParts } from './parts.ts'
 import { RpcSession } from './session.ts'
-import type { RpcComponents } from './session.ts'
 
-export async function answerRpc(components: RpcComponents, call: HttpCall): Promise<void> {
+export async function answerRpc(parts: RpcParts, call: HttpCall): Promise<void> {
   const { response, signal } = call
   const text = await readBody(call)
   await new Promise<void>((resolve, reject) => {
-    const session = new RpcSession(components, { caller: call.caller })
+    const session = new RpcSession(parts, { caller: () => call.caller, login: loginByHeader })
     const leave = (): void => {
       session.abort(new KithError('CANCELLED', 'the connection was closed'))
       reject(signal.reason)
@@ -25,6 +26,10 @@ export async function answerRpc(components: RpcComponents, call: HttpCall): Prom
   })
 }
 
+function loginByHeader(): never {
+  throw new KithError('INVALID_REQUEST', 'over HTTP every request says who sends it: give the token as "Authorization: Bearer TOKEN"')
+}
+
 async function readBody({ request }: HttpCall): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
@@ -37,5 +42,6 @@ async function readBody({ request }: HttpCall): Promise<string> {
       })
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  const body = Buffer.concat(chunks)
+  return isUtf8(body) ? body.toString('utf8') : NOT_UTF8
 }

@@ -1,26 +1,24 @@
 /**
- * One connection that speaks JSON-RPC, a message a line. Answers of one turn of the event loop go out in one write;
- * a client that does not read is not read from. Everything here is bounded and dies with the connection.
+ * One connection that speaks JSON-RPC, a message a line. A client that does not read is not read from. Everything
+ * here is bounded, alone and together with the other connections, and dies with the connection.
  */
 import type { Socket } from 'node:net'
 import { KithError, toKithError } from '../errors.ts'
-import { KIB, MIB } from '../model/units.ts'
+import { MIB } from '../model/units.ts'
 import type { KithEvent } from '../observe/events.ts'
-import { OPERATOR } from './access.ts'
 import { EventFeed } from './event-feed.ts'
 import type { FeedItem } from './event-feed.ts'
-import { closeLingering } from './linger.ts'
+import { SMALL_SHARE_BYTES_MAX } from './line-memory.ts'
+import type { Share } from './line-memory.ts'
+import { closeLingering, closeUnread } from './linger.ts'
 import { LineSplitter } from './line-splitter.ts'
+import { LineWriter } from './line-writer.ts'
+import { Login } from './login.ts'
 import { failure } from './message.ts'
+import type { RpcParts } from './parts.ts'
+import { seesEvent } from './realm-view.ts'
 import { RpcSession } from './session.ts'
-import type { RpcComponents } from './session.ts'
 
-/** Answers that may wait for a client before no more of its calls are read. Generous, since simple clients write all their calls before they read. Bytes. */
-const UNREAD_ANSWERS_MAX = 16 * MIB
-/** Events wait in their own queue, where they can be merged and dropped, once this much is unread. Bytes. */
-const UNREAD_EVENTS_MAX = 256 * KIB
-/** Answers of one turn that go out before it ends: joining larger ones only copies. Bytes. */
-const FLUSH_BYTES = 256 * KIB
 /** Calls of one connection under way: more than retrieval itself lets wait (10,064), so that it is the one to refuse. */
 const RUNNING_CALLS_MAX = 16_384
 /** Their lines together: parameters stay in memory while a call runs. Bytes. */
@@ -29,29 +27,44 @@ const RUNNING_BYTES_MAX = 64 * MIB
 const PROBE_INTERVAL_MS = 1000
 
 export class LineConnection {
-  readonly #components: RpcComponents
+  readonly #parts: RpcParts
   readonly #socket: Socket
   readonly #splitter = new LineSplitter()
+  readonly #writer: LineWriter
+  readonly #login: Login
   readonly #session: RpcSession
   readonly #feed: EventFeed
+  readonly #unfinished: Share
+  readonly #taken: Share
+  readonly #making: Share
+  readonly #advanceSoon = (): void => this.#advance()
+  readonly #roomAgain = (): void => this.#resume()
   #lines: string[] = []
-  #out: string[] = []
-  #outBytes = 0
-  #flushing = false
   #advancing = false
   #paused = false
-  #runningBytes = 0
   #ended = false
   #stopping = false
   #cancelProbe: () => void = () => {}
 
-  constructor(components: RpcComponents, init: { readonly socket: Socket }) {
-    this.#components = components
+  constructor(parts: RpcParts, init: { readonly socket: Socket }) {
+    const { clock, services, memory } = parts
+    this.#parts = parts
     this.#socket = init.socket
-    const { clock, services } = components
-    this.#feed = new EventFeed({ events: services.events, clock }, { write: item => this.#writeEvent(item) })
-    this.#session = new RpcSession(components, {
-      caller: OPERATOR,
+    this.#unfinished = memory.unfinished.share()
+    this.#taken = memory.running.share()
+    this.#making = memory.making.share()
+    this.#writer = new LineWriter(
+      { socket: init.socket, clock, pool: memory.unread },
+      { onFlushed: this.#advanceSoon, onDrained: this.#roomAgain }
+    )
+    this.#feed = new EventFeed(
+      { events: services.events, clock },
+      { write: item => this.#writeEvent(item), isSeen: event => seesEvent(this.#login.caller, event) }
+    )
+    this.#login = new Login(parts, { onChange: reason => this.#callerChanged(reason) })
+    this.#session = new RpcSession(parts, {
+      caller: () => this.#login.caller,
+      login: token => this.#login.login(token),
       push: {
         subscribe: (filter, context) => {
           const { subscription, start } = this.#feed.subscribe(filter)
@@ -61,15 +74,15 @@ export class LineConnection {
         unsubscribe: subscription => this.#feed.unsubscribe(subscription),
         progress: (call, progress) => this.#feed.push({ event: this.#progressEvent(call, progress) })
       },
-      isBlocked: () => this.#unread() > UNREAD_EVENTS_MAX,
-      onSettled: () => this.#advance()
+      isBlocked: () => this.#isBlocked(),
+      onHeld: count => this.#making.set(count),
+      onSettled: this.#advanceSoon
     })
   }
 
   start(): void {
     this.#socket.on('data', (chunk: Buffer) => this.#receive(() => this.#splitter.push(chunk)))
     this.#socket.on('end', () => this.#end())
-    this.#socket.on('drain', () => this.#drained())
     this.#socket.on('close', () => this.#closed())
   }
 
@@ -87,9 +100,17 @@ export class LineConnection {
 
   #receive(read: () => string[]): void {
     try {
-      this.#lines.push(...read())
+      for (const line of read()) {
+        this.#lines.push(line)
+        this.#taken.set(this.#taken.bytes + line.length)
+      }
+      this.#unfinished.set(this.#splitter.unfinished)
     } catch (error) {
-      this.#refuse(toKithError(error))
+      this.#refuse(toKithError(error), closeLingering)
+      return
+    }
+    if (this.#parts.memory.unfinished.isFull && this.#unfinished.bytes > SMALL_SHARE_BYTES_MAX) {
+      this.#refuse(tooMuchUnfinished(), closeUnread)
       return
     }
     this.#advance()
@@ -101,74 +122,72 @@ export class LineConnection {
     if (this.#advancing) return
     this.#advancing = true
     let next = 0
-    while (next < this.#lines.length && this.#hasRoom()) this.#handle(this.#lines[next++] ?? '')
+    while (next < this.#lines.length && this.#mayRun()) this.#handle(this.#lines[next++] ?? '')
     if (next > 0) this.#lines = this.#lines.slice(next)
     this.#advancing = false
-    this.#read(this.#lines.length === 0 && this.#hasRoom())
+    this.#read(this.#lines.length === 0 && this.#mayRun() && this.#mayTake())
     this.#finishIfDone()
   }
 
   #read(mayRead: boolean): void {
     if (mayRead === !this.#paused) return
     this.#paused = !mayRead
-    if (mayRead) this.#socket.resume()
-    else this.#socket.pause()
+    if (mayRead) {
+      this.#socket.resume()
+      return
+    }
+    this.#socket.pause()
+    const { running, unread } = this.#parts.memory
+    for (const pool of [running, unread]) pool.whenRoom(this.#roomAgain)
   }
 
-  #hasRoom(): boolean {
-    return this.#session.running < RUNNING_CALLS_MAX && this.#runningBytes < RUNNING_BYTES_MAX && this.#unread() < UNREAD_ANSWERS_MAX
+  /** Nothing large is made for this client now; it goes on when the client has read, or others have. */
+  #isBlocked(): boolean {
+    if (this.#writer.isBlocked) return true
+    const { unread, making } = this.#parts.memory
+    if (!unread.isFull && !making.isFull) return false
+    for (const pool of [unread, making]) if (pool.isFull) pool.whenRoom(this.#roomAgain)
+    return true
+  }
+
+  #mayRun(): boolean {
+    return this.#session.running < RUNNING_CALLS_MAX && this.#writer.hasRoom
+  }
+
+  #mayTake(): boolean {
+    const own = this.#taken.bytes + this.#unfinished.bytes
+    return own < SMALL_SHARE_BYTES_MAX || (own < RUNNING_BYTES_MAX && !this.#parts.memory.running.isFull)
   }
 
   #handle(line: string): void {
-    this.#runningBytes += line.length
     this.#session.handle(line, answer => {
-      this.#runningBytes -= line.length
-      if (answer !== undefined) this.#write(answer)
+      this.#taken.set(Math.max(0, this.#taken.bytes - line.length))
+      if (answer !== undefined) this.#writer.write(answer)
     })
   }
 
-  #unread(): number {
-    return this.#outBytes + this.#socket.writableLength
-  }
-
-  #write(text: string): void {
-    if (this.#socket.destroyed) return
-    this.#out.push(text, '\n')
-    this.#outBytes += text.length + 1
-    if (this.#outBytes > FLUSH_BYTES) this.#flush()
-    if (this.#flushing) return
-    this.#flushing = true
-    setImmediate(() => {
-      this.#flushing = false
-      this.#flush()
-      this.#advance()
-    })
-  }
-
-  #flush(): void {
-    if (this.#out.length === 0 || this.#socket.destroyed) return
-    const text = this.#out.join('')
-    this.#out = []
-    this.#outBytes = 0
-    if (this.#socket.write(text)) this.#drained()
-  }
-
-  #drained(): void {
+  #resume(): void {
     this.#feed.resume()
     this.#session.resume()
     this.#advance()
   }
 
+  /** What was asked for as another caller is not told to this one. */
+  #callerChanged(reason: KithError | undefined): void {
+    this.#feed.reset()
+    if (reason !== undefined) this.#session.cancelAll(reason)
+  }
+
   #writeEvent({ event, subscription }: FeedItem): boolean {
     const body = eventText(event)
-    this.#write(
+    this.#writer.write(
       `{"jsonrpc":"2.0","method":"event","params":${subscription === undefined ? body : `${body.slice(0, -1)},"subscription":"${subscription}"}`}}`
     )
-    return this.#unread() < UNREAD_EVENTS_MAX
+    return !this.#writer.isBlocked
   }
 
   #progressEvent(call: unknown, progress: object): KithEvent {
-    const { clock, services } = this.#components
+    const { clock, services } = this.#parts
     // It is no event of the node: it bears the newest number, so that `since` goes on working.
     return { ...progress, call, seq: services.events.seq, type: 'content.progress', at: new Date(clock.now()).toISOString() }
   }
@@ -183,37 +202,54 @@ export class LineConnection {
   /** Writing to a client that is gone fails, and so closes the connection; JSON allows a blank before a value. */
   #probe(): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) return
-    this.#flush()
+    this.#writer.flush()
     if (this.#socket.writableLength === 0) this.#socket.write(' ')
-    this.#cancelProbe = this.#components.clock.after(PROBE_INTERVAL_MS, () => this.#probe())
+    this.#cancelProbe = this.#parts.clock.after(PROBE_INTERVAL_MS, () => this.#probe())
   }
 
   #finishIfDone(): void {
     const isOver = this.#stopping || (this.#ended && this.#lines.length === 0 && this.#feed.subscriptions === 0)
     if (!isOver || this.#session.running > 0 || this.#socket.writableEnded) return
-    this.#flush()
+    this.#writer.flush()
     this.#socket.destroySoon()
   }
 
-  /** What still comes is thrown away until the client has read why; only then is the connection cut. */
-  #refuse(error: KithError): void {
+  /** The connection is cut only once the client has had time to read why. */
+  #refuse(error: KithError, close: typeof closeLingering): void {
     const socket = this.#socket
-    this.#lines = []
-    this.#write(failure(null, error))
-    this.#flush()
-    this.#session.abort(new KithError('CANCELLED', 'the connection was closed'))
-    this.#feed.close()
-    socket.removeAllListeners('data').removeAllListeners('end')
-    closeLingering(socket, this.#components.clock)
+    this.#writer.write(failure(null, error))
+    this.#writer.flush()
+    this.#giveUp()
+    socket.removeAllListeners('data').removeAllListeners('end').pause()
+    close(socket, this.#parts.clock)
   }
 
   #closed(): void {
     this.#cancelProbe()
-    this.#feed.close()
-    this.#lines = []
-    this.#out = []
-    this.#session.abort(new KithError('CANCELLED', 'the connection was closed'))
+    this.#giveUp()
+    this.#writer.close()
   }
+
+  /** Ends its calls and gives back what it held. */
+  #giveUp(): void {
+    const { memory } = this.#parts
+    this.#lines = []
+    this.#splitter.clear()
+    this.#session.abort(new KithError('CANCELLED', 'the connection was closed'))
+    this.#feed.close()
+    this.#login.close()
+    this.#unfinished.set(0)
+    this.#taken.set(0)
+    this.#making.set(0)
+    for (const pool of [memory.running, memory.unread, memory.making]) pool.forget(this.#roomAgain)
+  }
+}
+
+function tooMuchUnfinished(): KithError {
+  return new KithError(
+    'RATE_LIMITED',
+    'too many long messages are on their way to this daemon at once. Send fewer together, and large content with PUT /content.'
+  )
 }
 
 const texts = new WeakMap<KithEvent, string>()

@@ -10,9 +10,14 @@ const LINGER_MS = 2000
  * make it fail before it has read the answer. Safe with clients that never close.
  */
 export function closeLingering(socket: Socket, clock: Clock): void {
+  closeUnread(socket, clock)
+  socket.on('end', () => socket.destroySoon())
+  socket.resume()
+}
+
+/** The same without reading on, for when memory is short: the client has as long to read the answer, then its own sending fails. */
+export function closeUnread(socket: Socket, clock: Clock): void {
   const cancel = clock.after(LINGER_MS, () => socket.destroy())
   socket.on('close', cancel)
-  socket.on('end', () => socket.destroySoon())
   socket.end()
-  socket.resume()
 }

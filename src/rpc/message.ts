@@ -1,6 +1,7 @@
 /** JSON-RPC 2.0 messages: what counts as a request, and what an error answer looks like. */
 import { KithError } from '../errors.ts'
 import { errorBody, isRecord } from './error-body.ts'
+import { NOT_UTF8 } from './line-splitter.ts'
 
 export type Id = string | number | null
 
@@ -14,6 +15,21 @@ export interface Request {
 /** An error answer, as text. */
 export function failure(id: Id, error: KithError): string {
   return JSON.stringify({ jsonrpc: '2.0', id, error: errorBody(error) })
+}
+
+/** @throws KithError PARSE_ERROR */
+export function readJson(text: string): unknown {
+  if (text === NOT_UTF8) throw new KithError('PARSE_ERROR', 'this message is not UTF-8, and JSON is')
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new KithError(
+      'PARSE_ERROR',
+      `this is not JSON: ${error instanceof Error ? error.message.slice(0, 200) : ''}`,
+      {},
+      { cause: error }
+    )
+  }
 }
 
 /** @returns the request, or why it is none */
@@ -36,5 +52,5 @@ export function readableId(message: unknown): Id {
 }
 
 function isId(id: unknown): id is Id {
-  return typeof id === 'string' || typeof id === 'number' || id === null
+  return typeof id === 'string' || Number.isFinite(id) || id === null
 }

@@ -6,9 +6,9 @@ import { z } from 'zod'
 import { InvalidContentError, KithError, NotBuiltError } from '../errors.ts'
 import { didYouMean, nearestWord } from '../lib/nearest-word.ts'
 import { parseContent } from '../model/content-id.ts'
-import type { Access } from './access.ts'
+import type { Access, Caller } from './access.ts'
 import { isRecord } from './error-body.ts'
-import type { Progress, Services } from './services.ts'
+import type { Progress, PutResult, Services } from './services.ts'
 
 /** What a connection offers to the methods that concern the connection itself. */
 export interface CallConnection {
@@ -17,6 +17,8 @@ export interface CallConnection {
   unsubscribe(subscription: string): boolean
   /** Ends the running call with this id. False if there is none. */
   cancel(id: unknown): boolean
+  /** Makes the connection the bearer of a token. @throws KithError UNAUTHORIZED, RATE_LIMITED */
+  login(token: string): Caller
 }
 
 export interface EventFilter {
@@ -36,6 +38,8 @@ export interface CallContext {
    * before, for one call of the connection at a time.
    */
   room(): Promise<void>
+  /** A put that happens once for each key of this caller; `params` is what else was asked for. */
+  putOnce(key: string, params: object, run: (options: { readonly signal: AbortSignal }) => Promise<PutResult>): Promise<PutResult>
   /** `run` happens once the answer of this call is on its way. */
   afterAnswer(run: () => void): void
 }
@@ -114,6 +118,13 @@ function byName(raw: unknown, names: readonly string[]): Record<string, unknown>
   return Object.fromEntries(raw.map((value: unknown, index) => [names[index] ?? '', value]))
 }
 
+/** Addresses found good lately, for an app asks for the same ones again; forgotten all at once. */
+const GOOD_ADDRESSES_MAX = 1024
+/** Those with long paths are not worth their memory. Characters. */
+const GOOD_ADDRESS_CHARACTERS_MAX = 256
+
+const goodAddresses = new Set<string>()
+
 /**
  * Early and with its own code, before anything else looks at it.
  *
@@ -121,7 +132,10 @@ function byName(raw: unknown, names: readonly string[]): Record<string, unknown>
  */
 function checkContent(content: unknown): void {
   if (typeof content === 'string') {
+    if (goodAddresses.has(content)) return
     parseContent(content)
+    if (goodAddresses.size >= GOOD_ADDRESSES_MAX) goodAddresses.clear()
+    if (content.length <= GOOD_ADDRESS_CHARACTERS_MAX) goodAddresses.add(content)
     return
   }
   if (!isRecord(content))
@@ -131,7 +145,7 @@ function checkContent(content: unknown): void {
     )
   const { algorithm, value } = content
   if (typeof algorithm !== 'string' || typeof value !== 'string')
-    throw new InvalidContentError(JSON.stringify(content), 'it is not {"algorithm":"sha256","value":HEX}')
+    throw new InvalidContentError(`{${Object.keys(content).slice(0, 4).join(', ')}}`, 'it is not {"algorithm":"sha256","value":HEX}')
   parseContent({ algorithm, value })
 }
 

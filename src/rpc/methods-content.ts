@@ -4,10 +4,11 @@ import { KithError, NotBuiltError } from '../errors.ts'
 import { isSafeName } from '../model/content-id.ts'
 import type { PrivacyClass } from '../model/privacy.ts'
 import { KIB } from '../model/units.ts'
+import type { AbortOptions } from '../ports/options.ts'
 import { decodeInline, encodeInline, INLINE_BYTES_MAX, tooLarge } from './inline-data.ts'
 import { method } from './method.ts'
 import * as s from './schemas.ts'
-import type { GetParams, GetReport, PutEntry, PutSource } from './services.ts'
+import type { GetParams, GetReport, PutEntry, PutResult, PutSource } from './services.ts'
 
 /** Answers from here on wait until the client has read the ones before. Bytes. */
 const ROOMY_BYTES_MIN = 64 * KIB
@@ -26,7 +27,7 @@ export const putOptions = {
   pin: z.boolean().exactOptional().describe('keep it until it is removed; default true')
 }
 
-export const PUT_NOT_BUILT = ['recipients', 'group', 'collaborative', 'idempotencyKey'] as const
+export const PUT_NOT_BUILT = ['recipients', 'group', 'collaborative'] as const
 
 const putResult = z.object({
   cid: z.string(),
@@ -79,18 +80,19 @@ export const contentMethods = {
       path: s.absolutePath.exactOptional().describe('file or directory of the machine the daemon runs on'),
       data: z.string().exactOptional().describe('base64, at most 4 MiB'),
       entries: z.array(entry).exactOptional().describe('a directory, entry by entry'),
-      ...putOptions
+      ...putOptions,
+      idempotencyKey: s.idempotencyKey.exactOptional()
     },
     notBuilt: PUT_NOT_BUILT,
     result: putResult,
-    async run({ content }, { path, data, entries, ...options }, { signal, onProgress }) {
-      const { privacy, ...rest } = options
+    async run({ content }, { idempotencyKey, ...params }, context): Promise<PutResult> {
+      const { path, data, entries, privacy, ...rest } = params
+      const { signal, onProgress } = context
       const source = putSource({ path, data, entries })
-      return await content.put(
-        source,
-        { ...rest, ...builtPrivacy(privacy) },
-        { signal, ...(onProgress === undefined ? {} : { onProgress }) }
-      )
+      const options = { ...rest, ...builtPrivacy(privacy) }
+      const put = async (within: AbortOptions): Promise<PutResult> =>
+        await content.put(source, options, { ...within, ...(onProgress === undefined ? {} : { onProgress }) })
+      return idempotencyKey === undefined ? await put({ signal }) : await context.putOnce(idempotencyKey, params, put)
     }
   }),
 

@@ -3,6 +3,9 @@ import { z } from 'zod'
 import { method } from './method.ts'
 import { bytes, cursor, limit, nothing, peer } from './schemas.ts'
 
+/** A page of peers ends with a PeerId. */
+const peerCursor = cursor.regex(/^[1-9A-HJ-NP-Za-km-z]{40,64}$/, 'it is not one this method gave; begin again without it')
+
 const peerInfo = z.object({
   peerId: z.string(),
   did: z.string(),
@@ -32,9 +35,9 @@ const advertInfo = z.object({
 
 export const peersMethods = {
   'peers.list': method({
-    access: 'read',
+    access: 'read or peers',
     doc: 'The peers this node knows, with what it learnt of each.',
-    params: { cursor: cursor.exactOptional(), limit: limit.exactOptional() },
+    params: { cursor: peerCursor.exactOptional(), limit: limit.exactOptional() },
     large: true,
     result: z.object({ items: z.array(peerInfo), cursor: z.string().optional() }),
     run: async ({ peers }, params) => await peers.list(params)

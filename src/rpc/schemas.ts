@@ -7,12 +7,18 @@ import { PREFERRED_SOURCES } from '../model/source.ts'
 const PAGE_ITEMS_MAX = 1000
 /** Longest search, seconds: after it every peer has forgotten the request id. */
 const TTL_SECONDS_MAX = 300
+/** Keys are random ids. Characters. */
+const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
 /** Longest free text (names, types); a file name has 255 bytes, the rest is slack. Characters. */
 const TEXT_CHARACTERS_MAX = 1024
 /** Cursors are short tokens of the store. Characters. */
 const CURSOR_CHARACTERS_MAX = 4096
 
-const text = z.string().max(TEXT_CHARACTERS_MAX)
+/** Half a surrogate pair is no text: stored, it would come back as something else. */
+const text = z
+  .string()
+  .max(TEXT_CHARACTERS_MAX)
+  .refine(value => value.isWellFormed(), 'it is not well-formed Unicode')
 
 export const content = z
   .union([z.string(), z.strictObject({ algorithm: z.string(), value: z.string() })])
@@ -23,6 +29,11 @@ export const contentType = text.describe('media type')
 export const type = text.describe('free word of the application, for listing and policies')
 export const privacyParam = z.enum(['public', 'private', 'restricted']).describe('who may have the bytes; "restricted" is not built yet')
 export const ttl = z.int().min(1).max(TTL_SECONDS_MAX).describe('whole seconds the search may last; default 30')
+export const idempotencyKey = z
+  .string()
+  .min(1)
+  .max(IDEMPOTENCY_KEY_CHARACTERS_MAX)
+  .describe('the same key with the same parameters puts once, for 24 hours, and answers the same again')
 export const bytes = z.int().min(0)
 export const cursor = z.string().max(CURSOR_CHARACTERS_MAX).describe('where the last page ended')
 export const limit = z.int().min(1).max(PAGE_ITEMS_MAX).describe('items a page')

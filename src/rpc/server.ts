@@ -11,12 +11,15 @@ import { HttpRequests } from './http-routes.ts'
 import { closeLingering } from './linger.ts'
 import { LineConnection } from './line-connection.ts'
 import { failure } from './message.ts'
-import type { RpcComponents } from './session.ts'
+import { rpcParts } from './parts.ts'
+import type { RpcComponents, RpcParts } from './parts.ts'
 
 /** The kernel takes 107 bytes on Linux, 103 on macOS: one limit for both. Bytes. */
 const SOCKET_PATH_BYTES_MAX = 103
-/** Open connections; each costs a descriptor and some buffers. */
-const CONNECTIONS_MAX = 4096
+/** Open connections: each costs a descriptor, buffers, and a share of what may be unfinished. */
+const CONNECTIONS_MAX = 256
+/** Together with those that are being told so and turned away; beyond, nobody is told. */
+const CONNECTIONS_SEEN_MAX = 1024
 /** An HTTP head that takes longer is no client of ours. Milliseconds. */
 const HEADERS_TIMEOUT_MS = 20_000
 /** How often that is looked at. Milliseconds. */
@@ -55,7 +58,7 @@ export async function startRpcServer(components: RpcComponents, init: { readonly
 
 class UnixRpcServer implements RpcServer {
   readonly socketPath: string
-  readonly #components: RpcComponents
+  readonly #components: RpcParts
   readonly #http: Server
   readonly #requests: HttpRequests
   readonly #sockets = new Set<Socket>()
@@ -65,8 +68,8 @@ class UnixRpcServer implements RpcServer {
 
   constructor(components: RpcComponents, socketPath: string) {
     this.socketPath = socketPath
-    this.#components = components
-    this.#requests = new HttpRequests(components, { onSettled: () => this.#settled() })
+    this.#components = rpcParts(components)
+    this.#requests = new HttpRequests(this.#components, { onSettled: () => this.#settled() })
     // A transfer may last for hours: only heads have a deadline, bodies are watched for stalls where they are read.
     this.#http = createServer(
       {
@@ -77,7 +80,6 @@ class UnixRpcServer implements RpcServer {
       },
       (request, response) => this.#requests.handle(request, response)
     )
-    this.#http.maxConnections = CONNECTIONS_MAX
     this.#wrapConnectionListener()
   }
 
@@ -121,6 +123,7 @@ class UnixRpcServer implements RpcServer {
     const speakHttp = this.#http.listeners('connection')
     this.#http.removeAllListeners('connection')
     this.#http.on('connection', (socket: Socket) => {
+      const isTooMany = this.#sockets.size >= CONNECTIONS_MAX
       this.#sockets.add(socket)
       socket.on('close', () => {
         this.#sockets.delete(socket)
@@ -128,6 +131,8 @@ class UnixRpcServer implements RpcServer {
       })
       // A client that vanishes is no error of this side: 'close' follows and does the cleaning up.
       socket.on('error', error => this.#components.log.debug({ err: error }, 'a connection to the control socket broke'))
+      if (this.#sockets.size > CONNECTIONS_SEEN_MAX) return void socket.destroy()
+      if (isTooMany) return this.#turnAway(socket)
       this.#sniff(socket, () => {
         for (const listener of speakHttp) listener.call(this.#http, socket)
       })
@@ -169,6 +174,12 @@ class UnixRpcServer implements RpcServer {
 
   #refuse(socket: Socket): void {
     socket.write(`${failure(null, new KithError('PARSE_ERROR', 'this socket speaks JSON-RPC 2.0, one message a line, and HTTP/1.1'))}\n`)
+    closeLingering(socket, this.#components.clock)
+  }
+
+  #turnAway(socket: Socket): void {
+    const message = `${CONNECTIONS_MAX} connections to this daemon are open, and it takes no more. Close some, or share one: calls run side by side.`
+    socket.write(`${failure(null, new KithError('UNAVAILABLE', message, { limit: CONNECTIONS_MAX }))}\n`)
     closeLingering(socket, this.#components.clock)
   }
 

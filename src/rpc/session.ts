@@ -3,16 +3,15 @@
  * Knows nothing of sockets. A crash loses the calls that run; what they had acknowledged is durable elsewhere.
  */
 import { KithError, toKithError } from '../errors.ts'
-import type { Clock } from '../ports/clock.ts'
-import type { Log } from '../ports/log.ts'
 import { authorize } from './access.ts'
 import type { Caller } from './access.ts'
 import { AnswerRoom } from './answer-room.ts'
 import { BatchAnswer, checkBatch } from './batch.ts'
-import { failure, readableId, readRequest } from './message.ts'
+import { failure, readableId, readJson, readRequest } from './message.ts'
 import type { Request } from './message.ts'
 import type { CallConnection, CallContext, EventFilter } from './method.ts'
-import type { Progress, Services } from './services.ts'
+import type { RpcParts } from './parts.ts'
+import type { Progress } from './services.ts'
 import { findMethod } from './table.ts'
 
 /** Calls with megabytes of answer that one connection runs at once; as many as retrieval runs itself. Others wait. */
@@ -20,14 +19,11 @@ const LARGE_CALLS_MAX = 64
 /** Progress reports of one call: five a second. Milliseconds between two. */
 const PROGRESS_INTERVAL_MS = 200
 
-export interface RpcComponents {
-  readonly services: Services
-  readonly log: Log
-  readonly clock: Clock
-}
-
 export interface RpcSessionInit {
-  readonly caller: Caller
+  /** Who calls, as it counts now. */
+  caller(): Caller
+  /** @throws KithError UNAUTHORIZED, RATE_LIMITED */
+  login(token: string): Caller
   /** Absent on HTTP requests: nothing can be pushed there. */
   readonly push?: {
     subscribe(filter: EventFilter, context: CallContext): string
@@ -36,6 +32,8 @@ export interface RpcSessionInit {
   }
   /** The connection takes no more bytes: large answers had better not be made now. */
   isBlocked?(): boolean
+  /** How many large answers (0 or 1) are being made. */
+  onHeld?(count: number): void
   /** Called whenever a call has ended, after its answer was handed over. */
   readonly onSettled?: () => void
 }
@@ -51,7 +49,7 @@ interface Call {
 }
 
 export class RpcSession {
-  readonly #components: RpcComponents
+  readonly #components: RpcParts
   readonly #init: RpcSessionInit
   readonly #calls = new Set<Call>()
   readonly #connection: CallConnection
@@ -61,17 +59,18 @@ export class RpcSession {
   #running = 0
   #closing: KithError | undefined
 
-  constructor(components: RpcComponents, init: RpcSessionInit) {
+  constructor(components: RpcParts, init: RpcSessionInit) {
     this.#components = components
     this.#init = init
-    this.#room = new AnswerRoom({ isBlocked: () => init.isBlocked?.() === true })
+    this.#room = new AnswerRoom({ isBlocked: () => init.isBlocked?.() === true, onHeld: count => init.onHeld?.(count) })
     this.#connection = {
       subscribe: (filter, context) => {
         if (init.push !== undefined) return init.push.subscribe(filter, context)
         throw new KithError('INVALID_REQUEST', 'events cannot be pushed into an HTTP answer: use GET /events, or a line connection')
       },
       unsubscribe: subscription => init.push?.unsubscribe(subscription) ?? false,
-      cancel: id => this.#cancel(id)
+      cancel: id => this.#cancel(id),
+      login: token => init.login(token)
     }
   }
 
@@ -84,9 +83,9 @@ export class RpcSession {
   handle(text: string, reply: Reply): void {
     let message: unknown
     try {
-      message = JSON.parse(text)
+      message = readJson(text)
     } catch (error) {
-      reply(failure(null, new KithError('PARSE_ERROR', `this is not JSON: ${error instanceof Error ? error.message.slice(0, 200) : ''}`)))
+      reply(failure(null, toKithError(error)))
       return
     }
     if (Array.isArray(message)) this.#batch(message, reply)
@@ -166,8 +165,10 @@ export class RpcSession {
       // What still runs may be cancelled to the last.
       if (this.#closing !== undefined && request.method !== 'call.cancel') throw this.#closing
       const method = findMethod(request.method)
-      authorize({ name: request.method, access: method.access }, this.#init.caller)
-      const invoke = (): unknown => method.invoke(this.#components.services, request.params, this.#context(call, afters))
+      const caller = this.#init.caller()
+      authorize({ name: request.method, access: method.access }, caller)
+      const services = this.#components.servicesFor(caller)
+      const invoke = (): unknown => method.invoke(services, request.params, this.#context(call, caller, afters))
       if (!method.large) this.#run(call, invoke, () => {})
       else if (this.#large < LARGE_CALLS_MAX && this.#init.isBlocked?.() !== true) this.#runLarge(call, invoke)
       else this.#waiting.set(call, () => this.#runLarge(call, invoke))
@@ -224,22 +225,33 @@ export class RpcSession {
     call.finish(call.request.id === undefined ? undefined : failure(call.request.id, error))
   }
 
+  /** Ends every call with `reason` as its answer; new ones may come. */
+  cancelAll(reason: KithError): void {
+    for (const call of this.#calls) this.#end(call, reason)
+  }
+
   #cancel(id: unknown): boolean {
     let found = false
     for (const call of this.#calls) {
       if (call.request.id === undefined || call.request.id !== id) continue
       found = true
-      const reason = new KithError('CANCELLED', 'the call was cancelled by its caller')
-      this.#giveUp(call, reason)
-      call.finish(failure(call.request.id, reason))
+      this.#end(call, new KithError('CANCELLED', 'the call was cancelled by its caller'))
     }
     return found
   }
 
-  #context(call: Call, afters: (() => void)[]): CallContext {
+  #end(call: Call, reason: KithError): void {
+    this.#giveUp(call, reason)
+    call.finish(call.request.id === undefined ? undefined : failure(call.request.id, reason))
+  }
+
+  #context(call: Call, caller: Caller, afters: (() => void)[]): CallContext {
     const { push } = this.#init
+    const { signal } = call.controller
+    const name = caller.token?.name ?? ''
     return {
-      signal: call.controller.signal,
+      signal,
+      putOnce: async (key, params, put) => await this.#components.puts.put({ caller: name, key, params }, put, { signal }),
       connection: this.#connection,
       room: async () => await this.#room.enter(call),
       afterAnswer: after => void afters.push(after),

@@ -8,13 +8,14 @@ import { discover } from './discover.ts'
 import type { OpenRpcDocument } from './discover.ts'
 import { method } from './method.ts'
 import type { Method } from './method.ts'
+import { authMethods } from './methods-auth.ts'
 import { contentMethods } from './methods-content.ts'
 import { daemonMethods } from './methods-daemon.ts'
 import { eventsMethods } from './methods-events.ts'
 import { peersMethods } from './methods-peers.ts'
 import { NOT_BUILT_METHODS } from './not-built.ts'
 
-const served = { ...daemonMethods, ...contentMethods, ...peersMethods, ...eventsMethods }
+const served = { ...authMethods, ...daemonMethods, ...contentMethods, ...peersMethods, ...eventsMethods }
 
 export const METHODS = {
   ...served,

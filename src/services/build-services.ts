@@ -4,13 +4,14 @@ import type { AdvertDirectory } from '../adverts/directory.ts'
 import type { AdvertPublisher } from '../adverts/publisher.ts'
 import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
+import type { Providing } from '../content/providing.ts'
 import { Putter } from '../content/put.ts'
 import { Semaphore } from '../lib/semaphore.ts'
 import type { EventBus } from '../observe/events.ts'
 import type { HealthBoard } from '../observe/health.ts'
+import type { HealthWatch } from '../observe/health-watch.ts'
 import { Meter } from '../observe/meter.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
-import type { BlockSource } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
 import type { Identity } from '../ports/identity.ts'
@@ -25,8 +26,8 @@ import { Retriever } from '../retrieval/retriever.ts'
 import type { Services } from '../rpc/services.ts'
 import { ContentAccess } from './content-access.ts'
 import { contentServices } from './content-services.ts'
-import { endpointsOf, type GatewayEndpoint } from './endpoints.ts'
-import { nodeServices } from './node-services.ts'
+import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
+import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { peerServices } from './peer-services.ts'
 
 /** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
@@ -37,16 +38,19 @@ export interface BuildComponents {
   readonly random: Random
   readonly files: LocalFiles
   readonly library: Library
-  readonly host: Network
+  readonly host: Network & { reachability(): 'public' | 'private' | 'unknown' }
+  /** Tells IPFS of public roots; absent: nobody is told. */
+  readonly providing: Providing | undefined
   readonly identity: Identity
   readonly events: EventBus
   readonly health: HealthBoard
+  readonly watch: HealthWatch
   readonly log: RootLog
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
-  readonly ipfs: (BlockSource & { connectedBitswapPeers(): number; notifyStored(cid: CID): void }) | undefined
-  readonly gateways: readonly (BlockSource & GatewayEndpoint)[]
+  readonly ipfs: Ipfs | undefined
+  readonly gateways: readonly Gateway[]
 }
 
 export interface BuildInit {
@@ -60,29 +64,40 @@ export interface BuildInit {
 export function buildServices(parts: BuildComponents, { version, config, shown, stop }: BuildInit): Services {
   const { clock, random, files, library, host, identity, events, directory, publisher, ipfs, gateways } = parts
   const meter = new Meter({ clock })
+  const endpoints = (): readonly EndpointHealth[] => endpointsOf(ipfs, gateways)
+  parts.watch.watchEndpoints(endpoints)
   const classifier = new Classifier({ library }, config.privacy)
   const peers = new PeerFinder({ ...parts, network: host, ranking: new ClaimsFirst(), didOf: didFromPeerId })
   const slots = new Semaphore({ limit: config.limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
-  const retriever = new Retriever({ library, peers, ipfs, gateways, clock, random, slots }, config.routing)
+  const retriever = new Retriever({ library, peers, ipfs: ipfs?.source, gateways, clock, random, slots }, config.routing)
   const publicChanged = (stored?: CID): void => {
     publisher.changed()
-    if (stored !== undefined) ipfs?.notifyStored(stored)
+    if (stored === undefined) return
+    ipfs?.stored(stored)
+    const record = library.realms.public.records.get(stored)
+    if (record !== undefined) parts.providing?.stored(record)
   }
+  const putInit = {
+    defaultPrivacy: config.privacy.default,
+    maxFileSize: config.limits.maxFileSize,
+    allowedTypes: config.limits.allowedTypes
+  }
+  const cacheFull = (isFull: boolean): void => parts.watch.cacheIsFull(isFull)
   return {
-    content: contentServices({
-      library,
-      classifier,
-      clock,
-      events,
-      meter,
-      publicChanged,
-      files,
-      access: new ContentAccess({ library, retriever, classifier, clock }, config.limits),
-      putter: new Putter(
-        { library, files, clock, events },
-        { defaultPrivacy: config.privacy.default, maxFileSize: config.limits.maxFileSize }
-      )
-    }),
+    content: contentServices(
+      {
+        library,
+        classifier,
+        clock,
+        events,
+        meter,
+        publicChanged,
+        files,
+        access: new ContentAccess({ library, retriever, classifier, clock, cacheFull }, config.limits),
+        putter: new Putter({ library, files, clock, events }, putInit)
+      },
+      { ...putInit, gateways: config.gateways.map(({ url }) => url) }
+    ),
     peers: peerServices({
       network: host,
       didOf: didFromPeerId,
@@ -101,10 +116,14 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       clock,
       meter,
       health: parts.health,
+      lookAtHealth: () => {
+        parts.watch.lookAtEndpoints()
+        parts.watch.reachabilityIs(host.reachability())
+      },
       log: parts.log,
       ipfsType: config.ipfs.type,
-      endpoints: () => endpointsOf(ipfs, gateways),
-      ipfsPeers: () => ipfs?.connectedBitswapPeers() ?? 0,
+      endpoints,
+      isIpfsConnected: () => ipfs?.isConnected() ?? false,
       config: () => shown,
       stop
     }),

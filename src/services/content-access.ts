@@ -6,11 +6,13 @@ import type { CID } from 'multiformats/cid'
 import { equals } from 'uint8arrays'
 import { directorySize } from '../content/facts.ts'
 import { isDirectory, resolvePath } from '../content/directory.ts'
-import type { Library } from '../content/library.ts'
+import type { Found, Library } from '../content/library.ts'
+import { putBy } from '../content/recorder.ts'
 import { getNode, readFile, type ByteRange, type GetBlock } from '../dag/file.ts'
 import { notAFile, type DagNode } from '../dag/node.ts'
 import { KithError } from '../errors.ts'
-import { parseContent, type ContentRef } from '../model/content-id.ts'
+import type { VerifiedBlock } from '../model/block.ts'
+import { IDENTITY_CODE, parseContent, type ContentRef } from '../model/content-id.ts'
 import type { PrivacyDecision } from '../model/privacy.ts'
 import type { Attempt } from '../model/source.ts'
 import type { Bytes } from '../model/units.ts'
@@ -31,6 +33,8 @@ export interface ContentAccessComponents {
   readonly retriever: Retriever
   readonly classifier: Classifier
   readonly clock: Clock
+  /** Told whenever fetched content did not fit into the cache, or did: an operator's health condition. */
+  readonly cacheFull?: (isFull: boolean) => void
 }
 
 export interface ContentAccessInit {
@@ -91,8 +95,23 @@ export class ContentAccess {
       if (!target.decision.public && this.#parts.library.findRoot(target.context) !== undefined) throw damaged(cid)
       const { retrieval, report } = await this.#parts.retriever.start(requestFor({ ...target, root: cid }, { kind: 'root' }), options)
       await report
-      return await retrieval.session.get(cid, options)
+      const block = await retrieval.session.get(cid, options)
+      await this.#putBack(target, block)
+      return block
     }
+  }
+
+  /** What is recorded as public here is served from there, so a block that was lost goes where it was. */
+  async #putBack({ context }: Target, block: VerifiedBlock): Promise<void> {
+    if (this.#parts.library.findRoot(context)?.realm === 'public') await this.#parts.library.realms.public.blocks.put(block)
+  }
+
+  /** Brings here whatever can be had of a recorded content, by the usual stages of its class; the rest stays missing. */
+  async fetchAgain({ realm, record: { root } }: Found, options: ProgressOptions): Promise<void> {
+    const cls = realm === 'own' ? 'private' : 'public'
+    const request: RetrievalRequest = { root, context: root, class: cls, want: { kind: 'all' }, ttl: TTL_DEFAULT_S, hops: 1 }
+    const { report } = await this.#parts.retriever.start(request, options)
+    await report.catch(() => options.signal?.throwIfAborted())
   }
 
   async #follow(target: Target, path: readonly string[], options: AbortOptions): Promise<CID> {
@@ -113,16 +132,23 @@ export class ContentAccess {
       firstByteMs: ms,
       ...(record.sha256 === undefined ? {} : { sha256: record.sha256 })
     }
-    this.#touch(record)
+    await this.#noteReader(record, target.params.by)
     return { root: target.root, node, record, get, report: Promise.resolve(report), reportSoFar: () => report }
   }
 
   async #openRemote(target: Target, want: Want, options: ProgressOptions): Promise<Opened> {
     const { retrieval, report } = await this.#parts.retriever.start(requestFor(target, want), options)
-    const stored = report.then(async done => {
-      await this.#remember(target, retrieval, done, options)
-      return done
-    })
+    const stored = report.then(
+      async done => {
+        await this.#remember(target, retrieval, done, options)
+        this.#parts.cacheFull?.(false)
+        return done
+      },
+      (error: unknown) => {
+        if (error instanceof KithError && error.code === 'QUOTA_EXCEEDED') this.#parts.cacheFull?.(true)
+        throw error
+      }
+    )
     stored.catch(() => {}) // the root or a read fails with the same error, or the caller waits for it
     void tellProgress(retrieval, options)
     const node = await Promise.race([rootOf(retrieval.session), stored.then(async () => await rootOf(retrieval.session))])
@@ -170,6 +196,7 @@ export class ContentAccess {
     const { session } = retrieval
     const node = session.rootNode
     if (session.want.kind !== 'all' || node === undefined || target.decision.class !== 'public') return
+    if (target.root.multihash.code === IDENTITY_CODE) return // nothing of it is stored: its bytes are in its address
     if (!isDirectory(node) && node.kind !== 'file' && node.kind !== 'raw') return
     const now = this.#parts.clock.now()
     const get: GetBlock = async (cid, opts) => await session.get(cid, opts)
@@ -182,6 +209,7 @@ export class ContentAccess {
       createdAt: now,
       lastAccess: now,
       pinned: false,
+      ...putBy(undefined, target.params.by),
       ...(report.sha256 === undefined ? {} : { sha256: report.sha256 }),
       ...(target.params.metadata?.contentType === undefined ? {} : { contentType: target.params.metadata.contentType })
     }
@@ -189,11 +217,21 @@ export class ContentAccess {
     await library.inTurn(target.root, async () => {
       if (library.findRoot(target.root) === undefined) await library.realms.cache.records.put(record)
     })
+    await this.#noteReader(record, target.params.by) // another caller may have written it meanwhile
   }
 
-  #touch(record: ContentRecord): void {
-    const found = this.#parts.library.findRoot(record.root)
-    if (found !== undefined) this.#parts.library.realms[found.realm].records.touch(record.root, this.#parts.clock.now())
+  /** Notes the access, and whose it is: a token sees what it fetched. What was put stays with those who put it. */
+  async #noteReader({ root }: ContentRecord, by: string | undefined): Promise<void> {
+    const { library, clock } = this.#parts
+    const found = library.findRoot(root)
+    if (found === undefined) return
+    const { records } = library.realms[found.realm]
+    records.touch(root, clock.now())
+    if (found.realm !== 'cache' || by === undefined || found.record.putBy?.includes(by) === true) return
+    await library.inTurn(root, async () => {
+      const record = records.get(root)
+      if (record !== undefined) await records.put({ ...record, ...putBy(record.putBy, by) })
+    })
   }
 }
 

@@ -1,19 +1,18 @@
 /** The content methods of the socket: thin, each a few calls into the domain. */
 import { CID } from 'multiformats/cid'
 import { directoryEntries, isDirectory } from '../content/directory.ts'
-import { statOf } from '../content/facts.ts'
 import type { Library } from '../content/library.ts'
 import type { Putter } from '../content/put.ts'
 import { assertRemovable, recordsToRemove, removeContent } from '../content/remove.ts'
+import { Verifier } from '../content/verify.ts'
 import { writeOut } from '../content/write-out.ts'
 import { notAFile } from '../dag/node.ts'
 import { fileSize, readFile } from '../dag/file.ts'
-import { KithError, NotBuiltError } from '../errors.ts'
+import { KithError } from '../errors.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import { hex, parseContent } from '../model/content-id.ts'
-import { REALMS, type Realm } from '../model/privacy.ts'
 import type { Bytes } from '../model/units.ts'
-import type { EventBus } from '../observe/events.ts'
+import type { Audience, EventBus } from '../observe/events.ts'
 import type { Meter } from '../observe/meter.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LocalFiles } from '../ports/local-files.ts'
@@ -21,12 +20,11 @@ import type { AbortOptions } from '../ports/options.ts'
 import type { Classifier } from '../retrieval/classify.ts'
 import type { RetrievalReport } from '../retrieval/retrieval.ts'
 import type { Want } from '../retrieval/session.ts'
-import type { ContentParam, ContentServices, GetParams, GetReport, OpenedContent, ProgressOptions, StatResult } from '../rpc/services.ts'
+import type { ContentParam, ContentServices, GetParams, GetReport, OpenedContent, ProgressOptions } from '../rpc/services.ts'
+import { carServices, type CarServicesInit } from './car-services.ts'
 import { readOpened, type ContentAccess, type Opened } from './content-access.ts'
+import { listContent } from './list-content.ts'
 import { hasLocal, statLocal } from './local-content.ts'
-
-/** Records a page of `content.list` unless asked otherwise. */
-const LIST_LIMIT_DEFAULT = 100
 
 export interface ContentServicesComponents {
   readonly library: Library
@@ -41,8 +39,9 @@ export interface ContentServicesComponents {
   readonly publicChanged: (stored?: CID) => void
 }
 
-export function contentServices(parts: ContentServicesComponents): ContentServices {
+export function contentServices(parts: ContentServicesComponents, init: CarServicesInit): ContentServices {
   const { library, putter, access, classifier } = parts
+  const verifier = new Verifier({ library, fetch: async (found, options) => await access.fetchAgain(found, options) })
   return {
     put: async (source, params, options) => {
       const result = await putter.put(source, params, options)
@@ -54,11 +53,10 @@ export function contentServices(parts: ContentServicesComponents): ContentServic
     stat: async (content, options = {}) => await statLocal(library, parseContent(content), options),
     has: async (content, options = {}) => ({ local: await hasLocal(library, parseContent(content), options) }),
     ls: async (content, options) => await ls(access, content, options),
-    list: async params => await list(library, params),
-    verify: async () => await Promise.reject(new NotBuiltError('content.verify')),
-    export: async () => await Promise.reject(new NotBuiltError('content.export')),
-    import: async () => await Promise.reject(new NotBuiltError('content.import')),
-    link: async () => await Promise.reject(new NotBuiltError('content.link')),
+    list: async params => await listContent(library, params),
+    verify: async ({ content, repair }, options) =>
+      await verifier.verify({ content: content === undefined ? undefined : parseContent(content), repair }, options),
+    ...carServices(parts, init),
     rm: async ({ content, force }) => await rm(parts, content, force ?? false),
     privacy: async content => ({ ...(await classifier.classify(parseContent(content))), toldTo: [] })
   }
@@ -182,46 +180,23 @@ async function ls(access: ContentAccess, content: ContentParam, options: AbortOp
   return { entries }
 }
 
-async function list(library: Library, params: Parameters<ContentServices['list']>[0]): ReturnType<ContentServices['list']> {
-  const realms = REALMS.filter(realm => params.privacy === undefined || (params.privacy === 'private') === (realm === 'own'))
-  const { realm: first, cursor } = readCursor(params.cursor, realms)
-  let limit = params.limit ?? LIST_LIMIT_DEFAULT
-  const items: StatResult[] = []
-  let inner = cursor
-  for (const realm of realms.slice(Math.max(0, realms.indexOf(first)))) {
-    const page = library.realms[realm].records.list({
-      limit,
-      ...(inner === undefined ? {} : { cursor: inner }),
-      ...(params.type === undefined ? {} : { type: params.type })
-    })
-    inner = undefined
-    for (const record of page.items) items.push(await statOf({ realm, record }, library.realms[realm].blocks))
-    limit -= page.items.length
-    if (page.cursor !== undefined) return { items, cursor: `${realm}:${page.cursor}` }
-    const next = realms[realms.indexOf(realm) + 1]
-    if (limit === 0) return next === undefined ? { items } : { items, cursor: `${next}:` }
-  }
-  return { items }
-}
-
-function readCursor(cursor: string | undefined, realms: readonly Realm[]): { realm: Realm; cursor?: string } {
-  const [name = '', ...rest] = (cursor ?? `${realms[0] ?? 'public'}:`).split(':')
-  const realm = realms.find(candidate => candidate === name)
-  if (realm === undefined)
-    throw new KithError('INVALID_PARAMS', `the cursor "${cursor ?? ''}" is not one this method gave; begin again without it`, { cursor })
-  const inner = rest.join(':')
-  return inner === '' ? { realm } : { realm, cursor: inner }
-}
-
 /** Counts and tells of a retrieval once it is complete. */
 function watch(parts: ContentServicesComponents, { root, report }: Opened): void {
   report.then(
     ({ source, bytes, ms }) => {
       parts.meter.retrieved({ ms, isHit: source.stage === 'local' })
-      parts.events.emit('content.retrieved', { cid: root.toString(), source, bytes, ms })
+      parts.events.emit('content.retrieved', { cid: root.toString(), source, bytes, ms }, audienceOf(parts.library, root))
     },
     () => {}
   ) // the caller hears of the failure
+}
+
+/** A part that was read is nobody's record; then only an admin hears of it. */
+function audienceOf(library: Library, root: CID): Audience | undefined {
+  const found = library.findRoot(root)
+  if (found === undefined) return undefined
+  const { putBy } = found.record
+  return { realm: found.realm, ...(putBy === undefined ? {} : { putBy }) }
 }
 
 function summaryOf(library: Library, opened: Opened, report: RetrievalReport): GetReport {

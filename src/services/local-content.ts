@@ -5,14 +5,10 @@ import { directorySize, isWhole, localBlocks, statOf } from '../content/facts.ts
 import type { Found, Library } from '../content/library.ts'
 import { fileSize, getNode, type GetBlock } from '../dag/file.ts'
 import { KithError } from '../errors.ts'
-import { contentUri, hex, RAW_CODEC, type ContentRef } from '../model/content-id.ts'
-import type { Realm } from '../model/privacy.ts'
+import { contentUri, hex, IDENTITY_CODE, RAW_CODEC, type ContentRef } from '../model/content-id.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { BlockReader } from '../ports/serving.ts'
 import type { StatResult } from '../rpc/services.ts'
-
-/** Where the blocks of a record may lie: what was fetched is not stored again if it was put as public before. */
-const BLOCKS_OF: Readonly<Record<Realm, readonly Realm[]>> = { own: ['own'], public: ['public'], cache: ['cache', 'public'] }
 
 /** Where a path below a content ends, and the record that vouches for it. */
 interface Located {
@@ -26,11 +22,12 @@ export async function statLocal(library: Library, ref: ContentRef, options: Abor
   const located = await locate(library, ref, options)
   if (located === undefined) throw new KithError('NOT_FOUND', 'this content is not stored here; get fetches it', { attempts: [] })
   const { cid, found, reader } = located
-  return cid.equals(found.record.root) ? await statOf(found, reader) : await statBelow(located, options)
+  return cid.equals(found.record.root) ? statOf(found, (await localBlocks(reader, cid)).local) : await statBelow(located, options)
 }
 
 /** Whether a recorded content, or what a path below one names, can be read here to its end. */
 export async function hasLocal(library: Library, ref: ContentRef, options: AbortOptions): Promise<boolean> {
+  if (ref.cid?.multihash.code === IDENTITY_CODE && ref.path.length === 0) return true // its bytes are in its address
   const located = await locate(library, ref, options).catch((error: unknown) => {
     if (error instanceof KithError && error.code === 'NOT_FOUND') return undefined
     throw error
@@ -41,9 +38,9 @@ export async function hasLocal(library: Library, ref: ContentRef, options: Abort
 async function locate(library: Library, ref: ContentRef, options: AbortOptions): Promise<Located | undefined> {
   const above = library.find(ref)
   if (above === undefined) return undefined
-  const cid = await resolvePath(getFrom(readerOf(library, above)), above.record.root, ref.path, options)
+  const cid = await resolvePath(getFrom(library.home(above.realm)), above.record.root, ref.path, options)
   const found = library.findRoot(cid) ?? above
-  return { cid, found, reader: readerOf(library, found) }
+  return { cid, found, reader: library.home(found.realm) }
 }
 
 /** A part of a recorded directory: it shares the record's privacy, pin and dates. */
@@ -64,10 +61,6 @@ async function statBelow({ cid, found: { realm, record }, reader }: Located, opt
     createdAt: new Date(record.createdAt).toISOString(),
     lastAccess: new Date(record.lastAccess).toISOString()
   }
-}
-
-function readerOf(library: Library, { realm }: Found): BlockReader {
-  return library.reader(BLOCKS_OF[realm])
 }
 
 function getFrom(reader: BlockReader): GetBlock {

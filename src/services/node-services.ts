@@ -24,10 +24,12 @@ export interface NodeServicesComponents {
   readonly clock: Clock
   readonly meter: Meter
   readonly health: HealthBoard
+  /** Brings the conditions up to date before they are shown; cheap. */
+  readonly lookAtHealth: () => void
   readonly log: RootLog
   readonly ipfsType: string
   readonly endpoints: () => readonly EndpointHealth[]
-  readonly ipfsPeers: () => number
+  readonly isIpfsConnected: () => boolean
   readonly config: () => Readonly<Record<string, unknown>>
   readonly stop: () => void
 }
@@ -35,18 +37,21 @@ export interface NodeServicesComponents {
 export function nodeServices(parts: NodeServicesComponents): NodeServices {
   const startedAt = parts.clock.monotonic()
   return {
-    status: async () => ({
-      version: parts.version,
-      peerId: parts.identity.peerId,
-      did: parts.identity.did,
-      addresses: parts.network.addresses(),
-      uptimeSeconds: Math.round((parts.clock.monotonic() - startedAt) / 1000),
-      swarms: [],
-      ipfs: ipfsStatus(parts),
-      store: storeUsage(parts.library),
-      health: [...conditions(parts.library), ...parts.health.list()],
-      memory: { rssBytes: parts.runtime.rssBytes() }
-    }),
+    status: async () => {
+      parts.lookAtHealth()
+      return {
+        version: parts.version,
+        peerId: parts.identity.peerId,
+        did: parts.identity.did,
+        addresses: parts.network.addresses(),
+        uptimeSeconds: Math.round((parts.clock.monotonic() - startedAt) / 1000),
+        swarms: [],
+        ipfs: ipfsStatus(parts),
+        store: storeUsage(parts.library),
+        health: [...conditions(parts.library), ...parts.health.list()],
+        memory: { rssBytes: parts.runtime.rssBytes() }
+      }
+    },
     health: async () => healthOf(parts),
     version: () => ({ version: parts.version, api: parts.apiVersion, node: parts.runtime.node }),
     shutdown: () => {
@@ -64,7 +69,7 @@ function ipfsStatus(parts: NodeServicesComponents): NodeStatus['ipfs'] {
   return {
     type: parts.ipfsType,
     healthy: nodes.some(node => node.healthy),
-    connected: parts.ipfsPeers() > 0,
+    connected: parts.isIpfsConnected(),
     totalNodes: nodes.length,
     gatewayNodes: nodes.filter(node => node.type === 'gateway').length,
     primaryNode: nodes[0]?.url ?? null,

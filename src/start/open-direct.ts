@@ -3,17 +3,22 @@ import type { Host } from '../adapters/libp2p/host.ts'
 import { systemClock as clock } from '../adapters/system/clock.ts'
 import { systemRandom as random } from '../adapters/system/random.ts'
 import { openSequenceFile } from '../adapters/system/small-files.ts'
+import { ClockSkew } from '../adverts/clock-skew.ts'
 import { AdvertDirectory } from '../adverts/directory.ts'
 import { ADVERTS_TOPIC } from '../adverts/limits.ts'
 import { publicRoots } from '../adverts/public-roots.ts'
 import { AdvertPublisher } from '../adverts/publisher.ts'
 import type { Library } from '../content/library.ts'
 import { ExchangeClient } from '../exchange/client.ts'
+import { EXCHANGE_PROTOCOL } from '../exchange/protocol.ts'
 import { ExchangeServer } from '../exchange/server.ts'
 import type { Realm } from '../model/privacy.ts'
+import type { Ms } from '../model/units.ts'
 import type { EventBus } from '../observe/events.ts'
 import { didFromPeerId } from '../peers/did-key.ts'
 import type { Identity } from '../ports/identity.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import { startListening } from './open-host.ts'
 import type { Start } from './start.ts'
 
 export interface Direct {
@@ -22,42 +27,26 @@ export interface Direct {
   readonly publisher: AdvertPublisher
 }
 
-/** Everything between this node and other Kith nodes: adverts out and in, questions out and in. */
-export async function openDirect(
-  { home, config, log, parts }: Start,
-  { library, host, identity, events }: { library: Library; host: Host; identity: Identity; events: EventBus }
-): Promise<Direct> {
+export interface DirectComponents {
+  readonly library: Library
+  /** Made; it listens when everything is registered, so that no early peer is refused. */
+  readonly host: Host
+  readonly identity: Identity
+  readonly events: EventBus
+  /** Told when a second node with this node's key is heard of. */
+  readonly onDuplicateIdentity?: () => void
+  /** Told how far the own clock is ahead of what others agree on (below 0: behind); 0 when it agrees again. */
+  readonly onClockSkew?: (ms: Ms) => void
+}
+
+/** Everything between this node and other Kith nodes: adverts out and in, questions out and in. The host listens when it returns. */
+export async function openDirect(step: Start, components: DirectComponents): Promise<Direct> {
+  const { config, log, parts } = step
+  const { library, host, identity, events } = components
+  const skew = new ClockSkew({ clock, onSkew: ms => components.onClockSkew?.(ms) })
   const exchange = new ExchangeClient({ network: host, clock, log, random, identity })
-  const directory = new AdvertDirectory(
-    {
-      clock,
-      log,
-      events,
-      self: identity.peerId,
-      isConnected: peer => host.isConnected(peer),
-      pull: async (peer, options) => await exchange.advert(peer, options)
-    },
-    { maxBytes: config.adverts.maxBytes }
-  )
-  parts.defer(async () => {
-    await directory.close()
-  })
-  const publish = async (topic: string, data: Uint8Array): Promise<void> => {
-    await host.publish(topic, data)
-  }
-  const publisher = new AdvertPublisher(
-    {
-      identity,
-      clock,
-      random,
-      log,
-      publish,
-      seqStore: await openSequenceFile(home),
-      roots: () => publicRoots(library.realms.public.records)
-    },
-    { ...config.adverts, caps: () => ({ did: identity.did, ipfsNode: { enabled: config.ipfs.type === 'helia', type: config.ipfs.type } }) }
-  )
-  await publisher.start()
+  const directory = openDirectory(step, components, { exchange, skew })
+  const publisher = await openPublisher(step, components)
   const served: readonly Realm[] = config.privacy.serveFetched === 'anyone' ? ['public', 'cache'] : ['public']
   const policy = { viewFor: () => library.served(served), advert: () => publisher.current() }
   const server = new ExchangeServer({ network: host, clock, log, policy })
@@ -70,25 +59,65 @@ export async function openDirect(
   })
   host.subscribe(
     ADVERTS_TOPIC,
-    async message => await directory.validate(message),
+    async message => {
+      skew.gossip(message)
+      return await directory.validate(message)
+    },
     message => {
       directory.receive(message)
     }
   )
+  host.onEcho((topic, data) => {
+    if (topic === ADVERTS_TOPIC && publisher.isForeign(data)) components.onDuplicateIdentity?.()
+  })
   watchPeers(host, directory, events)
+  await startListening(step, host)
   return { exchange, directory, publisher }
+}
+
+function openDirectory(
+  { config, log, parts }: Start,
+  { host, identity, events }: DirectComponents,
+  { exchange, skew }: { readonly exchange: ExchangeClient; readonly skew: ClockSkew }
+): AdvertDirectory {
+  const pull = async (peer: string, options: AbortOptions): Promise<Uint8Array | null> => {
+    const advert = await exchange.advert(peer, options)
+    if (advert !== null) skew.pulled(peer, advert)
+    return advert
+  }
+  const directory = new AdvertDirectory(
+    { clock, log, events, self: identity.peerId, isConnected: peer => host.isConnected(peer), pull },
+    { maxBytes: config.adverts.maxBytes }
+  )
+  parts.defer(async () => {
+    await directory.close()
+  })
+  return directory
+}
+
+async function openPublisher({ home, config, log }: Start, { library, host, identity }: DirectComponents): Promise<AdvertPublisher> {
+  const publish = async (topic: string, data: Uint8Array): Promise<void> => {
+    await host.publish(topic, data)
+  }
+  const seqStore = await openSequenceFile(home)
+  const roots = () => publicRoots(library.realms.public.records)
+  const { type } = config.ipfs
+  const publisher = new AdvertPublisher(
+    { identity, clock, random, log, publish, seqStore, roots },
+    { ...config.adverts, caps: () => ({ did: identity.did, ipfsNode: { enabled: type !== 'gateway-only', type } }) }
+  )
+  await publisher.start()
+  return publisher
 }
 
 /** Both sides of a new connection pull each other's advert. */
 function watchPeers(host: Host, directory: AdvertDirectory, events: EventBus): void {
-  const connected = (peer: string): void => {
-    directory.onConnected(peer)
-    events.emit('peer.connected', { peerId: peer, did: didFromPeerId(peer) })
-  }
-  // The host has been dialling since it started: who speaks something is identified, and was so before anybody listened.
-  for (const { peer, protocols } of host.peers()) if (protocols.length > 0) connected(peer)
   host.on({
-    connected,
+    connected: peer => {
+      const speaksKith = host.peers().some(other => other.peer === peer && other.protocols.includes(EXCHANGE_PROTOCOL))
+      if (speaksKith) directory.onConnected(peer)
+      events.emit('peer.connected', { peerId: peer, did: didFromPeerId(peer) })
+    },
     disconnected: peer => {
       events.emit('peer.disconnected', { peerId: peer, did: didFromPeerId(peer) })
     }

@@ -1,21 +1,36 @@
-/** The outer half of a node: IPFS and gateways. */
-import { createGatewaySource, type GatewaySource } from '../adapters/gateway/gateway-source.ts'
-import { startHeliaSource, type HeliaSource } from '../adapters/helia/helia-source.ts'
+/** The outer half of a node: IPFS (embedded, or Kubo's) and gateways. */
+import { createGatewaySource } from '../adapters/gateway/gateway-source.ts'
+import { startHeliaSource } from '../adapters/helia/helia-source.ts'
+import { createKuboSource } from '../adapters/kubo/kubo-source.ts'
 import type { Host } from '../adapters/libp2p/host.ts'
 import { toInterfaceBlockstore } from '../adapters/store/interface-blockstore.ts'
 import { systemClock as clock } from '../adapters/system/clock.ts'
 import { systemRandom as random } from '../adapters/system/random.ts'
 import type { Library } from '../content/library.ts'
+import { Semaphore } from '../lib/semaphore.ts'
+import type { Gateway, Ipfs } from '../services/endpoints.ts'
 import type { Start } from './start.ts'
 
+/** Requests that wait for a socket: as many retrievals as may run, each with all its requests. */
+const SOCKETS_WAITING_MAX = 16_384
+
 export interface Outside {
-  readonly ipfs: HeliaSource | undefined
-  readonly gateways: readonly GatewaySource[]
+  readonly ipfs: Ipfs | undefined
+  readonly gateways: readonly Gateway[]
 }
 
-/** IPFS and gateways. Bitswap serves the public realm, acknowledged content only, and nothing else. */
-export async function openOutside({ config, log, parts }: Start, { library, host }: { library: Library; host: Host }): Promise<Outside> {
-  const gateways = config.gateways.map(({ url, timeout }) => createGatewaySource({ clock, log, random }, { url, timeout }))
+export async function openOutside(step: Start, { library, host }: { library: Library; host: Host }): Promise<Outside> {
+  const { limits, ipfs } = step.config
+  const sockets = new Semaphore({ limit: limits.maxSockets, waitingMax: SOCKETS_WAITING_MAX, name: 'HTTP sockets' })
+  const gateways = openGateways(step, sockets)
+  if (ipfs.type === 'helia') return { ipfs: await openHelia(step, { library, host }), gateways }
+  return { ipfs: ipfs.type === 'kubo' ? openKubo(step, sockets) : undefined, gateways }
+}
+
+function openGateways({ config, log, parts }: Start, sockets: Semaphore): Gateway[] {
+  const gateways = config.gateways.map(({ url, timeout }) =>
+    createGatewaySource({ clock, log, random, sockets }, { url, timeout, retry: config.retry })
+  )
   parts.defer(async () => {
     await Promise.all(
       gateways.map(async gateway => {
@@ -23,7 +38,29 @@ export async function openOutside({ config, log, parts }: Start, { library, host
       })
     )
   })
-  if (config.ipfs.type !== 'helia') return { ipfs: undefined, gateways }
+  return gateways
+}
+
+/** What is public is given to Kubo, which provides it; and Kubo is asked for what is not here. */
+function openKubo({ config, log, parts }: Start, sockets: Semaphore): Ipfs {
+  const { api, timeout, projectId, projectSecret } = config.ipfs
+  const auth = projectId === null || projectSecret === null ? {} : { auth: { projectId, projectSecret } }
+  const source = createKuboSource({ clock, log, random, sockets }, { api, timeout, retry: config.retry, ...auth })
+  parts.defer(async () => {
+    await source.stop()
+  })
+  source.start()
+  return {
+    source,
+    routing: source,
+    endpoints: () => source.health(),
+    isConnected: () => source.health().some(({ healthy }) => healthy),
+    stored: () => {} // it is given with its whole DAG, by the routing
+  }
+}
+
+/** Bitswap serves the public realm, acknowledged content only, and nothing else. */
+async function openHelia({ config, log, parts }: Start, { library, host }: { library: Library; host: Host }): Promise<Ipfs> {
   const open = library.served(['public'])
   const blocks = toInterfaceBlockstore({
     write: library.realms.cache.blocks,
@@ -35,12 +72,21 @@ export async function openOutside({ config, log, parts }: Start, { library, host
       }
     ]
   })
-  const ipfs = await startHeliaSource(
-    { libp2p: host.libp2p, log, clock, readFrom: blocks, writeTo: blocks },
+  const source = await startHeliaSource(
+    { libp2p: host.libp2p, log, clock, readFrom: blocks, writeTo: blocks, routing: host.publicSwarm },
     { timeout: config.ipfs.timeout }
   )
   parts.defer(async () => {
-    await ipfs.stop()
+    await source.stop()
   })
-  return { ipfs, gateways }
+  const { publicSwarm } = config.network
+  return {
+    source,
+    ...(publicSwarm === false || config.ipfs.dht === 'off' ? {} : { routing: host.publicSwarm }),
+    endpoints: () => [{ url: 'embedded', type: 'helia', healthy: source.unavailable() === undefined, lastCheck: null, responseTime: null }],
+    isConnected: () => source.connectedBitswapPeers() > 0,
+    stored: cid => {
+      source.notifyStored(cid)
+    }
+  }
 }

@@ -1,75 +1,89 @@
 /**
- * Kills a writing process again and again on one directory and looks after each time whether everything it had
- * acknowledged is there and verifies. Rounds: environment KITH_KILLS, default 20. A power failure is not tested
- * by this: the page cache survives a kill.
+ * SIGKILL in the middle of puts, deletions and the rewriting of segments, again and again on the same directories:
+ * whatever was acknowledged is there and verifies, whatever was deleted stays away. KITH_STORE_KILLS sets the rounds,
+ * KITH_SEED what is drawn. A power failure is another test: the page cache survives a kill.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { openRealmStore } from '../../src/adapters/store/realm-store.ts'
 import { systemClock } from '../../src/adapters/system/clock.ts'
-import type { RealmStore } from '../../src/ports/record-store.ts'
-import { silentLog } from '../support/silent-log.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { numberedBlock, recordFor } from './numbered-block.ts'
 
-const ROUNDS = Number(process.env['KITH_KILLS'] ?? 20)
-/** A child lives for up to so many acknowledgements and then a random moment more. */
-const LINES_MAX = 40
-const MOMENT_MS_MAX = 15
-/** Numbers of one acknowledgement (see store-child.ts). */
-const GROUP = 20
+import { Dice, SEED } from './dice.ts'
+import { memoryDirectory } from './memory-directory.ts'
+import { assertCounts, assertKept, live, openStore, signalTo, type Life } from './store-life.ts'
 
-/** @returns how many blocks the child acknowledged before it was killed */
-async function lifeOfAChild(directory: string, seed: string): Promise<number> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'store-child.ts'), directory, seed], {
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
-  const closed = once(child, 'close')
-  const killAfter = 1 + Math.floor(Math.random() * LINES_MAX)
-  let lines = 0
-  let acknowledged = 0
-  for await (const line of createInterface(child.stdout)) {
-    if (line !== 'open') acknowledged = Number(line.split(' ')[1]) + 1
-    if (++lines === killAfter) setTimeout(() => child.kill('SIGKILL'), Math.random() * MOMENT_MS_MAX)
-  }
-  await closed
-  assert.equal(child.signalCode, 'SIGKILL', 'the child ended by itself')
-  return acknowledged
-}
+const KILLS = Number(process.env['KITH_STORE_KILLS'] ?? 1000)
+/** Stores that are written and killed side by side, so that two processors have something to do. */
+const LANES = 2
+/** A child is killed at one of its first so many lines, */
+const LINES_MAX = 12
+/** and then a moment later. Milliseconds. */
+const MOMENT_MS_MAX = 6
+/** Lives looked at after each kill; all of them now and then. */
+const RECENT = 3
+const ALL_EVERY = 100
+const ROUND_MS_MAX = 10_000
 
-async function assertAcknowledged(store: RealmStore, seed: string, acknowledged: number): Promise<void> {
-  for (let number = 0; number < acknowledged; number++) {
-    const { cid, bytes } = numberedBlock(seed, number)
-    const isDeleted = number % 7 === 3 && number + 3 < acknowledged
-    if (isDeleted) assert.equal(await store.blocks.has(cid), false, `block ${number} of ${seed} came back`)
-    // The deletion of the next group's start may or may not have been reached.
-    else if (number % 7 !== 3)
-      assert.equal((await store.blocks.get(cid))?.bytes.byteLength, bytes.byteLength, `block ${number} of ${seed} is lost`)
-  }
-  for (let first = 0; first < acknowledged; first += GROUP) {
-    if (first % 40 !== 0)
-      assert.equal(store.records.get(recordFor(seed, first).root)?.name, `${first}`, `record ${first} of ${seed} is lost`)
-  }
+interface Lane {
+  readonly directory: string
+  readonly lives: Life[]
+  killedWhileCompacting: number
 }
 
 describe('a store whose process is killed', () => {
-  it(`keeps everything it acknowledged (${ROUNDS} kills)`, async () => {
-    await using directory = await temporaryDirectory()
-    const lives: { seed: string; acknowledged: number }[] = []
-    for (let round = 0; round < ROUNDS; round++) {
-      const seed = `life ${round}`
-      lives.push({ seed, acknowledged: await lifeOfAChild(directory.path, seed) })
-      await using store = await openRealmStore({ clock: systemClock, log: silentLog }, { directory: directory.path, realm: 'own' })
-      for (const life of lives.slice(-3)) await assertAcknowledged(store, life.seed, life.acknowledged)
-      assert.equal(store.corruptCount(), 0)
-    }
-    await using store = await openRealmStore({ clock: systemClock, log: silentLog }, { directory: directory.path, realm: 'own' })
-    for (const life of lives) await assertAcknowledged(store, life.seed, life.acknowledged)
-    let keys = 0
-    for await (const _ of store.blocks.keys()) keys++
-    assert.equal(store.blocks.usage().blocks, keys, 'the counters agree with the index')
-  }).timeout(20_000 + ROUNDS * 5000)
+  it(`loses nothing it acknowledged and brings nothing back, ${KILLS} times`, async function () {
+    this.timeout(60_000 + KILLS * ROUND_MS_MAX)
+    await using directory = await memoryDirectory()
+    const cache = join(directory.path, 'compiled')
+    const running = Array.from(
+      { length: LANES },
+      async (_, lane) => await runLane(join(directory.path, `lane-${lane}`), new Dice(SEED + lane), cache)
+    )
+    await Promise.allSettled(running) // a lane that fails does not take the directory from the other
+    const lanes = await Promise.all(running)
+    const lives = lanes.flatMap(lane => lane.lives)
+    const groups = lives.reduce((sum, life) => sum + life.groups, 0)
+    const compacted = lives.reduce((sum, life) => sum + life.compacted, 0)
+    const during = lanes.reduce((sum, lane) => sum + lane.killedWhileCompacting, 0)
+    console.log(
+      `      ${lives.length} kills, ${during} while a segment was rewritten; ${groups} acknowledgements, ${compacted} segments rewritten (KITH_SEED=${SEED})`
+    )
+    assert.ok(groups > lives.length && compacted > 0 && during > 0, 'the kills hit what they are meant to hit')
+  })
 })
+
+async function runLane(directory: string, dice: Dice, cache: string): Promise<Lane> {
+  const lane: Lane = { directory, lives: [], killedWhileCompacting: 0 }
+  for (let round = 0; round < KILLS / LANES; round++) {
+    const life = await lifeOfAChild(lane, `${directory} ${round}`, dice, cache)
+    lane.lives.push(life)
+    if (life.isCompacting) lane.killedWhileCompacting++
+    await using store = await openStore(directory)
+    await assertKept(store, round % ALL_EVERY === 0 ? lane.lives : lane.lives.slice(-RECENT))
+  }
+  await using store = await openStore(directory)
+  await assertKept(store, lane.lives)
+  await assertCounts(store)
+  const names = await readdir(join(directory, 'segments'))
+  assert.ok(!names.includes('000001.seg'), 'the first segment was rewritten long ago')
+  return lane
+}
+
+async function lifeOfAChild({ directory, lives }: Lane, seed: string, dice: Dice, cache: string): Promise<Life> {
+  const word = dice.below(2) === 0 ? 'compacting' : 'ack'
+  const killAt = 1 + dice.below(word === 'ack' ? LINES_MAX : 2)
+  const moment = dice.below(MOMENT_MS_MAX)
+  let seen = 0
+  let isOver = false
+  return await live({ directory, seed, earlier: lives.at(-1), env: { NODE_COMPILE_CACHE: cache } }, (line, pid) => {
+    // A store with nothing left to rewrite would live on for ever.
+    if (line.startsWith(word) || line.startsWith('ack')) seen += line.startsWith(word) ? 1 : 1 / LINES_MAX
+    if (isOver || seen < killAt) return
+    isOver = true
+    const kill = (): void => {
+      signalTo(pid, 'SIGKILL')
+    }
+    if (moment === 0) kill()
+    else systemClock.after(moment, kill)
+  })
+}

@@ -49,7 +49,7 @@ describe('the store format, version 1', () => {
     )
     const payload = db.prepare('SELECT payload FROM records').get()?.['payload']
     assert.ok(payload instanceof Uint8Array)
-    assert.deepEqual([...payload.subarray(0, 2)], [1, 0])
+    assert.deepEqual([...payload.subarray(0, 2)], [2, 0])
     db.close()
   })
 
@@ -77,6 +77,6 @@ describe('the store format, version 1', () => {
   })
 
   it('refuses records of a version or cipher it does not know', () => {
-    for (const payload of [[2, 0], [1, 1], []]) assert.throws(() => decodeRecord(Uint8Array.from(payload), 0), { code: 'UNAVAILABLE' })
+    for (const payload of [[3, 0], [2, 1], []]) assert.throws(() => decodeRecord(Uint8Array.from(payload), 0), { code: 'UNAVAILABLE' })
   })
 })

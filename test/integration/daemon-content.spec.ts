@@ -157,4 +157,48 @@ describe('content over the socket of a daemon', () => {
       assert.equal((await rejection(call('content.stat', { content }))).code, 'NOT_FOUND')
     })
   })
+
+  it('an identity address needs no storing: it is here, and nothing is recorded of it', async () => {
+    const before = (await call('content.list', {})).items.length
+    const content = 'bafkqablimvwgy3y' // "hello"
+    assert.equal((await call('content.get', { content })).data, base64('hello'))
+    assert.deepEqual(await call('content.has', { content }), { local: true })
+    assert.equal((await call('content.list', {})).items.length, before)
+  })
+})
+
+describe('the limits of a daemon', () => {
+  it('hold for types and for folders', async () => {
+    await using daemon = await DaemonProcess.start({ set: ['limits.allowedTypes=["text/*"]', 'limits.maxFileSize=3000B'] })
+    const put = async (params: object): Promise<unknown> =>
+      await daemon.client.request('content.put', { contentType: 'text/plain', ...params })
+    await put({ data: base64('a') })
+    const refusal = await rejection(put({ data: base64('b'), contentType: 'image/png' }))
+    assert.equal(refusal.code, 'INVALID_PARAMS')
+    assert.match(refusal.message, /limits\.allowedTypes/)
+    const entries = [1, 2, 3].map(name => ({ path: `${name}`, data: base64(sevens(1001)) }))
+    assert.equal((await rejection(put({ entries }))).code, 'TOO_LARGE')
+    assert.equal((await daemon.client.call('content.list', {})).items.length, 1)
+  })
+
+  it('say so in its health when the cache is full, and no longer once there is room', async () => {
+    await using source = await DaemonProcess.start()
+    await using daemon = await DaemonProcess.start({ set: ['cache.maxBytes=3MiB'] })
+    await daemon.client.call('peers.connect', { address: source.address })
+    const publish = async (size: number): Promise<string> =>
+      (await source.client.call('content.put', { data: base64(sevens(size)), privacy: 'public' })).cid
+    const isFull = async (): Promise<boolean> =>
+      (await daemon.client.call('daemon.status', {})).health.some(({ code }) => code === 'CACHE_FULL')
+    const [first, second] = [await publish(MIB), await publish(MIB - 1)]
+    await daemon.client.call('content.get', { content: first })
+    await writeBig(join(source.home, 'big.bin'), 4, 9)
+    const big = await source.client.call('content.put', { path: join(source.home, 'big.bin'), privacy: 'public' })
+    assert.equal((await rejection(daemon.client.call('content.get', { content: big.cid }))).code, 'QUOTA_EXCEEDED')
+    assert.equal(await isFull(), true)
+    await daemon.client.call('content.get', { content: first })
+    assert.equal(await isFull(), true, 'what is here needs no room')
+    await daemon.client.call('content.rm', { content: first })
+    await daemon.client.call('content.get', { content: second })
+    assert.equal(await isFull(), false)
+  })
 })

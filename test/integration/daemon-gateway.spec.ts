@@ -1,9 +1,11 @@
 /** A daemon and its gateways: asked last, verified always. */
 import assert from 'node:assert/strict'
+import { CID } from 'multiformats/cid'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { startTrustlessGateway, type TrustlessGateway } from '../support/trustless-gateway.ts'
 import { distinctBytes, fileDag } from '../support/dag-builder.ts'
-import { base64, http, MIB, rejection, sha256Hex } from './daemon-support.ts'
+import { base64, http, MIB, rejection, sha256Hex, startWitness } from './daemon-support.ts'
+import { addressOf } from './exchange-support.ts'
 
 describe('a daemon with gateways', () => {
   let first: TrustlessGateway
@@ -44,6 +46,47 @@ describe('a daemon with gateways', () => {
     const before = first.requests.length
     assert.equal((await daemon.client.call('content.get', { content: cid })).source.stage, 'local')
     assert.equal(first.requests.length, before)
+  })
+
+  it('asks for a whole file in one question, and for what a broken transfer left in single ones', async () => {
+    const whole = await published(3 * MIB, [first])
+    const asked = first.requests.length
+    await daemon.client.call('content.get', { content: whole.cid })
+    assert.deepEqual(
+      first.requests.slice(asked).map(({ path }) => new URL(path, first.url).searchParams.get('format')),
+      ['car']
+    )
+    const part = await published(4 * MIB, [first])
+    first.behave('half-then-close', CID.parse(part.cid))
+    const got = await daemon.client.call('content.get', { content: part.cid })
+    assert.deepEqual([got.sha256, got.source.url, first.requests.length - asked], [sha256Hex(part.bytes), first.url, 2 + 2])
+    assert.equal(got.bytes.gateway < 4 * MIB + 1000, true, 'nothing came twice')
+  })
+
+  it('finds small content by its hash, for which nobody has to give an address', async () => {
+    const { bytes } = await published(1000, [second])
+    const content = `sha256:${sha256Hex(bytes)}`
+    const got = await daemon.client.call('content.get', { content, metadata: { privacy: 'public' } })
+    assert.deepEqual([got.data, got.source.url], [base64(bytes), second.url])
+  })
+
+  it('finds large content by its hash once a peer has given the address, even if that peer has nothing else', async () => {
+    await using witness = await startWitness()
+    const { bytes } = await published(3 * MIB, [first])
+    const content = `sha256:${sha256Hex(bytes)}`
+    const error = await rejection(daemon.client.call('content.get', { content, metadata: { privacy: 'public' } }))
+    assert.equal(error.code, 'NOT_FOUND')
+    const skipped = (error.data['attempts'] as { stage: string; reason?: string }[]).filter(({ reason }) => reason === 'no-cid')
+    assert.deepEqual(
+      skipped.map(({ stage }) => stage),
+      ['ipfs', 'gateway']
+    )
+    const root = await witness.content.addFile(bytes)
+    for (const { cid } of (await fileDag(bytes)).blocks.values()) if (!cid.equals(root)) witness.content.delete(cid)
+    await daemon.client.call('peers.connect', { address: addressOf(witness.host) })
+    const got = await daemon.client.call('content.get', { content, metadata: { privacy: 'public' } })
+    assert.deepEqual([got.sha256, got.cid, got.bytes.gateway > 2 * MIB], [sha256Hex(bytes), root.toString(), true])
+    await daemon.client.call('peers.disconnect', { peer: witness.host.self })
   })
 
   it('goes on to the next when the first does not have it', async () => {

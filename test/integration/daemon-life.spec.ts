@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, lstat, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { access, lstat, mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
-import { addressOf } from './exchange-support.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { base64, nextEvent, rejection, startWitness } from './daemon-support.ts'
+import { base64, nextEvent } from './daemon-support.ts'
 
 const CHECKOUT = new URL('../../', import.meta.url).pathname
 
@@ -33,6 +32,10 @@ const exists = async (path: string): Promise<boolean> =>
     () => false
   )
 
+/** What the daemon says is wrong, but for the room on the disk of this machine. */
+const conditionsOf = async ({ client }: DaemonProcess): Promise<string[]> =>
+  (await client.call('daemon.status', {})).health.map(({ code }) => code).filter(code => !code.startsWith('DISK_'))
+
 describe('the life of a daemon', () => {
   it('begins with one ready line that tells everything a client needs, in a home for its owner alone', async () => {
     await using daemon = await DaemonProcess.start()
@@ -45,6 +48,7 @@ describe('the life of a daemon', () => {
     const status = await daemon.client.call('daemon.status', {})
     assert.deepEqual([status.peerId, status.did, status.addresses, status.swarms], [ready.peerId, ready.did, ready.addresses, []])
     assert.equal((await daemon.client.call('daemon.health', {})).status, 'healthy')
+    assert.deepEqual(await conditionsOf(daemon), [])
   })
 
   it('refuses a second daemon on its home, naming the process that holds it', async () => {
@@ -77,7 +81,44 @@ describe('the life of a daemon', () => {
       'the port is taken now: another is drawn'
     )
     assert.match(third.log.join('\n'), /taken/)
+    assert.deepEqual(await conditionsOf(third), ['PORT_CHANGED'])
     await new Promise(resolve => server.close(resolve))
+  })
+
+  it('says who can see it at the first start of a home, and only then', async () => {
+    await using directory = await temporaryDirectory()
+    const first = await DaemonProcess.start({ home: directory.path })
+    await first.kill('SIGTERM')
+    const said = first.log.join('\n')
+    assert.match(said, /Who can see this node:/)
+    assert.match(said, /Programs on this machine reach it at: \/ip4\/127\.0\.0\.1/)
+    assert.match(said, /does not enter the public IPFS swarm/)
+    assert.match(said, /No gateway is asked/)
+    await using again = await DaemonProcess.start({ home: directory.path })
+    assert.doesNotMatch(again.log.join('\n'), /Who can see/)
+  })
+
+  it('says which keys of its configuration have no effect, once, and serves', async () => {
+    await using daemon = await DaemonProcess.start({ set: ['pinning.maxAutoBytes=1GiB', 'gc.interval=2h'] })
+    await daemon.client.call('daemon.version', {})
+    const said = daemon.log.filter(line => /no effect/.test(line))
+    assert.equal(said.length, 1)
+    assert.match(said[0] ?? '', /pinning\.maxAutoBytes.*gc\.interval/)
+  })
+
+  it('serves with a clock a day off, and says so', async () => {
+    await using directory = await temporaryDirectory()
+    const first = await DaemonProcess.start({ home: directory.path })
+    const { cid } = await first.client.call('content.put', { data: base64('of tomorrow') })
+    await first.kill('SIGTERM')
+    // The home as a clock that was right left it, for one that is now a day behind.
+    const tomorrow = new Date(Date.now() + 86_400_000)
+    await utimes(join(directory.path, 'state', 'ports.json'), tomorrow, tomorrow)
+    await using again = await DaemonProcess.start({ home: directory.path })
+    assert.equal((await again.client.call('content.get', { content: cid })).data, base64('of tomorrow'))
+    assert.deepEqual(await conditionsOf(again), ['CLOCK_SKEW'])
+    const { health } = await again.client.call('daemon.status', {})
+    assert.match(health.find(({ code }) => code === 'CLOCK_SKEW')?.title ?? '', /24 hours behind/)
   })
 
   it('ends when a client says so, after answering, with exit code 0', async () => {
@@ -87,33 +128,14 @@ describe('the life of a daemon', () => {
     assert.equal(await exists(daemon.ready.socket), false)
   })
 
-  it('ends in time although a client is still being served, and cuts what cannot end', async () => {
-    await using witness = await startWitness()
-    await using daemon = await DaemonProcess.start()
-    await daemon.client.call('peers.connect', { address: addressOf(witness.host) })
-    const begun = Promise.withResolvers<void>()
-    witness.content.gate = async ({ signal }) => {
-      begun.resolve()
-      await new Promise((_resolve, reject) => {
-        signal?.addEventListener('abort', () => {
-          reject(signal.reason)
-        })
-      })
-    }
-    const content = (await witness.content.addFile(new Uint8Array(3_000_000))).toString()
-    const cut = rejection(daemon.client.call('content.get', { content }))
-    await begun.promise
-    assert.equal(await daemon.kill('SIGTERM'), 0)
-    assert.equal(['CANCELLED', 'UNAVAILABLE'].includes((await cut).code), true)
-  })
-
   it('refuses a misspelt key with the nearest one, and a wrong value with its key', async () => {
     await using directory = await temporaryDirectory()
     const cases: [string, RegExp][] = [
       ['network:\n  lisen: /ip4/127.0.0.1/tcp/0\n', /network\.lisen[^]*listen/],
       ['routing:\n  ipfsDelay: 150\n', /routing\.ipfsDelay/],
       ['cache:\n  maxBytes: 10GBB\n', /cache\.maxBytes/],
-      ['ipfs:\n  type: kubo\n', /ipfs\.type/],
+      ['storage:\n  passphraseFile: /nowhere\n', /storage\.passphraseFile[^]*later/],
+      ['version: 99\n', /newer Kith/],
       ['a: [', /config\.yaml/]
     ]
     await Promise.all(

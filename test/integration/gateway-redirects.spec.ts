@@ -1,6 +1,7 @@
 /** Where a gateway may lead: redirects and names, against real HTTP servers on loopback. */
 import assert from 'node:assert/strict'
 import type { LookupFunction } from 'node:net'
+import { AddressRefusedError, publicLookup } from '../../src/adapters/gateway/address-guard.ts'
 import { createGatewaySource } from '../../src/adapters/gateway/gateway-source.ts'
 import type { GatewaySource, GatewaySourceInit } from '../../src/adapters/gateway/gateway-source.ts'
 import { rawCid } from '../../src/model/content-id.ts'
@@ -84,6 +85,15 @@ describe('gateway source and where it is led', () => {
       assert.equal(other.requests.length, 0)
     })
 
+    it('that are not followed are not tried again', async () => {
+      const retrying = make({ retry: { attempts: 3, base: 1_000, max: 60_000 } })
+      for (const to of ['file:///etc/passwd', `http://localhost:${other.port}/`]) {
+        gateway.behave({ redirect: to })
+        await assert.rejects(get(retrying), SourceError)
+      }
+      assert.equal(gateway.requests.length, 2)
+    })
+
     it('to anything but HTTP are faults', async () => {
       for (const to of ['file:///etc/passwd', 'http://', 'ftp://example.net/', 'http://me:secret@127.0.0.1/']) {
         gateway.behave({ redirect: to })
@@ -101,6 +111,40 @@ describe('gateway source and where it is led', () => {
     it('is refused', async () => {
       await assert.rejects(get(make({ url: `http://gateway.example:${gateway.port}` }, loopback)), isFault(/not on the public internet/))
       assert.equal(gateway.requests.length, 0)
+    })
+
+    it('or to the metadata service of a cloud is refused, at every look-up anew', async () => {
+      const answers = ['169.254.169.254', '10.0.0.1', 'fd00:ec2::254', '::ffff:169.254.169.254', '127.0.0.1']
+      const asked: string[] = []
+      const changing: LookupFunction = (name, _options, callback) => {
+        asked.push(name)
+        const address = answers.shift() ?? '127.0.0.1'
+        callback(null, [{ address, family: address.includes(':') ? 6 : 4 }])
+      }
+      const source = make({ url: `http://gateway.example:${gateway.port}`, retry: { attempts: 1, base: 0, max: 0 } }, changing)
+      for (let round = 0; round < 2; round++) await assert.rejects(get(source), isFault(/not on the public internet/))
+      for (let round = 0; round < 3; round++)
+        await assert.rejects(get(make({ url: `http://gateway.example:${gateway.port}` }, changing)), isFault(/not on the public internet/))
+      assert.deepEqual([asked.length, gateway.requests.length], [5, 0])
+    })
+
+    it('is refused where a redirect leads, though it was public a moment ago', async () => {
+      const answers = ['93.184.216.34', '127.0.0.1']
+      const changing: LookupFunction = (_name, _options, callback) => {
+        callback(null, [{ address: answers.shift() ?? '127.0.0.1', family: 4 }])
+      }
+      const lookup = publicLookup(changing)
+      const found = async (): Promise<unknown> =>
+        await new Promise(resolve => {
+          lookup('rebind.example', { all: true }, (error, address) => {
+            resolve(error ?? address)
+          })
+        })
+      assert.deepEqual(await found(), [{ address: '93.184.216.34', family: 4 }])
+      assert.equal((await found()) instanceof AddressRefusedError, true)
+      gateway.behave({ redirect: `http://rebind.example:${gateway.port}/ipfs/${BLOCK.toString()}?format=raw` })
+      await assert.rejects(get(make({}, changing)), isFault(/not on the public internet/))
+      assert.equal(gateway.requests.length, 1)
     })
 
     it('is allowed where the operator says so, for that host and port only', async () => {

@@ -31,7 +31,14 @@ export function directoryNode(children: readonly Child[]): VerifiedBlock {
   return node(children, new UnixFS({ type: 'directory' }).marshal())
 }
 
-function node(children: readonly Child[], data: Uint8Array): VerifiedBlock {
+/** A shard of a directory; the names of its children begin with two hex digits (fan-out 256). */
+export function shardNode(children: readonly Child[], fanout = 256n): VerifiedBlock {
+  const bitmap = new Uint8Array([0xff])
+  return node(children, new UnixFS({ type: 'hamt-sharded-directory', hashType: 0x22n, fanout, data: bitmap }).marshal())
+}
+
+/** Any node, whatever its data say. */
+export function node(children: readonly Child[], data: Uint8Array): VerifiedBlock {
   const bytes = encode({ Data: data, Links: children.map(({ cid, name = '', size = 0 }) => ({ Hash: cid, Name: name, Tsize: size })) })
   return verifyBlock(CID.createV1(DAG_PB_CODEC, createDigest(SHA2_256_CODE, sha256(bytes))), bytes)
 }
@@ -56,7 +63,7 @@ export class BlockMap {
 
   async put(block: VerifiedBlock): Promise<boolean> {
     this.puts++
-    const isNew = !(await this.has(block.cid))
+    const isNew = !this.#blocks.has(blockKey(block.cid))
     this.#blocks.set(blockKey(block.cid), block)
     return isNew
   }

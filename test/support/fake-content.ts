@@ -4,6 +4,7 @@ import { KithError } from '../../src/errors.ts'
 import { contentUri, hex, parseContent, rawCid } from '../../src/model/content-id.ts'
 import type { PrivacyClass } from '../../src/model/privacy.ts'
 import { sha256 } from '../../src/model/sha256.ts'
+import type { ContentFacts } from '../../src/rpc/scoped-content.ts'
 import type { EventBus } from '../../src/observe/events.ts'
 import type { AbortOptions } from '../../src/ports/options.ts'
 import type {
@@ -27,6 +28,7 @@ const CHUNK_BYTES = 64 * 1024
 interface Kept {
   readonly bytes: Uint8Array
   readonly stat: StatResult
+  readonly putBy?: readonly string[]
 }
 
 export interface ContentParts {
@@ -36,7 +38,10 @@ export interface ContentParts {
   readonly abortions: Signal
 }
 
-export function fakeContent({ fake, events, hangs, abortions }: ContentParts): ContentServices {
+export function fakeContent({ fake, events, hangs, abortions }: ContentParts): {
+  readonly content: ContentServices
+  readonly facts: ContentFacts
+} {
   const kept = new Map<string, Kept>()
   const directory = { name: 'hello.txt', bytes: new TextEncoder().encode('hello world') }
 
@@ -58,7 +63,7 @@ export function fakeContent({ fake, events, hangs, abortions }: ContentParts): C
     const digest = sha256(bytes)
     const cid = rawCid(digest)
     const privacy: PrivacyClass = params.privacy ?? 'private'
-    const { pin = true, ...names } = params
+    const { pin = true, by, ...names } = params
     const at = '2026-01-01T00:00:00.000Z'
     const stat: StatResult = {
       ...names,
@@ -73,7 +78,7 @@ export function fakeContent({ fake, events, hangs, abortions }: ContentParts): C
       createdAt: at,
       lastAccess: at
     }
-    return { bytes, stat }
+    return { bytes, stat, ...(by === undefined ? {} : { putBy: [by] }) }
   }
 
   const hangIfAsked = async (method: string, content: ContentParam, options: ProgressOptions): Promise<void> => {
@@ -97,7 +102,13 @@ export function fakeContent({ fake, events, hangs, abortions }: ContentParts): C
     firstByteMs: 1
   })
 
-  return {
+  const facts: ContentFacts = async ref => {
+    const digest = ref.sha256 ?? ref.cid?.multihash.digest ?? new Uint8Array()
+    const item = kept.get(hex(digest))
+    return item === undefined ? undefined : { realm: realmOf(item), ...(item.putBy === undefined ? {} : { putBy: item.putBy }) }
+  }
+
+  const services: ContentServices = {
     async put(source, params, options): Promise<PutResult> {
       fake().calls.push('put')
       const bytes = await readAll(source, options).catch((error: unknown) => {
@@ -106,11 +117,22 @@ export function fakeContent({ fake, events, hangs, abortions }: ContentParts): C
         throw error
       })
       const item = keep(bytes, params)
-      const isNew = !kept.has(item.stat.sha256 ?? '')
-      kept.set(item.stat.sha256 ?? '', item)
-      events.emit('content.stored', { cid: item.stat.cid })
+      const key = item.stat.sha256 ?? ''
+      const before = kept.get(key)
+      const putBy = [...(before?.putBy ?? []), ...(item.putBy ?? [])]
+      kept.set(key, { ...item, putBy })
+      events.emit('content.stored', { cid: item.stat.cid }, { realm: realmOf(item), putBy })
       const { cid, uri, sha256: hash, size, privacy, pinned } = item.stat
-      return { cid, uri, ...(hash === undefined ? {} : { sha256: hash }), size, blocks: 1, newBlocks: isNew ? 1 : 0, privacy, pinned }
+      return {
+        cid,
+        uri,
+        ...(hash === undefined ? {} : { sha256: hash }),
+        size,
+        blocks: 1,
+        newBlocks: before === undefined ? 1 : 0,
+        privacy,
+        pinned
+      }
     },
     async get({ path, ...params }, options) {
       fake().calls.push('get')
@@ -156,21 +178,40 @@ export function fakeContent({ fake, events, hangs, abortions }: ContentParts): C
         entries: [{ name: directory.name, cid: rawCid(sha256(directory.bytes)).toString(), type: 'file', size: directory.bytes.byteLength }]
       }
     },
-    list: async () => ({ items: [...kept.values()].map(item => item.stat) }),
+    list: async ({ cursor = '0', limit = 100 }) => {
+      const all = [...kept.values()].map(item => item.stat)
+      const end = Number(cursor) + limit
+      return { items: all.slice(Number(cursor), end), ...(end < all.length ? { cursor: String(end) } : {}) }
+    },
     rm: async ({ content, force }) => {
       const { stat } = find(content)
       if (stat.pinned && force !== true) throw new KithError('CONFLICT', 'it is pinned: use force')
       return { removed: kept.delete(stat.sha256 ?? '') }
     },
-    verify: async () => ({ checkedBlocks: 3, corrupt: [], missing: [], repaired: 0 }),
-    export: async () => ({ roots: [], blocks: 3, bytes: 300 }),
-    import: async () => ({ roots: [], blocks: 3, bytes: 300 }),
+    verify: async ({ content: one }) => {
+      if (one !== undefined) find(one)
+      return { checkedBlocks: 3, corrupt: [], missing: [], repaired: 0 }
+    },
+    export: async ({ content: one, path }) => {
+      await writeFile(path, find(one).bytes, { flag: 'wx' })
+      return { roots: [], blocks: 3, bytes: 300 }
+    },
+    import: async ({ path }) => {
+      fake().calls.push(`import ${path}`)
+      return { roots: [], blocks: 3, bytes: 300 }
+    },
     link: async () => ({ uri: 'ipfs://bafkqaaa', gateways: [] }),
     privacy: async content => {
+      if ((await facts(parseContent(content))) === undefined) return { public: true, class: 'public', reason: 'cid', toldTo: [] }
       const { privacy } = find(content).stat
       return { public: privacy === 'public', class: privacy, reason: 'local-record', toldTo: [] }
     }
   }
+  return { content: services, facts }
+}
+
+function realmOf({ stat }: Kept): string {
+  return stat.privacy === 'public' ? 'public' : 'own'
 }
 
 async function* chunks(bytes: Uint8Array, faults: FakeFaults, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {

@@ -4,6 +4,7 @@
  */
 import { EventBus } from '../../src/observe/events.ts'
 import type { Clock } from '../../src/ports/clock.ts'
+import type { ContentFacts } from '../../src/rpc/scoped-content.ts'
 import type { GetParams, Services } from '../../src/rpc/services.ts'
 import { fakeContent } from './fake-content.ts'
 
@@ -22,9 +23,11 @@ export interface FakeServices extends Services {
   readonly aborted: string[]
   /** What was called, in order. */
   readonly calls: string[]
-  /** Signature of the last `get` or `open`. */
+  /** Parameters of every `get` and `open`. */
   readonly asked: GetParams[]
   shutdowns: number
+  /** Where content lies and who put it, as tokens are judged by. */
+  readonly facts: ContentFacts
   /** Resolves when the next call hangs. */
   hanging(): Promise<void>
   /** Resolves when the next hanging call was aborted. */
@@ -35,6 +38,7 @@ export function fakeServices(components: { readonly clock: Clock }): FakeService
   const events = new EventBus(components)
   const hangs = new Signal()
   const abortions = new Signal()
+  const { content, facts } = fakeContent({ fake: () => fake, events, hangs, abortions })
   const fake: FakeServices = {
     faults: {},
     aborted: [],
@@ -44,7 +48,8 @@ export function fakeServices(components: { readonly clock: Clock }): FakeService
     hanging: async () => await hangs.next(),
     abortion: async () => await abortions.next(),
     events,
-    content: fakeContent({ fake: () => fake, events, hangs, abortions }),
+    content,
+    facts,
     peers: {
       list: async () => ({ items: [FAKE_PEER] }),
       connect: async address => ({ peerId: FAKE_PEER.peerId, did: FAKE_PEER.did, address }),

@@ -32,7 +32,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   model: { ours: ['errors'], packages: PURE },
   ports: { ours: ['model', 'errors'], packages: PURE },
   lib: { ours: ['errors'], types: ['model', 'ports'], packages: ['uint8arrays'] },
-  dag: { ours: ['model', 'errors', 'lib'], types: ['ports'], packages: [...PURE, '@ipld/dag-pb', 'ipfs-unixfs'] },
+  dag: { ours: ['model', 'errors', 'lib'], types: ['ports'], packages: [...PURE, '@ipld/dag-pb', 'cborg', 'ipfs-unixfs'] },
   observe: { ours: ['model', 'errors', 'lib'], types: ['ports'] },
   ...Object.fromEntries(DOMAIN.map(name => [name, domain])),
   adverts: domainWith('bloom-filters', 'cborg'),
@@ -48,12 +48,13 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   rpc: {
     ours: ['model', 'errors', 'ports', 'lib', 'observe'],
     types: DOMAIN,
-    packages: ['zod', 'uint8arrays', 'node:']
+    packages: ['zod', ...PURE, 'node:']
   },
-  cli: { ours: ['rpc', 'config', 'errors', 'lib', 'model'], types: ['observe'], packages: ['yaml', 'node:'] },
+  cli: { ours: ['rpc', 'config', 'errors', 'lib', 'model'], types: ['observe', 'ports'], packages: ['yaml', 'node:'] },
   'adapters/files': adapter('node:'),
   'adapters/gateway': adapter('undici', 'node:'),
   'adapters/helia': adapter('helia', '@helia/', '@libp2p/interface', 'interface-blockstore'),
+  'adapters/kubo': adapter('undici', 'kubo-rpc-client'),
   'adapters/libp2p': adapter('libp2p', '@libp2p/', '@chainsafe/libp2p-noise', '@multiformats/multiaddr', 'node:'),
   'adapters/memory': adapter(),
   'adapters/store': adapter('node:', 'interface-blockstore', 'cborg'),

@@ -1,10 +1,18 @@
-/** A small real trustless gateway on loopback (raw blocks only), with the ways a bad one may behave. */
+/** A small real trustless gateway on loopback (raw blocks and CARs), with the ways a bad one may behave. */
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { CID } from 'multiformats/cid'
+import { createServer as createTlsServer } from 'node:https'
+import { CID } from 'multiformats/cid'
+import { answerCar, BAD_CARS, type BadCar } from './gateway-car.ts'
 
-/** `silent`: never answers · `stalled`: sends half of the body and then nothing. */
+/**
+ * `silent`: never answers · `stalled`: sends half of the body and then nothing · `raw-only`: 400 to a question for a
+ * CAR · `web-page`: an HTML page instead. The bad CARs are honest about single blocks.
+ */
 export type GatewayBehaviour =
+  | BadCar
+  | 'raw-only'
+  | 'web-page'
   | 'honest'
   | 'wrong-bytes'
   | 'half-then-close'
@@ -51,10 +59,29 @@ class Gateway {
     this.requests.push({ path: `${url.pathname}${url.search}`, headers: request.headers })
     for (const resolve of this.waiting.splice(0)) resolve()
     const cid = /^\/ipfs\/([^/]+)$/.exec(url.pathname)?.[1]
-    const isRaw = url.searchParams.get('format') === 'raw' || request.headers.accept === 'application/vnd.ipld.raw'
-    if (request.method !== 'GET' || cid === undefined || !isRaw) return void response.writeHead(400).end()
+    const format = url.searchParams.get('format')
+    const behaviour = cid === undefined ? 'honest' : (this.special.get(cid) ?? this.behaviour)
+    if (request.method !== 'GET' || cid === undefined || (format !== 'raw' && format !== 'car')) return void response.writeHead(400).end()
     const bytes = this.own.get(cid) ?? (await this.#blocks.get(cid))
-    this.#answer(response, cid, bytes, this.special.get(cid) ?? this.behaviour)
+    if (format === 'raw') this.#answer(response, cid, bytes, isBadCar(behaviour) ? 'honest' : behaviour)
+    else await this.#answerCar(response, CID.parse(cid), bytes, behaviour)
+  }
+
+  async #answerCar(response: ServerResponse, root: CID, bytes: Uint8Array | undefined, behaviour: GatewayBehaviour): Promise<void> {
+    if (behaviour === 'raw-only') return void response.writeHead(400).end('no CARs here\n')
+    if (behaviour === 'web-page') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<html></html>')
+    if (typeof behaviour === 'object' || bytes === undefined) return this.#answer(response, root.toString(), bytes, behaviour)
+    if (behaviour === 'silent' || behaviour === 'endless' || behaviour === 'oversized-length')
+      return this.#answer(response, root.toString(), bytes, behaviour)
+    await answerCar(response, {
+      root,
+      behaviour,
+      block: async cid => this.own.get(cid.toString()) ?? (await this.#blocks.get(cid.toString())),
+      isSpoilt: cid => this.special.get(cid.toString()) === 'wrong-bytes',
+      sent: count => {
+        this.sent += count
+      }
+    })
   }
 
   #answer(response: ServerResponse, cid: string, bytes: Uint8Array | undefined, behaviour: GatewayBehaviour): void {
@@ -75,7 +102,7 @@ class Gateway {
         response,
         bytes.map(byte => byte ^ 0xff)
       )
-    if (behaviour === 'honest') return this.#send(response, bytes)
+    if (behaviour === 'honest' || behaviour === 'raw-only' || behaviour === 'web-page') return this.#send(response, bytes)
     response.write(bytes.subarray(0, bytes.byteLength >> 1), () => {
       if (behaviour === 'half-then-close') response.destroy()
     })
@@ -100,23 +127,32 @@ class Gateway {
   }
 }
 
+function isBadCar(behaviour: GatewayBehaviour): boolean {
+  return typeof behaviour === 'string' && BAD_CARS.some(name => name === behaviour)
+}
+
 function answerStatus(response: ServerResponse, behaviour: Extract<GatewayBehaviour, object>): void {
   if ('redirect' in behaviour) response.writeHead(302, { location: behaviour.redirect, 'set-cookie': 'session=1' }).end('elsewhere')
   else response.writeHead(behaviour.status, behaviour.headers).end('error')
 }
 
-/** @param listenOn - a port; 0 for a free one */
-export async function startTrustlessGateway(blocks: GatewayBlocks = new Map(), listenOn = 0): Promise<TrustlessGateway> {
+/** @param listenOn - a port; 0 for a free one  @param tls - key and certificate, for HTTPS */
+export async function startTrustlessGateway(
+  blocks: GatewayBlocks = new Map(),
+  listenOn = 0,
+  tls?: { readonly key: string; readonly cert: string }
+): Promise<TrustlessGateway> {
   const gateway = new Gateway(blocks)
-  const server = createServer((request, response) => {
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
     gateway.handle(request, response).catch(error => response.destroy(error))
-  })
+  }
+  const server = tls === undefined ? createServer(handle) : createTlsServer({ ...tls }, handle)
   await new Promise<void>(resolve => server.listen(listenOn, '127.0.0.1', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the gateway has no port')
   const { port } = address
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     port,
     requests: gateway.requests,
     sentBytes: () => gateway.sent,

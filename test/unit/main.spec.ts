@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { readyLine } from '../../src/main.ts'
+
+const DAEMON = new URL('../../src/daemon.ts', import.meta.url).href
+/** What only some ways of running need, and what costs them 10 to 60 MiB. */
+const HEAVY = /\/node_modules\/(helia|@helia\/[^/]+|kubo-rpc-client|@libp2p\/kad-dht)\//
+/** Loads the daemon in a process of its own and prints the URL of each module that came with it. */
+const LIST_MODULES = `
+  import { registerHooks } from 'node:module'
+  registerHooks({ load: (url, context, next) => { console.log(url); return next(url, context) } })
+  await import(${JSON.stringify(DAEMON)})`
 
 describe('ready line', () => {
   const ready = {
@@ -29,5 +40,17 @@ describe('ready line', () => {
       addresses: ready.addresses,
       http: null
     })
+  })
+})
+
+describe('the daemon as it is loaded', () => {
+  it('has not loaded what only some ways of running use', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', LIST_MODULES], { maxBuffer: 2 ** 24 })
+    const modules = stdout.split('\n')
+    assert.equal(modules.includes(DAEMON), true)
+    assert.deepEqual(
+      modules.filter(url => HEAVY.test(url)),
+      []
+    )
   })
 })

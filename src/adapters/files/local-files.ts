@@ -50,12 +50,14 @@ async function* read(path: string, options: AbortOptions): AsyncGenerator<Uint8A
     throw cannotRead(path, error)
   })
   try {
-    if (!(await handle.stat()).isFile()) throw new KithError('INVALID_PARAMS', `cannot read "${path}": it is not a plain file`, { path })
-    let left = (await handle.stat()).size
+    const stat = await handle.stat()
+    if (!stat.isFile()) throw new KithError('INVALID_PARAMS', `cannot read "${path}": it is not a plain file`, { path })
+    // One more than there should be: a read that comes back short is the end, and no other has to find that out.
+    let left = stat.size + 1
     while (true) {
       options.signal?.throwIfAborted()
       const chunk = new Uint8Array(Math.min(READ_BYTES, Math.max(left, SMALL_READ_BYTES)))
-      const length = await fill(handle, chunk)
+      const length = await fill(handle, chunk, left - 1)
       left -= length
       if (length > 0) yield chunk.subarray(0, length)
       if (length < chunk.byteLength) return
@@ -65,15 +67,17 @@ async function* read(path: string, options: AbortOptions): AsyncGenerator<Uint8A
   }
 }
 
+/** Reads until the chunk is full, or nothing is left beyond what was `expected`. */
 async function fill(
   handle: { read(buffer: Uint8Array, offset: number, length: number): Promise<{ bytesRead: number }> },
-  chunk: Uint8Array
+  chunk: Uint8Array,
+  expected: number
 ): Promise<number> {
   let length = 0
   while (length < chunk.byteLength) {
     const { bytesRead } = await handle.read(chunk, length, chunk.byteLength - length)
-    if (bytesRead === 0) break
     length += bytesRead
+    if (bytesRead === 0 || length === expected) break
   }
   return length
 }

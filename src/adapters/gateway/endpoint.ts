@@ -9,11 +9,15 @@ const PLACEHOLDER = '{cid}'
 /** Stands for a CID while a template is read; no host begins with it by chance. */
 const SAMPLE_LABEL = 'kith--cid'
 
+const WHOLE_DAG = { format: 'car', 'dag-scope': 'all', 'car-order': 'dfs', 'car-dups': 'n' }
+
 export interface Endpoint {
   /** The URL as configured. */
   readonly url: string
   /** The raw block's URL. */
   blockUrl(cid: CID): URL
+  /** The URL of a CAR with everything below `cid`: depth first, no block twice (trustless gateway specification). */
+  carUrl(cid: CID): URL
   /** Whether the configuration itself names this host and port; such an address may be private. */
   names(hostname: string, port: string, protocol: string): boolean
 }
@@ -30,31 +34,40 @@ export function parseEndpoint(url: string, init: { readonly allowPrivate?: boole
   const exempt = init.allowPrivate === true || isLiteral(sample.hostname)
   return {
     url,
-    blockUrl: cid => blockUrl(url, toV1(cid).toString()),
+    blockUrl: cid => contentUrl(url, toV1(cid).toString(), { format: 'raw' }),
+    carUrl: cid => contentUrl(url, toV1(cid).toString(), WHOLE_DAG),
     names: (hostname, port, protocol) =>
       exempt && isSameHost(sample, hostname) && portOf(port, protocol) === portOf(sample.port, sample.protocol)
+  }
+}
+
+/** It leads where nobody is followed; asking again does not change that. */
+export class LedAstrayError extends SourceError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('fault', message, options)
+    this.name = 'LedAstrayError'
   }
 }
 
 /**
  * Where a redirect leads.
  *
- * @throws SourceError fault when it is none that is followed
+ * @throws LedAstrayError when it is none that is followed
  */
 export function redirectTarget(from: URL, location: string): URL {
-  if (!URL.canParse(location, from)) throw new SourceError('fault', 'the gateway redirects to something that is no URL')
+  if (!URL.canParse(location, from)) throw new LedAstrayError('the gateway redirects to something that is no URL')
   const to = new URL(location, from)
-  if (to.protocol !== 'https:' && to.protocol !== 'http:') throw new SourceError('fault', `the gateway redirects to ${to.protocol}`)
-  if (from.protocol === 'https:' && to.protocol === 'http:') throw new SourceError('fault', 'the gateway redirects from https to http')
-  if (to.username !== '' || to.password !== '') throw new SourceError('fault', 'the gateway redirects to a URL with a password')
+  if (to.protocol !== 'https:' && to.protocol !== 'http:') throw new LedAstrayError(`the gateway redirects to ${to.protocol}`)
+  if (from.protocol === 'https:' && to.protocol === 'http:') throw new LedAstrayError('the gateway redirects from https to http')
+  if (to.username !== '' || to.password !== '') throw new LedAstrayError('the gateway redirects to a URL with a password')
   return to
 }
 
-function blockUrl(template: string, cid: string): URL {
+function contentUrl(template: string, cid: string, query: Readonly<Record<string, string>>): URL {
   const isTemplate = template.includes(PLACEHOLDER)
   const url = new URL(template.replaceAll(PLACEHOLDER, cid))
   if (!isTemplate) url.pathname = `${url.pathname.replace(/\/+$/, '')}/ipfs/${cid}`
-  url.searchParams.set('format', 'raw')
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
   return url
 }
 

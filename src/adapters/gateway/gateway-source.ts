@@ -1,21 +1,33 @@
 /**
- * A trustless HTTP gateway as a source of raw blocks. Owns its connections, its health and when it is left alone;
- * all of it in memory. What it returns is not verified: whoever finds wrong bytes says so by `report`.
+ * A trustless HTTP gateway as a source: raw for a block, a CAR for a DAG. Owns its connections, its health and when it
+ * is left alone; all of it in memory. What it returns is not verified: whoever finds wrong bytes says so by `report`.
  */
 import type { LookupFunction } from 'node:net'
 import type { CID } from 'multiformats/cid'
+import { openCar } from '../../dag/car.ts'
 import { follow, wait } from '../../lib/deadline.ts'
+import type { RetryInit } from '../../lib/retry.ts'
+import type { Semaphore } from '../../lib/semaphore.ts'
 import type { SkipReason } from '../../model/source.ts'
 import type { Ms } from '../../model/units.ts'
 import { SourceError } from '../../ports/block-source.ts'
 import type { BlockSession, BlockSource } from '../../ports/block-source.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
-import type { AbortOptions } from '../../ports/options.ts'
 import type { Random } from '../../ports/random.ts'
-import { BlockRequests, RateLimitedError } from './block-request.ts'
 import { Breaker } from './breaker.ts'
-import { parseEndpoint } from './endpoint.ts'
+import { parseEndpoint, type Endpoint } from './endpoint.ts'
+import { asSourceError, isPassing } from './failure.ts'
+import { GatewayHttp, PauseAskedError, readBlock } from './gateway-http.ts'
+import { Patience, type SearchOptions } from './patience.ts'
+
+const RAW_TYPE = 'application/vnd.ipld.raw'
+const CAR_TYPE = 'application/vnd.ipld.car'
+const CAR_ACCEPT = `${CAR_TYPE}; version=1; order=dfs; dups=n`
+/** What gateways that serve blocks only answer to a question for a CAR. */
+const NO_CAR = [400, 406, 501] as const
+/** A gateway that gave no CAR is asked for blocks only for this long; then it may have learnt it. */
+const RAW_ONLY_MS: Ms = 600_000
 
 /** Blocks one retrieval asks a gateway for at once: browsers allow six to eight, and gateways limit by address. */
 const SESSION_REQUESTS_MAX = 8
@@ -23,7 +35,8 @@ const SESSION_REQUESTS_MAX = 8
 const SOCKETS_MAX = 16
 /** Time without a byte of the body. */
 const STALL_MS: Ms = 10_000
-/** Pause after a 429 that does not say how long. */
+const ONCE: RetryInit = { attempts: 1, base: 0, max: 0 }
+/** Pause after an answer that asks for one does not say how long. */
 const COOL_DOWN_MS: Ms = 30_000
 
 export interface GatewaySourceComponents {
@@ -32,19 +45,21 @@ export interface GatewaySourceComponents {
   /** For the jitter of retries. */
   readonly random: Pick<Random, 'number'>
   readonly lookup?: LookupFunction
+  /** One place for each open socket, shared by all gateways. */
+  readonly sockets?: Semaphore
 }
 
 export interface GatewaySourceInit {
   /** Base (`https://host`) or a template with `{cid}`. */
   readonly url: string
-  /** Longest time for one block, retries included. Milliseconds. */
+  /** Longest time for one block, retries included; in a CAR for each block anew. Milliseconds. */
   readonly timeout: Ms
   /** Lets the configured host, and no other, resolve to a private address. Needless where the URL holds the address itself. */
   readonly allowPrivate?: boolean
   readonly stall?: Ms
   readonly maxSockets?: number
-  /** Default: one attempt, the next source is faster than a retry. */
-  readonly retry?: { readonly attempts: number; readonly base: Ms; readonly max: Ms }
+  /** Default: one attempt. */
+  readonly retry?: RetryInit
 }
 
 /** One line of `daemon.status`. */
@@ -73,11 +88,7 @@ export function createGatewaySource(components: GatewaySourceComponents, init: G
   return new HttpGateway(components, init)
 }
 
-/** What one block may cost: `timeUp` is the signal's reason when it was the time, and not the caller, that ended it. */
-interface Budget {
-  readonly signal: AbortSignal
-  readonly timeUp: SourceError
-}
+type Take = Parameters<NonNullable<BlockSession['dag']>>[1]
 
 class HttpGateway implements GatewaySource {
   readonly stage = 'gateway'
@@ -85,17 +96,22 @@ class HttpGateway implements GatewaySource {
   readonly url: string
   readonly #parts: GatewaySourceComponents
   readonly #init: GatewaySourceInit
-  readonly #requests: BlockRequests
+  readonly #endpoint: Endpoint
+  readonly #http: GatewayHttp
   readonly #breaker: Breaker
   readonly #stop = new AbortController()
   #last: Pick<EndpointHealth, 'lastCheck' | 'responseTime' | 'error'> = { lastCheck: null, responseTime: null }
+  /** It asked to be left alone until then. */
+  #pausedUntil: Ms = -Infinity
+  #rawOnlyUntil: Ms = -Infinity
 
   constructor(components: GatewaySourceComponents, init: GatewaySourceInit) {
     this.url = init.url
     this.#parts = components
     this.#init = init
-    this.#requests = new BlockRequests(components, {
-      endpoint: parseEndpoint(init.url, init),
+    this.#endpoint = parseEndpoint(init.url, init)
+    this.#http = new GatewayHttp(components, {
+      endpoint: this.#endpoint,
       maxSockets: init.maxSockets ?? SOCKETS_MAX,
       stall: init.stall ?? STALL_MS
     })
@@ -110,8 +126,12 @@ class HttpGateway implements GatewaySource {
   open(_root: CID): BlockSession {
     const session = new AbortController()
     const unfollow = follow(session, this.#stop.signal)
+    const dag: BlockSession['dag'] = async (cid, take, options) => {
+      await this.#dag(cid, take, session.signal, options)
+    }
     return {
       get: async (cid, options) => await this.#get(cid, session.signal, options),
+      ...(this.#parts.clock.monotonic() < this.#rawOnlyUntil ? {} : { dag }),
       close: () => {
         unfollow()
         session.abort(closedError())
@@ -130,67 +150,116 @@ class HttpGateway implements GatewaySource {
 
   async stop(): Promise<void> {
     this.#stop.abort(closedError())
-    await this.#requests.close()
+    await this.#http.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
 
-  async #get(cid: CID, session: AbortSignal, { signal }: AbortOptions): Promise<Uint8Array> {
-    signal?.throwIfAborted()
-    session.throwIfAborted()
-    const timeUp = new SourceError('timeout', `the gateway did not deliver within ${this.#init.timeout} ms`)
-    const controller = new AbortController()
-    const unfollow = [follow(controller, session), follow(controller, signal)]
-    const cancel = this.#parts.clock.after(this.#init.timeout, () => {
-      controller.abort(timeUp)
+  async #get(cid: CID, session: AbortSignal, options: SearchOptions): Promise<Uint8Array> {
+    return await this.#patiently(session, options, async patience => {
+      return await readBlock(await this.#http.get(this.#endpoint.blockUrl(cid), RAW_TYPE, patience.signal))
     })
-    try {
-      return await this.#attempts(cid, { signal: controller.signal, timeUp })
-    } catch (error) {
-      throw controller.signal.aborted ? controller.signal.reason : error
-    } finally {
-      cancel()
-      for (const end of unfollow) end()
+  }
+
+  async #dag(root: CID, take: Take, session: AbortSignal, options: SearchOptions): Promise<void> {
+    let taken = 0
+    let refusal: { readonly error: unknown } | undefined
+    const counted: Take = async (cid, bytes) => {
+      taken += 1
+      await take(cid, bytes).catch((error: unknown) => {
+        refusal = { error }
+        throw error
+      })
+    }
+    const ask = async (patience: Patience): Promise<void> => {
+      await this.#car(root, counted, patience).catch((error: unknown) => {
+        if (refusal === undefined) throw error // else the taker is to be heard, and the gateway did answer
+      })
+    }
+    await this.#patiently(session, options, ask, () => taken === 0)
+    if (refusal !== undefined) throw refusal.error
+  }
+
+  /** Every block of a CAR. Ends at once, without any, where the gateway has no CARs to give. */
+  async #car(root: CID, take: Take, patience: Patience): Promise<void> {
+    const answer = await this.#http.get(this.#endpoint.carUrl(root), CAR_ACCEPT, patience.signal, NO_CAR)
+    if (answer.status !== 200 || !answer.contentType.startsWith(CAR_TYPE)) {
+      answer.discard()
+      this.#rawOnlyUntil = this.#parts.clock.monotonic() + RAW_ONLY_MS
+      return
+    }
+    const car = await openCar(answer.body)
+    for await (const { cid, bytes } of car.blocks()) {
+      patience.pause()
+      await take(cid, bytes)
+      patience.renew()
     }
   }
 
-  async #attempts(cid: CID, budget: Budget): Promise<Uint8Array> {
-    const { signal } = budget
-    const { attempts, base, max } = this.#init.retry ?? { attempts: 1, base: 0, max: 0 }
+  /** Asks, and asks again as long as that may help; books what came of it. `mayRepeat`: nothing has been handed on yet. */
+  async #patiently<T>(
+    session: AbortSignal,
+    options: SearchOptions,
+    ask: (patience: Patience) => Promise<T>,
+    mayRepeat: () => boolean = () => true
+  ): Promise<T> {
+    options.signal?.throwIfAborted()
+    session.throwIfAborted()
+    using patience = new Patience(this.#parts.clock, this.#init.timeout, session, options)
+    const { attempts } = this.#init.retry ?? ONCE
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#attempt(cid, budget)
+        return await this.#attempt(ask, patience)
       } catch (error) {
-        if (attempt >= attempts || !isRetriable(error) || signal.aborted) throw error
-        await wait(this.#parts.clock, Math.min(max, base * 2 ** (attempt - 1)) * (0.5 + this.#parts.random.number() / 2), { signal })
+        if (patience.signal.aborted) throw patience.signal.reason
+        const pause = this.#pauseAfter(error, attempt)
+        if (attempt >= attempts || pause === undefined || pause >= patience.remaining() || !mayRepeat()) throw error
+        await wait(this.#parts.clock, pause, patience)
       }
     }
   }
 
-  async #attempt(cid: CID, budget: Budget): Promise<Uint8Array> {
+  /** Undefined where asking again does not help: wrong bytes, refusals, absence. */
+  #pauseAfter(error: unknown, attempt: number): Ms | undefined {
+    const { base, max } = this.#init.retry ?? ONCE
+    if (error instanceof PauseAskedError) {
+      const asked = this.#pausedUntil - this.#parts.clock.monotonic()
+      return asked <= max ? Math.max(0, asked) : undefined
+    }
+    return isPassing(error) ? Math.min(max, base * 2 ** (attempt - 1)) * (0.5 + this.#parts.random.number() / 2) : undefined
+  }
+
+  async #attempt<T>(ask: (patience: Patience) => Promise<T>, patience: Patience): Promise<T> {
+    const { clock } = this.#parts
+    if (this.#breaker.isResting && clock.monotonic() < this.#pausedUntil) throw new PauseAskedError('it is left alone for now')
     if (this.#breaker.isResting)
       throw new SourceError('refused', `the gateway is left alone for now: ${this.#last.error ?? 'it failed before'}`)
-    const started = this.#parts.clock.monotonic()
+    const started = clock.monotonic()
     try {
-      const bytes = await this.#requests.get(cid, budget.signal)
+      const result = await ask(patience)
       this.#answered(started)
-      return bytes
+      return result
     } catch (error) {
-      throw this.#judged(error, budget, started)
+      throw this.#judged(error, patience, started)
     }
   }
 
   /** What a failed attempt means for this endpoint, and as what the caller hears of it. */
-  #judged(error: unknown, budget: Budget, started: Ms): unknown {
-    const failure = asSourceError(error, budget)
+  #judged(error: unknown, patience: Patience, started: Ms): unknown {
+    const failure = asSourceError(error, patience)
     // The caller gave up: that says nothing about the gateway.
     if (failure === undefined) return error
-    if (failure instanceof RateLimitedError) this.#breaker.coolDown(failure.retryAfter ?? COOL_DOWN_MS)
+    if (failure instanceof PauseAskedError) this.#leaveAlone(failure.retryAfter ?? COOL_DOWN_MS)
     if (failure.outcome === 'not-found' || failure.outcome === 'refused') this.#answered(started, failure)
     else this.#failed(failure)
     return failure
+  }
+
+  #leaveAlone(asked: Ms): void {
+    this.#breaker.coolDown(asked)
+    this.#pausedUntil = Math.max(this.#pausedUntil, this.#parts.clock.monotonic() + asked)
   }
 
   #answered(started: Ms, refusal?: SourceError): void {
@@ -206,22 +275,6 @@ class HttpGateway implements GatewaySource {
     this.#last = { ...this.#last, lastCheck: this.#parts.clock.now(), error: failure.message }
     this.#parts.log.debug({ err: failure, url: this.url }, 'a gateway failed')
   }
-}
-
-/** Undefined when the caller gave up. */
-function asSourceError(error: unknown, { signal, timeUp }: Budget): SourceError | undefined {
-  if (signal.aborted) return signal.reason === timeUp ? timeUp : undefined
-  if (error instanceof SourceError) return error
-  return new SourceError('fault', `the connection to the gateway failed: ${causeOf(error)}`, { cause: error })
-}
-
-function causeOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
-/** Wrong bytes, refusals and absence do not get better by asking again. */
-function isRetriable(error: unknown): boolean {
-  return error instanceof SourceError && (error.outcome === 'fault' || error.outcome === 'timeout')
 }
 
 function closedError(): SourceError {

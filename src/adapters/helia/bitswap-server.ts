@@ -17,6 +17,8 @@ import type { BitswapWire, IncomingMessage, WantEntry, WireMessage } from './bit
 
 /** Wants remembered for one peer: the field's usual bound, one file node's links. More are not taken. */
 const WANTS_PER_PEER_MAX = 1024
+/** Wants and cancels read from one message: as many of each as are remembered. A message of 4 MiB has room for 90,000. */
+const ENTRIES_MAX = 2 * WANTS_PER_PEER_MAX
 /** Blocks of one turn: full use of a message without keeping the other peers waiting. One block may go beyond. */
 const TURN_BYTES_MAX: Bytes = 2 * MIB
 /** Turns under way at once: bounds memory to this many turns and slow readers to holding up this many. */
@@ -62,7 +64,7 @@ export class BitswapServer {
     if (this.#stopped || wantlist === undefined) return
     const line = this.#line(peer)
     if (wantlist.full === true) line.wants.clear()
-    for (const entry of wantlist.entries) take(line, entry)
+    for (const entry of wantlist.entries.slice(0, ENTRIES_MAX)) take(line, entry)
     this.#enqueue(line)
   }
 

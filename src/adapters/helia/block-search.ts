@@ -28,6 +28,11 @@ export interface BlockSearchInit {
   /** Peers that delivered blocks of this content, the one to ask first in front. */
   readonly proven: readonly string[]
   readonly delivered: (peer: string) => void
+  /**
+   * Asked when no connected peer has the block: is somebody else being looked for? If so the search goes on until
+   * {@link BlockSearch.nobodyElse}. Absent: nobody is.
+   */
+  readonly elsewhere?: () => boolean
 }
 
 type Asked = 'presence' | 'block' | 'no'
@@ -104,6 +109,11 @@ export class BlockSearch {
     if (!this.#done && this.#broadcasting && !this.#asked.has(peer)) this.#askPresence(peer)
   }
 
+  /** The looking for others is over. */
+  nobodyElse(): void {
+    if (!this.#done) this.#advance()
+  }
+
   #claims(peer: string): void {
     this.#claimed = true
     if (!this.#holders.includes(peer)) this.#holders.push(peer)
@@ -129,7 +139,8 @@ export class BlockSearch {
     if (holder !== undefined) return this.#askBlock(holder)
     const fresh = this.#parts.peers.ids().filter(peer => !this.#asked.has(peer))
     if (fresh.length > 0 && !this.#broadcasting) return this.#broadcast(fresh)
-    if (this.#isOver()) this.end(new SourceError('not-found', 'no connected IPFS peer has the block'))
+    this.#broadcasting = true
+    if (this.#isOver() && this.#init.elsewhere?.() !== true) this.end(new SourceError('not-found', 'no connected IPFS peer has the block'))
   }
 
   /** A single peer is asked for the block at once: asking whether it has it would only cost a round trip. */

@@ -13,7 +13,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import { BitswapPeers } from './bitswap-peers.ts'
 import { BitswapServer } from './bitswap-server.ts'
-import { BitswapSession } from './bitswap-session.ts'
+import { BitswapSession, type ProviderRouting } from './bitswap-session.ts'
 import { bitswapOf } from './bitswap-wire.ts'
 import type { BitswapWire } from './bitswap-wire.ts'
 import { Outbox } from './outbox.ts'
@@ -38,6 +38,8 @@ export interface HeliaSourceComponents {
   readonly readFrom: Blockstore
   /** The cache realm: where Helia may write. (Retrievals store their blocks themselves, after verifying.) */
   readonly writeTo: Blockstore
+  /** Finds providers; absent: only who is connected is asked. */
+  readonly routing?: ProviderRouting
 }
 
 export interface HeliaSourceInit {
@@ -96,18 +98,20 @@ class BitswapSource implements HeliaSource {
   readonly #init: HeliaSourceInit
   readonly #inside: Inside
   readonly #clock: Clock
+  readonly #routing: ProviderRouting | undefined
   readonly #board = new WantBoard()
   readonly #outbox: Outbox
   readonly #server: BitswapServer
   readonly #wants = new Semaphore({ limit: WANTS_MAX, waitingMax: WAITING_WANTS_MAX, name: 'IPFS block requests' })
   readonly #stop = new AbortController()
 
-  constructor({ clock, log, readFrom }: HeliaSourceComponents, init: HeliaSourceInit, inside: Inside) {
+  constructor({ clock, log, readFrom, routing }: HeliaSourceComponents, init: HeliaSourceInit, inside: Inside) {
     const { wire, peers } = inside
     const board = this.#board
     this.#init = init
     this.#inside = inside
     this.#clock = clock
+    this.#routing = routing
     this.#outbox = new Outbox({
       wire,
       peers,
@@ -136,11 +140,14 @@ class BitswapSource implements HeliaSource {
     return this.#stop.signal.aborted ? 'off' : undefined
   }
 
-  open(_root: CID): BlockSession {
+  /** Being asked for a public content is what the public swarm waits for. */
+  open(root: CID): BlockSession {
     const { peers } = this.#inside
+    const routing = this.#routing
+    routing?.wake()
     return new BitswapSession(
-      { peers, outbox: this.#outbox, board: this.#board, wants: this.#wants, clock: this.#clock, stopped: this.#stop.signal },
-      this.#init
+      { peers, outbox: this.#outbox, board: this.#board, wants: this.#wants, clock: this.#clock, stopped: this.#stop.signal, routing },
+      { root, timeout: this.#init.timeout }
     )
   }
 

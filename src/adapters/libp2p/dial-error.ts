@@ -32,7 +32,12 @@ const BY_NAME: Record<string, string> = {
 export function dialError(address: string, error: unknown): KithError {
   const cause = rootCause(error)
   if (cause.message.includes('dial self'))
-    return new KithError('INVALID_PARAMS', `${address} is this node's own address; give another node's`, {}, { cause: error })
+    return new KithError(
+      'INVALID_PARAMS',
+      `${address} is this node's own address, or that of a second node with this node's key; give another node's`,
+      {},
+      { cause: error }
+    )
   return new KithError('UNAVAILABLE', `${address} could not be reached: ${explain(cause)}`, {}, { cause: error })
 }
 

@@ -4,22 +4,40 @@
  */
 import { Socket } from 'node:net'
 import { noise, type NoiseComponents } from '@chainsafe/libp2p-noise'
-import type { ConnectionEncrypter } from '@libp2p/interface'
+import type { ConnectionEncrypter, PeerId } from '@libp2p/interface'
 import { nativeNoiseCrypto } from './noise-crypto.ts'
 
-export function gatheredNoise(): (components: NoiseComponents) => ConnectionEncrypter {
+interface GatheredNoiseInit {
+  /** Called when the other side has this host's own key and is not this host: libp2p refuses to talk to it. */
+  readonly onOwnKey?: () => void
+}
+
+type Components = NoiseComponents & { readonly peerId: PeerId }
+
+export function gatheredNoise({ onOwnKey = () => {} }: GatheredNoiseInit = {}): (components: Components) => ConnectionEncrypter {
   const make = noise({ crypto: nativeNoiseCrypto() })
   return components => {
     const encrypter = make(components)
     const secureInbound = encrypter.secureInbound.bind(encrypter)
     const secureOutbound = encrypter.secureOutbound.bind(encrypter)
+    /** The ports of those that dial here, as long as they shake hands. */
+    const dialling = new Set<number | undefined>()
     encrypter.secureInbound = async (connection, options) => {
       gatherWrites(connection)
-      return await secureInbound(connection, options)
+      const port = socketOf(connection)?.remotePort
+      dialling.add(port)
+      try {
+        return await secureInbound(connection, options)
+      } finally {
+        dialling.delete(port)
+      }
     }
+    // Who dials learns first whom it has reached, and hangs up: the other side may never know.
     encrypter.secureOutbound = async (connection, options) => {
       gatherWrites(connection)
-      return await secureOutbound(connection, options)
+      const secured = await secureOutbound(connection, options)
+      if (secured.remotePeer.equals(components.peerId) && !dialling.has(socketOf(connection)?.localPort)) onOwnKey()
+      return secured
     }
     return encrypter
   }
@@ -30,8 +48,8 @@ export function gatheredNoise(): (components: NoiseComponents) => ConnectionEncr
  * connection; what other transports make is left as it is.
  */
 export function gatherWrites(connection: object): void {
-  if (!('socket' in connection) || !(connection.socket instanceof Socket)) return
-  const { socket } = connection
+  const socket = socketOf(connection)
+  if (socket === undefined) return
   const write: (chunk: Uint8Array) => boolean = socket.write.bind(socket)
   socket.write = (chunk: Uint8Array | string): boolean => {
     if (typeof chunk === 'string') throw new TypeError('only bytes are written to an encrypted connection')
@@ -41,4 +59,8 @@ export function gatherWrites(connection: object): void {
     }
     return write(chunk)
   }
+}
+
+function socketOf(connection: object): Socket | undefined {
+  return 'socket' in connection && connection.socket instanceof Socket ? connection.socket : undefined
 }

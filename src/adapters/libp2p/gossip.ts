@@ -116,6 +116,8 @@ export class Gossip {
   readonly #pubsub: GossipSub
   readonly #self: string
   readonly #receivers = new Map<string, (message: GossipMessage) => void>()
+  #started = false
+  #onEcho: (topic: string, data: Uint8Array) => void = () => {}
 
   constructor(pubsub: GossipSub, self: string) {
     this.#pubsub = pubsub
@@ -123,6 +125,17 @@ export class Gossip {
     pubsub.addEventListener('gossipsub:message', ({ detail }) => {
       this.#deliver(detail)
     })
+  }
+
+  /** To be called when libp2p runs: joins the topics subscribed until now. */
+  start(): void {
+    this.#started = true
+    for (const topic of this.#receivers.keys()) this.#pubsub.subscribe(topic)
+  }
+
+  /** Told of messages signed with the own key that this run did not send: an earlier run's, or those of a second node with this key. */
+  onEcho(listener: (topic: string, data: Uint8Array) => void): void {
+    this.#onEcho = listener
   }
 
   async publish(topic: string, data: Uint8Array): Promise<void> {
@@ -142,10 +155,13 @@ export class Gossip {
     this.#pubsub.topicValidators.set(topic, async (via, message) => {
       const read = asGossip(message, via.toString())
       if (read === undefined) return TopicValidatorResult.Reject
-      if (read.from === this.#self) return TopicValidatorResult.Ignore
+      if (read.from === this.#self) {
+        this.#onEcho(topic, read.data)
+        return TopicValidatorResult.Ignore
+      }
       return RESULTS[await validate(read)]
     })
-    this.#pubsub.subscribe(topic)
+    if (this.#started) this.#pubsub.subscribe(topic)
   }
 
   #deliver({ msg, propagationSource }: GossipsubMessage): void {

@@ -1,41 +1,36 @@
 /**
  * The main host: one libp2p node behind the Network port. Owns its connections; keeps nothing on disk.
- * It connects to what is configured, to what mDNS finds when that is on, and to what it is told; to nothing else.
+ * It connects to what is configured, to what mDNS finds when that is on, and to what it is told; once the public swarm
+ * is entered, also to whom the DHT names; to nothing else.
  */
 import type { Connection, Libp2p, PeerInfo, PrivateKey } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { equals } from 'uint8arrays'
 import { KithError } from '../../errors.ts'
-import { abortable, startDeadline } from '../../lib/deadline.ts'
+import { startDeadline } from '../../lib/deadline.ts'
 import type { Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { ConnectedPeer, GossipMessage, Network, NetworkEvents, PeerStream, StreamHandler } from '../../ports/network.ts'
 import type { AbortOptions } from '../../ports/options.ts'
-import { assertMultiaddr, P2P_CODE, parseAddress, startError } from './address.ts'
-import { dialError } from './dial-error.ts'
+import { assertMultiaddr, startError } from './address.ts'
+import { Dialler, withoutPeer } from './dialler.ts'
+import { Gater } from './gater.ts'
 import { Gossip } from './gossip.ts'
-import { Keeper } from './keeper.ts'
-import { makeLibp2p, type HostServices } from './make-libp2p.ts'
+import { makeLibp2p, type HostServices, type NameService } from './make-libp2p.ts'
+import { Outreach, type OutreachInit } from './outreach.ts'
 import { Libp2pPeerStream } from './peer-stream.ts'
 import { PeerTable } from './peer-table.ts'
+import { PING_PROTOCOL, timePing } from './pinger.ts'
+import type { PublicSwarm } from './public-swarm.ts'
+import type { Reachability } from './reachability.ts'
 
-/** Dial, handshake and identify together. */
-const CONNECT_BUDGET: Ms = 15_000
 /** Agreeing on a protocol over an open connection: one round trip. */
 const OPEN_BUDGET: Ms = 10_000
 const PING_BUDGET: Ms = 10_000
 /** Peers that answer nothing do not hold up the end for longer. */
 const FLUSH_BUDGET: Ms = 500
-const PING_PROTOCOL = '/ipfs/ping/1.0.0'
-/** What a ping echoes. */
-const PING_BYTES = 32
 /** Streams of one protocol and connection: twice what a Kith client keeps open, so that closing ones do no harm. */
 const PROTOCOL_STREAMS_MAX = 8
-/** Share of the connections that mDNS may fill: a crowded LAN must not lock out trusted peers. */
-const MDNS_SHARE = 0.5
-/** Weight of configured peers when libp2p closes surplus connections (others: 0). */
-const KEPT_PEER_VALUE = 100
 
 export interface HostComponents {
   readonly log: Log
@@ -43,78 +38,100 @@ export interface HostComponents {
   readonly privateKey: PrivateKey
 }
 
-export interface HostInit {
+export interface HostInit extends OutreachInit {
   /** Multiaddrs; empty: dial only. */
   readonly listen: readonly string[]
-  /** Dialled while nobody is connected. */
-  readonly bootstrap: readonly string[]
-  /** Kept connected. */
-  readonly peering: readonly string[]
+  /** Told to others in place of the addresses listened on; empty or absent: those. */
+  readonly announce?: readonly string[]
   readonly mdns: boolean
-  readonly maxConnections: number
+  /** Resolves names in addresses; absent: the system. */
+  readonly dns?: NameService
 }
 
 export interface Host extends Network {
-  /** For the adapters that need the node itself (bitswap, DHT). */
+  /** For the adapters that need the node itself (bitswap). */
   readonly libp2p: Libp2p
+  readonly publicSwarm: PublicSwarm
+  /** Listens and dials. Without effect when it runs. @throws KithError START_FAILED naming the address that cannot be listened on */
+  start(): Promise<void>
+  /** The addresses bound, whatever is announced. */
+  listening(): string[]
+  /** Whether strangers can reach this host, as others have found. */
+  reachability(): Reachability
+  /** Gossip signed with the own key that this run did not send. */
+  onEcho(listener: (topic: string, data: Uint8Array) => void): void
   stop(): Promise<void>
 }
 
-/** @throws KithError START_FAILED naming the address that cannot be listened on, or the one that cannot be read */
-export async function startHost(components: HostComponents, init: HostInit): Promise<Host> {
-  for (const address of [...init.listen, ...init.bootstrap, ...init.peering]) assertMultiaddr(address)
+/** Made, not started: handlers and topics are registered first, so that no early peer is refused. @throws START_FAILED for an address that cannot be read */
+export async function makeHost(components: HostComponents, init: HostInit): Promise<Host> {
+  for (const address of [...init.listen, ...init.bootstrap, ...init.peering, ...(init.announce ?? [])]) assertMultiaddr(address)
   let found: (info: PeerInfo) => void = () => {}
   const onFound = init.mdns
     ? (info: PeerInfo) => {
         found(info)
       }
     : undefined
-  const libp2p = await makeLibp2p({ privateKey: components.privateKey, listen: init.listen, maxConnections: init.maxConnections, onFound })
-  const host = new Libp2pHost(components, libp2p, init)
+  const gater = new Gater({ localSwarm: init.localSwarm === true })
+  const onOwnKey = init.onDuplicateIdentity ?? (() => {})
+  const { privateKey } = components
+  const { listen, announce = [], maxConnections, dns } = init
+  const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, gater: gater.rules, onOwnKey, dns, onFound })
+  const host = new Libp2pHost({ ...components, libp2p, gater }, init)
   found = info => {
-    host.found(info)
+    host.outreach.found(info)
   }
-  try {
-    await libp2p.start()
-  } catch (error) {
-    throw startError(init.listen, error)
-  }
-  host.start()
   return host
 }
+
+/** @throws KithError START_FAILED naming the address that cannot be listened on, or the one that cannot be read */
+export async function startHost(components: HostComponents, init: HostInit): Promise<Host> {
+  const host = await makeHost(components, init)
+  await host.start()
+  return host
+}
+
+type InnerComponents = HostComponents & { readonly libp2p: Libp2p<HostServices>; readonly gater: Gater }
 
 class Libp2pHost implements Host {
   readonly self: string
   readonly libp2p: Libp2p<HostServices>
-  readonly #parts: HostComponents
+  readonly outreach: Outreach
+  readonly #parts: InnerComponents
+  readonly #init: HostInit
   readonly #peers: PeerTable
+  readonly #dialler: Dialler
   readonly #gossip: Gossip
-  readonly #keepers: readonly Keeper[]
-  readonly #mdnsConnectionsMax: number
-  readonly #stopping = new AbortController()
+  #started = false
 
-  constructor(components: HostComponents, libp2p: Libp2p<HostServices>, init: HostInit) {
+  constructor(components: InnerComponents, init: HostInit) {
+    const { libp2p, clock, log, gater } = components
     this.#parts = components
+    this.#init = init
     this.libp2p = libp2p
     this.self = libp2p.peerId.toString()
-    this.#peers = new PeerTable({ libp2p, clock: components.clock, log: components.log })
+    const peers = new PeerTable({ libp2p, clock, log })
+    const dialler = new Dialler({ libp2p, peers, gater, clock })
+    this.#peers = peers
+    this.#dialler = dialler
     this.#gossip = new Gossip(libp2p.services.pubsub, this.self)
-    this.#mdnsConnectionsMax = init.maxConnections * MDNS_SHARE
-    this.#keepers = [this.#keeper(init.peering, () => true), this.#keeper(init.bootstrap, () => this.#peers.list().length === 0)]
-    this.#peers.on({
-      disconnected: peer => {
-        for (const keeper of this.#keepers) keeper.disconnected(peer)
-      }
-    })
+    this.outreach = new Outreach({ libp2p, peers, dialler, clock, log, addresses: () => this.addresses() }, init)
   }
 
-  start(): void {
-    for (const keeper of this.#keepers) keeper.start()
+  async start(): Promise<void> {
+    if (this.#started) return
+    this.#started = true
+    try {
+      await this.libp2p.start()
+    } catch (error) {
+      throw startError(this.#init.listen, error)
+    }
+    this.#gossip.start()
+    this.outreach.start()
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort(new DOMException('the host stops', 'AbortError'))
-    for (const keeper of this.#keepers) keeper.stop()
+    await this.outreach.stop()
     await this.#flush()
     await this.libp2p.stop()
   }
@@ -125,8 +142,18 @@ class Libp2pHost implements Host {
     await Promise.allSettled(this.#peers.list().map(async ({ peer }) => await this.ping(peer, { signal })))
   }
 
+  get publicSwarm(): PublicSwarm {
+    return this.outreach.publicSwarm
+  }
+
+  /** Those libp2p knows to be reachable from outside, and those of the own interfaces, which it hides until somebody has tried. */
   addresses(): string[] {
-    return this.libp2p.getMultiaddrs().map(String)
+    const { addressManager } = this.libp2p.services.inside.components
+    const known = addressManager.getAddressesWithMetadata().filter(({ type, verified }) => verified || type === 'transport')
+    return [...new Set(known.map(({ multiaddr }) => `${withoutPeer(multiaddr)}/p2p/${this.self}`))]
+  }
+  listening(): string[] {
+    return this.libp2p.services.inside.components.transportManager.getAddrs().map(String)
   }
   peers(): ConnectedPeer[] {
     return this.#peers.list()
@@ -134,8 +161,14 @@ class Libp2pHost implements Host {
   isConnected(peer: string): boolean {
     return this.#peers.isConnected(peer)
   }
+  reachability(): Reachability {
+    return this.libp2p.services.reachability.verdict()
+  }
   on(events: Partial<NetworkEvents>): () => void {
     return this.#peers.on(events)
+  }
+  onEcho(listener: (topic: string, data: Uint8Array) => void): void {
+    this.#gossip.onEcho(listener)
   }
   async publish(topic: string, data: Uint8Array): Promise<void> {
     await this.#gossip.publish(topic, data)
@@ -146,36 +179,18 @@ class Libp2pHost implements Host {
   }
 
   async connect(address: string, options: AbortOptions = {}): Promise<string> {
-    const target = parseAddress(address)
-    using budget = startDeadline(this.#parts.clock, CONNECT_BUDGET, options)
-    try {
-      const connection = await this.libp2p.dial(target, { signal: budget.signal })
-      const peer = connection.remotePeer.toString()
-      await this.#identified(peer, budget.signal)
-      return peer
-    } catch (error) {
-      options.signal?.throwIfAborted()
-      throw error instanceof KithError ? error : dialError(address, error)
-    }
+    return await this.#dialler.named(address, options)
   }
 
   async disconnect(peer: string): Promise<void> {
     await this.libp2p.hangUp(peerIdFromString(peer))
   }
 
-  /** Timed here: the stock ping counts whole milliseconds. */
   async ping(peer: string, options: AbortOptions = {}): Promise<Ms> {
-    const { clock } = this.#parts
-    using budget = startDeadline(clock, PING_BUDGET, options)
+    using budget = startDeadline(this.#parts.clock, PING_BUDGET, options)
     const stream = await this.open(peer, PING_PROTOCOL, { signal: budget.signal })
     try {
-      const sent = crypto.getRandomValues(new Uint8Array(PING_BYTES))
-      const start = clock.monotonic()
-      await stream.write([sent], { signal: budget.signal })
-      await readEcho(stream, sent, budget.signal)
-      const took = clock.monotonic() - start
-      await stream.close({ signal: budget.signal })
-      return took
+      return await timePing(stream, this.#parts.clock, budget)
     } catch (error) {
       stream.abort(asError(error))
       options.signal?.throwIfAborted()
@@ -192,12 +207,8 @@ class Libp2pHost implements Host {
       return new Libp2pPeerStream(peer, stream)
     } catch (error) {
       options.signal?.throwIfAborted()
-      throw new KithError(
-        'UNAVAILABLE',
-        `no ${protocol} stream to peer ${peer} could be opened: ${asError(error).message}`,
-        {},
-        { cause: error }
-      )
+      const why = asError(error).message
+      throw new KithError('UNAVAILABLE', `no ${protocol} stream to peer ${peer} could be opened: ${why}`, {}, { cause: error })
     }
   }
 
@@ -217,67 +228,9 @@ class Libp2pHost implements Host {
     )
   }
 
-  /** What mDNS found. Failures are ordinary: half of what answers on a LAN has left it. */
-  found(info: PeerInfo): void {
-    const peer = info.id.toString()
-    if (peer === this.self || this.isConnected(peer) || this.#peers.list().length >= this.#mdnsConnectionsMax) return
-    const addresses = info.multiaddrs.map(address => address.decapsulateCode(P2P_CODE).encapsulate(`/p2p/${peer}`))
-    if (addresses.length === 0) return
-    this.libp2p
-      .dial(addresses, { signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(CONNECT_BUDGET)]) })
-      .catch((error: unknown) => {
-        this.#parts.log.debug({ err: error }, 'a peer found by mDNS could not be reached')
-      })
-  }
-
   #connectionTo(peer: string): Connection | undefined {
     const open = this.libp2p.getConnections(peerIdFromString(peer)).filter(connection => connection.status === 'open')
     return open.find(connection => connection.limits === undefined) ?? open[0]
-  }
-
-  async #identified(peer: string, signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const off = this.on({
-      connected: id => {
-        if (id === peer) resolve()
-      }
-    })
-    const onGone = ({ detail }: CustomEvent<{ toString(): string }>): void => {
-      if (detail.toString() === peer) reject(new Error('it closed the connection before saying what it speaks'))
-    }
-    this.libp2p.addEventListener('peer:disconnect', onGone)
-    try {
-      if (!this.#peers.isIdentified(peer)) await abortable(promise, { signal })
-    } finally {
-      off()
-      this.libp2p.removeEventListener('peer:disconnect', onGone)
-    }
-  }
-
-  #keeper(addresses: readonly string[], wanted: () => boolean): Keeper {
-    return new Keeper(
-      {
-        clock: this.#parts.clock,
-        log: this.#parts.log,
-        isConnected: peer => this.isConnected(peer),
-        dial: async (address, options) => await this.connect(address, options),
-        protect: async peer => {
-          await this.libp2p.peerStore.merge(peerIdFromString(peer), { tags: { 'kith-kept': { value: KEPT_PEER_VALUE } } })
-        },
-        wanted
-      },
-      addresses
-    )
-  }
-}
-
-async function readEcho(stream: PeerStream, sent: Uint8Array, signal: AbortSignal): Promise<void> {
-  let at = 0
-  while (at < sent.byteLength) {
-    const chunk = await stream.read({ signal })
-    if (chunk === null) throw new Error('the peer closed the stream')
-    if (!equals(chunk, sent.subarray(at, at + chunk.byteLength))) throw new Error('the peer echoed other bytes')
-    at += chunk.byteLength
   }
 }
 

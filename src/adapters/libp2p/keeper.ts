@@ -1,5 +1,6 @@
 /**
- * Keeps addresses connected: dials them at once and after every loss, with a growing pause between failures.
+ * Keeps addresses connected: dials them at once and after every loss, with a growing pause between failures. Each dial
+ * starts from the address as it was written, so that a name (`/dns…`, `/dnsaddr`) is resolved anew each time.
  * libp2p's own reconnect queue gives up after five tries and forgets the peer; this never does.
  */
 import type { Ms } from '../../model/units.ts'
@@ -40,8 +41,19 @@ export class Keeper {
     this.#kept = addresses.map(address => ({ address, peer: undefined, failures: 0, cancel: undefined, dialling: false }))
   }
 
-  start(): void {
-    for (const kept of this.#kept) void this.#dial(kept)
+  /** Resolves when every address was tried once. */
+  async start(): Promise<void> {
+    await Promise.all(this.#kept.map(async kept => await this.#dial(kept)))
+  }
+
+  /** The network has changed: whoever is away is tried at once, and with short pauses again. */
+  retry(): void {
+    for (const kept of this.#kept) {
+      if (kept.cancel === undefined) continue
+      kept.failures = 0
+      kept.cancel()
+      void this.#dial(kept)
+    }
   }
 
   /** To be called when a peer has gone. */

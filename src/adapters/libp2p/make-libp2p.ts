@@ -1,7 +1,9 @@
 /** The libp2p node of the main host: which parts it has and the limits each gets. It dials nobody by itself. */
+import type { AutoNATComponents } from '@libp2p/autonat'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { identify, identifyPush, type Identify, type IdentifyPush } from '@libp2p/identify'
-import type { Libp2p, PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
+import type { ConnectionGater, Libp2p, PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
+import type { KadDHTComponents } from '@libp2p/kad-dht'
 import { mdns, type MulticastDNSComponents } from '@libp2p/mdns'
 import { ping, type Ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -10,6 +12,7 @@ import { createLibp2p } from 'libp2p'
 import { KIB, MIB, type Bytes, type Ms } from '../../model/units.ts'
 import { gatheredNoise } from './gathered-noise.ts'
 import { gossipService } from './gossip.ts'
+import { reachabilityService, type ReachabilityService } from './reachability.ts'
 
 /** Streams one peer may have open here, all protocols together; its own exchange uses eight of them. */
 const INBOUND_STREAMS_MAX = 64
@@ -33,18 +36,46 @@ const SOCKET = { noDelay: true, highWaterMark: 256 * KIB }
 const PENDING_CONNECTIONS_MAX = 32
 /** Time for a stranger to finish its handshake. */
 const UPGRADE_BUDGET: Ms = 10_000
+/** Connections dialled at once, and dials that wait: a DHT query asks for some thirty. */
+const DIALS_MAX = 50
+const DIALS_WAITING_MAX = 500
+/** Identify streams a peer may have open here; it needs one, and one of each push. */
+const IDENTIFY_STREAMS_MAX = 2
+/** Pings a peer may have under way: its operator's and its monitor's, which hangs up when one fails. */
+const PING_STREAMS_MAX = 4
+/**
+ * How long a peer may take to answer the ping that every connection is tried with each 10 s. libp2p's five seconds cost
+ * honest peers their connection whenever one side is busy for a moment or a link is full.
+ */
+const ANSWER_PATIENCE: Ms = 20_000
 
 export interface HostServices extends Record<string, unknown> {
   readonly identify: Identify
   readonly identifyPush: IdentifyPush
   readonly ping: Ping
   readonly pubsub: GossipSub
+  readonly reachability: ReachabilityService
+  readonly inside: Inside
 }
+
+/** What libp2p gives its services, kept for those that are made later. */
+interface Inside {
+  readonly components: KadDHTComponents & AutoNATComponents
+}
+
+/** Resolves names; libp2p's own asks the system and, for TXT records, the system's name servers. */
+export type NameService = NonNullable<NonNullable<Parameters<typeof createLibp2p>[0]>['dns']>
 
 interface Libp2pInit {
   readonly privateKey: PrivateKey
   readonly listen: readonly string[]
   readonly maxConnections: number
+  /** Addresses told to others in place of those listened on; empty: those. */
+  readonly announce: readonly string[]
+  readonly gater: ConnectionGater
+  /** Called when somebody connects with this host's own key. */
+  readonly onOwnKey: () => void
+  readonly dns?: NameService | undefined
   /** Called with what mDNS finds; absent: mDNS is off. */
   readonly onFound?: ((found: PeerInfo) => void) | undefined
 }
@@ -55,9 +86,11 @@ export async function makeLibp2p(init: Libp2pInit): Promise<Libp2p<HostServices>
   return await createLibp2p<HostServices>({
     start: false,
     privateKey: init.privateKey,
-    addresses: { listen: [...init.listen] },
+    addresses: { listen: [...init.listen], announce: [...init.announce] },
+    connectionGater: init.gater,
+    ...(init.dns === undefined ? {} : { dns: init.dns }),
     transports: [tcp({ dialOpts: SOCKET, listenOpts: SOCKET })],
-    connectionEncrypters: [gatheredNoise()],
+    connectionEncrypters: [gatheredNoise({ onOwnKey: init.onOwnKey })],
     streamMuxers: [
       yamux({
         maxInboundStreams: INBOUND_STREAMS_MAX,
@@ -73,10 +106,20 @@ export async function makeLibp2p(init: Libp2pInit): Promise<Libp2p<HostServices>
       maxConnections: init.maxConnections,
       inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
       maxIncomingPendingConnections: PENDING_CONNECTIONS_MAX,
-      inboundUpgradeTimeout: UPGRADE_BUDGET
+      inboundUpgradeTimeout: UPGRADE_BUDGET,
+      maxParallelDials: DIALS_MAX,
+      maxDialQueueLength: DIALS_WAITING_MAX
     },
+    connectionMonitor: { pingTimeout: { minTimeout: ANSWER_PATIENCE } },
     peerDiscovery: onFound === undefined ? [] : [components => discoverLan(components, onFound)],
-    services: { identify: identify(), identifyPush: identifyPush(), ping: ping(), pubsub: gossipService() }
+    services: {
+      identify: identify({ maxInboundStreams: IDENTIFY_STREAMS_MAX }),
+      identifyPush: identifyPush({ maxInboundStreams: IDENTIFY_STREAMS_MAX }),
+      ping: ping({ maxInboundStreams: PING_STREAMS_MAX }),
+      pubsub: gossipService(),
+      reachability: reachabilityService(),
+      inside: components => ({ components })
+    }
   })
 }
 

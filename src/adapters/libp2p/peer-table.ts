@@ -1,12 +1,18 @@
-/** Who is connected and what they speak: libp2p's events as the domain's two. In memory only. */
-import type { IdentifyResult, Libp2p, Peer } from '@libp2p/interface'
+/**
+ * Who is connected and what they speak: libp2p's events as the domain's two. In memory only. Peers without an Ed25519
+ * key (a few of the public swarm's bootstrap peers) are connected, but have no DID and are none of the domain's business.
+ */
+import type { IdentifyResult, Libp2p, Peer, PeerId } from '@libp2p/interface'
 import type { Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { ConnectedPeer, NetworkEvents } from '../../ports/network.ts'
+import { isEd25519 } from './gater.ts'
 
 interface Entry {
   readonly since: Ms
+  /** False: never told of. */
+  readonly isShown: boolean
   protocols: readonly string[]
   identified: boolean
 }
@@ -21,12 +27,14 @@ export class PeerTable {
   readonly #parts: PeerTableComponents
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Set<Partial<NetworkEvents>>()
+  /** Parts of this adapter. */
+  readonly #insiders = new Set<Partial<NetworkEvents>>()
 
   constructor(components: PeerTableComponents) {
     this.#parts = components
     const { libp2p } = components
     libp2p.addEventListener('peer:connect', ({ detail }) => {
-      this.#entry(detail.toString())
+      this.#entry(detail)
     })
     libp2p.addEventListener('peer:identify', ({ detail }) => {
       this.#onIdentify(detail)
@@ -40,11 +48,12 @@ export class PeerTable {
   }
 
   on(events: Partial<NetworkEvents>): () => void {
-    const own = { ...events }
-    this.#listeners.add(own)
-    return () => {
-      this.#listeners.delete(own)
-    }
+    return added(this.#listeners, events)
+  }
+
+  /** As {@link on}, of every peer. */
+  onAny(events: Partial<NetworkEvents>): () => void {
+    return added(this.#insiders, events)
   }
 
   isConnected(peer: string): boolean {
@@ -57,22 +66,25 @@ export class PeerTable {
 
   list(): ConnectedPeer[] {
     const connections = Map.groupBy(this.#parts.libp2p.getConnections(), connection => connection.remotePeer.toString())
-    return [...this.#entries].map(([peer, entry]) => {
-      const open = connections.get(peer) ?? []
-      return {
-        peer,
-        addresses: open.map(connection => connection.remoteAddr.toString()),
-        since: entry.since,
-        protocols: entry.protocols,
-        relayed: open.length > 0 && open.every(connection => connection.limits !== undefined)
-      }
-    })
+    return [...this.#entries]
+      .filter(([, { isShown }]) => isShown)
+      .map(([peer, entry]) => {
+        const open = connections.get(peer) ?? []
+        return {
+          peer,
+          addresses: open.map(connection => connection.remoteAddr.toString()),
+          since: entry.since,
+          protocols: entry.protocols,
+          relayed: open.length > 0 && open.every(connection => connection.limits !== undefined)
+        }
+      })
   }
 
-  #entry(peer: string): Entry {
+  #entry(id: PeerId): Entry {
+    const peer = id.toString()
     let entry = this.#entries.get(peer)
     if (entry === undefined) {
-      entry = { since: this.#parts.clock.monotonic(), protocols: [], identified: false }
+      entry = { since: this.#parts.clock.monotonic(), isShown: isEd25519(id), protocols: [], identified: false }
       this.#entries.set(peer, entry)
     }
     return entry
@@ -82,11 +94,11 @@ export class PeerTable {
   #onIdentify({ peerId, protocols }: IdentifyResult): void {
     if (this.#parts.libp2p.getConnections(peerId).length === 0) return
     const peer = peerId.toString()
-    const entry = this.#entry(peer)
+    const entry = this.#entry(peerId)
     entry.protocols = protocols
     if (entry.identified) return
     entry.identified = true
-    this.#emit(listener => listener.connected?.(peer))
+    this.#emit(entry, listener => listener.connected?.(peer))
   }
 
   #onUpdate({ id, protocols }: Peer): void {
@@ -97,16 +109,24 @@ export class PeerTable {
   #onDisconnect(peer: string): void {
     const entry = this.#entries.get(peer)
     this.#entries.delete(peer)
-    if (entry?.identified === true) this.#emit(listener => listener.disconnected?.(peer))
+    if (entry?.identified === true) this.#emit(entry, listener => listener.disconnected?.(peer))
   }
 
-  #emit(call: (listener: Partial<NetworkEvents>) => void): void {
-    for (const listener of [...this.#listeners]) {
+  #emit({ isShown }: Entry, call: (listener: Partial<NetworkEvents>) => void): void {
+    for (const listener of isShown ? [...this.#listeners, ...this.#insiders] : [...this.#insiders]) {
       try {
         call(listener)
       } catch (error) {
         this.#parts.log.error({ err: error }, 'a listener for peers threw')
       }
     }
+  }
+}
+
+function added(listeners: Set<Partial<NetworkEvents>>, events: Partial<NetworkEvents>): () => void {
+  const own = { ...events }
+  listeners.add(own)
+  return () => {
+    listeners.delete(own)
   }
 }

@@ -2,6 +2,7 @@
  * Block changes as rows of the index, inside the caller's transaction. Keeps the counts of each segment, so that
  * usage and emptied segments are known without a scan.
  */
+import { addErasure } from './erasures.ts'
 import type { IndexDb, Place } from './index-db.ts'
 
 /** What is accepted but not yet durable. `seq` gives the order among all changes of a realm. */
@@ -53,7 +54,9 @@ function applyPut(index: IndexDb, hash: Uint8Array, place: Place | undefined, de
 function applyRemoval(index: IndexDb, change: Change, deltas: Map<number, Delta>, at: number): void {
   const place = index.removeBlock(change.multihash)
   count(deltas, place, -1)
-  if (place !== undefined && change.kind === 'quarantine') index.addQuarantine(change.multihash, place, at)
+  if (place === undefined) return
+  if (change.kind === 'quarantine') index.addQuarantine(change.multihash, place, at)
+  else addErasure(index, change.multihash, place)
 }
 
 function count(deltas: Map<number, Delta>, place: Place | undefined, sign: 1 | -1): void {

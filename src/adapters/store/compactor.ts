@@ -1,20 +1,35 @@
 /**
  * Gives back the space of deleted blocks: a segment that the index no longer names is unlinked; one that is
- * mostly dead has its living blocks appended anew first. Works on copies only: a crash at any moment loses nothing.
+ * mostly dead, the growing one included, has its living blocks appended anew first; what stays in the others is
+ * overwritten. Works on copies only, and leaves what it did not come to for later: a crash at any moment loses nothing.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
 import { decode } from 'multiformats/hashes/digest'
 import { RAW_CODEC } from '../../model/content-id.ts'
+import { KIB } from '../../model/units.ts'
 import type { BlockStore } from '../../ports/block-store.ts'
+import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
-import type { IndexDb, SegmentRow } from './index-db.ts'
+import { eraseDeleted } from './erasures.ts'
+import type { IndexDb, Place, SegmentRow } from './index-db.ts'
+import { BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES } from './segment-format.ts'
 import type { SegmentFiles } from './segment-files.ts'
 import { keyOf, type StoreWriter } from './store-writer.ts'
 
 /** Rewriting begins when less than this share of a segment is alive: at most one byte is copied for each freed. */
 const ALIVE_SHARE_MIN = 0.5
+/** The growing segment is not closed for less: a new file costs three flushes. Dead bytes. */
+const ACTIVE_DEAD_BYTES_MIN = 64 * KIB
+/** In front of a payload: header and a SHA-256 multihash (others are rare and near it). Bytes. */
+const BLOCK_OVERHEAD_BYTES = BLOCK_HEADER_BYTES + 34
+/** Looked at in one turn of the event loop: some milliseconds. Blocks. */
+const TURN_BLOCKS = 512
+/** What failed is tried again after this, or after the next deletion. Milliseconds. */
+const RETRY_DELAY_MS = 60_000
 
 export interface CompactorComponents {
+  readonly clock: Clock
   readonly index: IndexDb
   readonly segments: SegmentFiles
   readonly writer: StoreWriter
@@ -27,14 +42,20 @@ export class Compactor {
   readonly #parts: CompactorComponents
   readonly #abort = new AbortController()
   #running: Promise<void> | undefined
+  #isAsked = false
+  #cancelRetry: (() => void) | undefined
 
   constructor(components: CompactorComponents) {
     this.#parts = components
   }
 
-  /** Looks for dead space; one run at a time. Never rejects: what fails is logged and tried after the next deletion. */
+  /**
+   * Looks for dead space; one run at a time, which looks again if it is asked meanwhile. Never rejects: what fails
+   * is logged and tried again.
+   */
   async run(): Promise<void> {
     if (this.#abort.signal.aborted) return
+    this.#isAsked = true
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
     })
@@ -43,48 +64,118 @@ export class Compactor {
 
   async stop(): Promise<void> {
     this.#abort.abort()
+    this.#cancelRetry?.()
     await this.#running
   }
 
   async #run(): Promise<void> {
+    this.#cancelRetry?.()
     try {
-      for (const row of this.#mostlyDead()) {
-        if (row.blocks > 0) await this.#moveLiving(row)
-        this.#abort.signal.throwIfAborted()
-        await this.#removeIfEmpty(row.number)
+      while (this.#isAsked) {
+        this.#isAsked = false
+        await this.#rewriteMostlyDead()
+        await eraseDeleted(this.#parts, this.#abort.signal)
       }
     } catch (error) {
-      if (!this.#abort.signal.aborted)
-        this.#parts.log.warn({ err: error }, 'dead space in the store could not be given back; it is tried again after the next deletion')
+      if (this.#abort.signal.aborted) return
+      this.#parts.log.warn({ err: error }, 'deleted blocks could not be taken off the disk yet; it is tried again')
+      this.#cancelRetry = this.#parts.clock.after(RETRY_DELAY_MS, () => void this.run())
+    }
+  }
+
+  /** The emptiest first: on a full disk they give the room for the others. */
+  async #rewriteMostlyDead(): Promise<void> {
+    const { segments, writer, log } = this.#parts
+    for (const row of this.#mostlyDead()) {
+      this.#abort.signal.throwIfAborted()
+      if (row.number === segments.active?.number) {
+        segments.roll()
+        await writer.commitFreeing(() => {})
+      }
+      log.debug({ segment: row.number, blocks: row.blocks }, 'rewriting a segment of the store')
+      await this.#moveLiving(row.number)
+      await this.#removeIfEmpty(row.number)
+      log.debug({ segment: row.number }, 'rewrote a segment of the store')
     }
   }
 
   #mostlyDead(): SegmentRow[] {
     const { index, segments } = this.#parts
-    return index.segments().filter(row => row.number !== segments.active?.number && row.bytes < row.length * ALIVE_SHARE_MIN)
+    const isMostlyDead = (row: SegmentRow): boolean => {
+      const alive = aliveBytes(row)
+      const deadMin = row.number === segments.active?.number ? ACTIVE_DEAD_BYTES_MIN : 0
+      return alive < row.length * ALIVE_SHARE_MIN && row.length - alive > deadMin
+    }
+    return index
+      .segments()
+      .filter(isMostlyDead)
+      .toSorted((a, b) => aliveBytes(a) - aliveBytes(b))
   }
 
-  async #moveLiving(row: SegmentRow): Promise<void> {
-    const { index, segments, writer, blocks } = this.#parts
-    for await (const { multihash, place } of segments.scan(row.number, row.length)) {
-      const now = index.findBlock(multihash)
-      if (now?.segment !== place.segment || now.offset !== place.offset) continue
-      const block = await blocks.get(CID.createV1(RAW_CODEC, decode(multihash)), { signal: this.#abort.signal })
-      while (!writer.hasRoom(place.length)) await writer.room({ signal: this.#abort.signal })
-      // Whoever deleted or replaced it meanwhile is right; a corrupt one was quarantined by the read.
-      const isCurrent = writer.find(keyOf(multihash)) === undefined && index.findBlock(multihash)?.offset === place.offset
-      if (block !== undefined && isCurrent)
-        writer.accept(keyOf(multihash), { kind: 'put', multihash: block.cid.multihash.bytes, bytes: block.bytes })
+  async #moveLiving(number: number): Promise<void> {
+    const { segments, writer } = this.#parts
+    let seen = 0
+    for await (const { multihash, place } of segments.scan(number, this.#row(number)?.length ?? 0)) {
+      await this.#move(multihash, place)
+      if (++seen % TURN_BLOCKS === 0) await this.#turn()
+    }
+    await writer.flush()
+    if ((this.#row(number)?.blocks ?? 0) > 0) await this.#moveByIndex(number)
+  }
+
+  /** For what stands behind a damaged header. */
+  async #moveByIndex(number: number): Promise<void> {
+    const { index, writer } = this.#parts
+    let after: Uint8Array | undefined = new Uint8Array(0)
+    while (after !== undefined) {
+      const page: Uint8Array[] = index.hashesAfter(after, TURN_BLOCKS)
+      for (const hash of page) {
+        const place = index.findBlock(hash)
+        if (place?.segment === number) await this.#move(hash, place)
+      }
+      await this.#turn()
+      after = page.at(-1)
     }
     await writer.flush()
   }
 
+  /** Others get to run. */
+  async #turn(): Promise<void> {
+    await nextTurn()
+    this.#abort.signal.throwIfAborted()
+  }
+
+  /** If the block is at this place. Whoever deleted or replaced it meanwhile is right; a corrupt one is quarantined by the read. */
+  async #move(multihash: Uint8Array, place: Place): Promise<void> {
+    const { writer, blocks } = this.#parts
+    if (!this.#isAt(multihash, place)) return
+    const block = await blocks.get(CID.createV1(RAW_CODEC, decode(multihash)), { signal: this.#abort.signal })
+    while (!writer.hasRoom(place.length)) await writer.room({ signal: this.#abort.signal })
+    if (block !== undefined && this.#isAt(multihash, place))
+      writer.accept(keyOf(multihash), { kind: 'put', multihash: block.cid.multihash.bytes, bytes: block.bytes })
+  }
+
+  #isAt(multihash: Uint8Array, place: Place): boolean {
+    const { index, writer } = this.#parts
+    const now = index.findBlock(multihash)
+    return now?.segment === place.segment && now.offset === place.offset && writer.find(keyOf(multihash)) === undefined
+  }
+
+  #row(number: number): SegmentRow | undefined {
+    return this.#parts.index.segments().find(row => row.number === number)
+  }
+
   async #removeIfEmpty(number: number): Promise<void> {
-    const { index, segments, writer } = this.#parts
-    if (index.segments().find(row => row.number === number)?.blocks !== 0) return
+    const { segments, writer } = this.#parts
+    if (this.#row(number)?.blocks !== 0) return
     await segments.remove(number) // before its row: a file without a row would count as damage
-    await writer.commit(db => {
+    await writer.commitFreeing(db => {
       db.removeSegment(number)
     })
   }
+}
+
+/** What the blocks that are named take in the file. */
+function aliveBytes(row: SegmentRow): number {
+  return SEGMENT_HEADER_BYTES + row.bytes + row.blocks * BLOCK_OVERHEAD_BYTES
 }

@@ -33,6 +33,8 @@ const SCHEMA = `
   CREATE INDEX records_sha256 ON records (sha256) WHERE sha256 IS NOT NULL;
   CREATE INDEX records_created ON records (created_at, root);
   CREATE INDEX records_type ON records (type, created_at, root) WHERE type IS NOT NULL;`
+/** Made in older stores too when they are opened; a program that does not know it may ignore it. */
+const ERASURES = 'CREATE TABLE IF NOT EXISTS erasures (segment INTEGER, at INTEGER, PRIMARY KEY (segment, at)) STRICT, WITHOUT ROWID;'
 
 /** Where the payload of a block lies. */
 export interface Place {
@@ -67,7 +69,7 @@ export class IndexDb {
     this.#db = new DatabaseSync(path)
     try {
       this.#db.exec(
-        `PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`
+        `PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`
       )
       this.#db.exec('BEGIN IMMEDIATE; COMMIT') // takes the lock now, not at the first write
       if (init.mayCreate && this.#number('PRAGMA application_id') === 0) this.#create(init.realm)
@@ -80,6 +82,11 @@ export class IndexDb {
       this.#db.close()
       throw error
     }
+  }
+
+  /** Adds what older stores lack. To be called before the first change. */
+  prepare(): void {
+    this.#db.exec(ERASURES)
   }
 
   /** A statement, prepared once. */
@@ -102,6 +109,16 @@ export class IndexDb {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK') // SQLite has already rolled back after some I/O errors
       throw error
     }
+  }
+
+  /** Moves the log into the database, so that it is written from its start again. Always true: no use is no harm. */
+  checkpoint(): boolean {
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    } catch {
+      // the database cannot grow either
+    }
+    return true
   }
 
   findBlock(hash: Uint8Array): Place | undefined {
@@ -160,8 +177,10 @@ export class IndexDb {
     )
   }
 
+  /** With what is left to erase in it. */
   removeSegment(number: number): void {
     this.statement('DELETE FROM segments WHERE number = ?').run(number)
+    this.statement('DELETE FROM erasures WHERE segment = ?').run(number)
   }
 
   close(): void {

@@ -14,9 +14,13 @@ import type { Log } from '../../ports/log.ts'
 import type { RealmStore, RecordStore, Remembered, Withheld } from '../../ports/record-store.ts'
 import type { Change } from './apply-changes.ts'
 import { Compactor } from './compactor.ts'
+import { DiskReserve } from './disk-reserve.ts'
+import { checkOpenIndex, damagedIndexError } from './index-check.ts'
 import { IndexDb } from './index-db.ts'
+import { breakSeal, checkSeal, seal } from './index-seal.ts'
 import { SegmentBlockStore } from './segment-block-store.ts'
-import { listSegments, SegmentFiles, syncDirectory, type OpenFile } from './segment-files.ts'
+import { listSegments, syncDirectory } from './segment-directory.ts'
+import { SegmentFiles, type OpenFile } from './segment-files.ts'
 import { SqliteRecordStore } from './sqlite-record-store.ts'
 import { SqliteRemembered } from './sqlite-remembered.ts'
 import { SqliteWithheld } from './sqlite-withheld.ts'
@@ -57,10 +61,8 @@ async function open(components: RealmStoreComponents, init: RealmStoreInit): Pro
   const directory = join(init.directory, 'segments')
   await makeDirectory(directory)
   await makeDirectory(join(init.directory, 'index'))
-  const mayCreate = (await listSegments(directory)).length === 0
-  const index = new IndexDb(join(init.directory, 'index', 'index.db'), { realm: init.realm, mayCreate })
+  const index = await openIndex(init, (await listSegments(directory)).length === 0)
   try {
-    await syncDirectory(join(init.directory, 'index'))
     const segments = await SegmentFiles.open({
       directory,
       realm: init.realm,
@@ -68,13 +70,39 @@ async function open(components: RealmStoreComponents, init: RealmStoreInit): Pro
       open: components.openFile,
       segmentBytes: init.segmentBytes
     })
-    const store = new DiskRealmStore(components, init, index, segments)
+    const reserve = new DiskReserve(join(init.directory, 'index', 'reserve'))
+    await reserve.open()
+    const store = new DiskRealmStore(components, init, { index, segments, reserve })
     await store.recover()
     return store
   } catch (error) {
     index.close()
     throw error
   }
+}
+
+/** Nothing is written into it before it is known to be whole. */
+async function openIndex(init: RealmStoreInit, mayCreate: boolean): Promise<IndexDb> {
+  const directory = join(init.directory, 'index')
+  const path = join(directory, 'index.db')
+  const state = await checkSeal(directory)
+  if (state === 'damaged') throw damagedIndexError(path, 'it is not what it was when it was closed')
+  const index = new IndexDb(path, { realm: init.realm, mayCreate })
+  try {
+    if (state === 'open') await checkOpenIndex(index, path)
+    await breakSeal(directory)
+    index.prepare()
+    return index
+  } catch (error) {
+    index.close()
+    throw error
+  }
+}
+
+interface Parts {
+  readonly index: IndexDb
+  readonly segments: SegmentFiles
+  readonly reserve: DiskReserve
 }
 
 class DiskRealmStore implements RealmStore {
@@ -89,17 +117,19 @@ class DiskRealmStore implements RealmStore {
   readonly #compactor: Compactor
   readonly #index: IndexDb
   readonly #segments: SegmentFiles
+  readonly #indexDirectory: string
   #closing: Promise<void> | undefined
 
-  constructor(components: RealmStoreComponents, init: RealmStoreInit, index: IndexDb, segments: SegmentFiles) {
+  constructor(components: RealmStoreComponents, init: RealmStoreInit, { index, segments, reserve }: Parts) {
     const { clock, log } = components
-    const writer = new StoreWriter({ clock, log, index, segments }, { realm: init.realm })
+    const writer = new StoreWriter({ clock, log, index, segments, reserve }, { realm: init.realm })
     this.#blocks = new SegmentBlockStore({ index, segments, writer, log }, { realm: init.realm, maxBytes: init.maxBytes })
     this.#records = new SqliteRecordStore({ clock, index, writer }, { realm: init.realm })
-    this.#compactor = new Compactor({ index, segments, writer, log, blocks: this.#blocks })
+    this.#compactor = new Compactor({ clock, index, segments, writer, log, blocks: this.#blocks })
     this.#writer = writer
     this.#index = index
     this.#segments = segments
+    this.#indexDirectory = join(init.directory, 'index')
     this.blocks = this.#blocks
     this.records = this.#records
     this.remembered = new SqliteRemembered({ index, writer }, { realm: init.realm })
@@ -118,6 +148,7 @@ class DiskRealmStore implements RealmStore {
       this.#withheld.release(multihash)
     }
     if (unborn.length > 0) await this.#writer.flush()
+    void this.#compactor.run() // what the last process did not come to
   }
 
   corruptCount(): number {
@@ -139,6 +170,7 @@ class DiskRealmStore implements RealmStore {
       await this.#writer.stop()
       await this.#segments.close()
       this.#index.close()
+      await seal(this.#indexDirectory).catch(() => {}) // without it the next open looks through the index
     }
   }
 }

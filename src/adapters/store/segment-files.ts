@@ -2,17 +2,26 @@
  * The append-only segment files of one realm. Bytes returned by {@link SegmentFiles.append} are durable.
  * A crash leaves at most a torn tail behind the length the index knows; opening cuts it off.
  */
-import { open as openFile, readdir, stat, unlink, type FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
-import { KithError } from '../../errors.ts'
+import { open as openFile, unlink, type FileHandle } from 'node:fs/promises'
 import { MIB } from '../../model/units.ts'
 import type { Place, SegmentRow } from './index-db.ts'
 import {
+  listSegments,
+  removeSegment,
+  removeUnknown,
+  segmentPath,
+  staleIndexError,
+  syncDirectory,
+  TAIL_BYTES_MAX
+} from './segment-directory.ts'
+import {
   BLOCK_HEADER_BYTES,
+  CIPHER_ERASED,
   CIPHER_PLAIN,
   decodeBlockHeader,
   decodeSegmentHeader,
   encodeSegmentHeader,
+  erasedBlock,
   MULTIHASH_BYTES_MAX,
   payloadOffset,
   SEGMENT_HEADER_BYTES
@@ -24,8 +33,6 @@ import { errorCode } from './store-error.ts'
 export const SEGMENT_BYTES_MAX = 256 * MIB
 /** Segments kept open for reading. Files. */
 const OPEN_SEGMENTS_MAX = 64
-/** No crash leaves more than one commit (18 MiB and headers) unknown to the index. Bytes. */
-const TAIL_BYTES_MAX = 24 * MIB
 /** A handle can be evicted between look-up and read; the next try opens it anew. */
 const READ_TRIES_MAX = 3
 
@@ -60,6 +67,7 @@ export class SegmentFiles {
   readonly #open: OpenFile
   readonly #readers = new Map<number, FileHandle>()
   #active: ActiveSegment | undefined
+  #isRolling = false
   #lastNumber: number
 
   private constructor(init: SegmentFilesInit) {
@@ -73,7 +81,7 @@ export class SegmentFiles {
     const files = new SegmentFiles(init)
     const known = new Set(init.known.map(row => row.number))
     for (const number of await listSegments(init.directory)) {
-      if (!known.has(number)) await files.#removeUnknown(number)
+      if (!known.has(number)) await removeUnknown(files.#path(number))
     }
     const last = init.known.at(-1)
     if (last !== undefined) await files.#resume(last)
@@ -99,19 +107,30 @@ export class SegmentFiles {
   /** To be called when the index has committed what was appended. */
   committed(): void {
     if (this.#active !== undefined) this.#active.durable = this.#active.length
+    if (this.#isRolling) this.#active = undefined
+    this.#isRolling = false
+  }
+
+  /** The next append that follows a commit begins a new file. */
+  roll(): void {
+    this.#isRolling = true
   }
 
   /**
    * Ends the active segment after a failure. After a failed sync nobody can say what is on the disk behind the
    * length the index knows, so that tail is never written again: the next append begins a new file.
+   * `mayBeCommitted`: the index failed in a way after which a crash may yet bring the commit to light; then what it
+   * names must stay.
    */
-  async abandon(): Promise<void> {
+  async abandon({ mayBeCommitted }: { readonly mayBeCommitted: boolean }): Promise<void> {
     const active = this.#active
     if (active === undefined) return
     this.#active = undefined
     this.#readers.delete(active.number)
-    if (active.durable === 0) await unlink(this.#path(active.number)).catch(() => {}) // best effort: the next open does it too
-    else await active.file.truncate(active.durable).catch(() => {}) // gives space back; the index ignores the tail anyway
+    if (!mayBeCommitted) {
+      if (active.durable === 0) await unlink(this.#path(active.number)).catch(() => {}) // best effort: the next open does it too
+      else await active.file.truncate(active.durable).catch(() => {}) // gives space back; the index ignores the tail anyway
+    }
     await active.file.close().catch(() => {}) // its fate is known to be bad already
   }
 
@@ -124,7 +143,7 @@ export class SegmentFiles {
         return (await readAt(file, bytes, place.offset)) === place.length ? bytes : undefined
       } catch (error) {
         if (errorCode(error) === 'ENOENT') return undefined
-        if (errorCode(error) !== 'EBADF' || tries === READ_TRIES_MAX) throw error
+        if (!isClosed(error) || tries === READ_TRIES_MAX) throw error
       }
     }
   }
@@ -135,24 +154,44 @@ export class SegmentFiles {
     const header = await this.read(head)
     if (header === undefined || decodeSegmentHeader(Buffer.from(header.buffer))?.number !== segment) return
     for (let at = SEGMENT_HEADER_BYTES; at < length;) {
-      const bytes = await this.read({ ...head, offset: at, length: Math.min(BLOCK_HEADER_BYTES + MULTIHASH_BYTES_MAX, length - at) })
-      const block = bytes === undefined ? undefined : decodeBlockHeader(Buffer.from(bytes.buffer))
-      if (bytes === undefined || block === undefined) return
-      const multihash = bytes.subarray(BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + block.multihashLength)
-      const offset = at + payloadOffset(multihash)
-      yield { multihash, place: { segment, offset, length: block.payloadLength, cipher: block.cipher } }
-      at = offset + block.payloadLength
+      const block = await this.#scanned(segment, at, length)
+      if (block === undefined) return
+      yield block
+      at = block.place.offset + block.place.length
     }
   }
 
-  /** Gives back the space of a segment of which no block is named any more. Running reads end first. */
+  /**
+   * Overwrites the blocks whose headers are at these offsets, durably. `isDead` is asked of each, by multihash and
+   * offset of the payload, at the last moment. What is no intact header is left alone.
+   */
+  async erase(segment: number, offsets: readonly number[], isDead: (multihash: Uint8Array, offset: number) => boolean): Promise<void> {
+    const file = await this.#open(this.#path(segment), 'r+').catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return undefined // given back as a whole
+      throw error
+    })
+    if (file === undefined) return
+    try {
+      const { size } = await file.stat()
+      for (const at of offsets) {
+        const block = await this.#scanned(segment, at, size)
+        if (block === undefined || block.place.cipher === CIPHER_ERASED || !isDead(block.multihash, block.place.offset)) continue
+        const bytes = erasedBlock({ multihashLength: block.multihash.byteLength, payloadLength: block.place.length })
+        if (at + bytes.byteLength > size) continue
+        await writeAll(file, [bytes], at, bytes.byteLength)
+      }
+      await file.datasync()
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Gives back the space of a segment of which no block is named any more. Reads under way end by themselves. */
   async remove(number: number): Promise<void> {
+    await removeSegment(this.#init.directory, number)
     const reader = this.#readers.get(number)
     this.#readers.delete(number)
     await reader?.close()
-    await unlink(this.#path(number)).catch((error: unknown) => {
-      if (errorCode(error) !== 'ENOENT') throw error // a crash came between the file and its row
-    })
   }
 
   async close(): Promise<void> {
@@ -200,11 +239,14 @@ export class SegmentFiles {
     this.#keepOpen(last.number, file)
   }
 
-  /** A segment of which no block was ever committed: at most one commit is in it. */
-  async #removeUnknown(number: number): Promise<void> {
-    const path = this.#path(number)
-    if ((await stat(path)).size > TAIL_BYTES_MAX) throw staleIndexError(path)
-    await unlink(path)
+  async #scanned(segment: number, at: number, length: number): Promise<ScannedBlock | undefined> {
+    const wanted = Math.min(BLOCK_HEADER_BYTES + MULTIHASH_BYTES_MAX, length - at)
+    const bytes = wanted <= 0 ? undefined : await this.read({ segment, offset: at, length: wanted, cipher: CIPHER_PLAIN })
+    const header = bytes === undefined ? undefined : decodeBlockHeader(Buffer.from(bytes.buffer))
+    if (bytes === undefined || header === undefined) return undefined
+    const multihash = bytes.subarray(BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + header.multihashLength)
+    const offset = at + payloadOffset(multihash)
+    return { multihash, place: { segment, offset, length: header.payloadLength, cipher: header.cipher } }
   }
 
   async #reader(number: number): Promise<FileHandle> {
@@ -229,34 +271,12 @@ export class SegmentFiles {
   }
 
   #path(number: number): string {
-    return join(this.#init.directory, `${String(number).padStart(6, '0')}.seg`)
+    return segmentPath(this.#init.directory, number)
   }
 }
 
-/** More data than a crash can leave behind: throwing it away could be throwing away what somebody relies on. */
-function staleIndexError(path: string): KithError {
-  return new KithError(
-    'START_FAILED',
-    `${path} holds far more than its index knows: the index is older than the segments. Restore index/ and segments/ from the same backup, or move both away to start empty.`,
-    { path }
-  )
-}
-
-/** Numbers of the segment files in a directory, ascending. */
-export async function listSegments(directory: string): Promise<number[]> {
-  const names = await readdir(directory)
-  return names
-    .filter(name => /^\d{6,}\.seg$/.test(name))
-    .map(name => Number.parseInt(name, 10))
-    .toSorted((a, b) => a - b)
-}
-
-/** Makes the creation of files in it durable. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await openFile(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
+/** The handle was given up between look-up and read: by the system, or by Node, which then knows no descriptor. */
+function isClosed(error: unknown): boolean {
+  const code = errorCode(error)
+  return code === 'EBADF' || code === 'ERR_OUT_OF_RANGE'
 }

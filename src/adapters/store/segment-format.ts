@@ -14,6 +14,8 @@ export const BLOCK_HEADER_BYTES = 16
 export const MULTIHASH_BYTES_MAX = 255
 /** The payload as it is; sealed realms will use other values. */
 export const CIPHER_PLAIN = 0
+/** A deleted block that was overwritten: its multihash and payload are zeros. */
+export const CIPHER_ERASED = 255
 
 const SEGMENT_MAGIC = 'KITHSEG\n'
 const BLOCK_MAGIC = 0x4b42_4c4b // "KBLK"
@@ -63,14 +65,27 @@ export function payloadOffset(multihash: Uint8Array): number {
 }
 
 /** Writes header and multihash at `at`. The payload needs no checksum: the multihash is one. */
-export function writeBlockHeader(target: Buffer, at: number, multihash: Uint8Array, payloadLength: number): void {
+export function writeBlockHeader(
+  target: Buffer,
+  at: number,
+  multihash: Uint8Array,
+  payloadLength: number,
+  cipher: number = CIPHER_PLAIN
+): void {
   target.writeUInt32BE(BLOCK_MAGIC, at)
-  target.writeUInt8(CIPHER_PLAIN, at + 4)
+  target.writeUInt8(cipher, at + 4)
   target.writeUInt8(multihash.byteLength, at + 5)
   target.writeUInt16BE(0, at + 6)
   target.writeUInt32BE(payloadLength, at + 8)
   target.set(multihash, at + BLOCK_HEADER_BYTES)
   target.writeUInt32BE(headerChecksum(target.subarray(at), multihash.byteLength), at + 12)
+}
+
+/** What a deleted block is overwritten with: as long as it was, so that a scan finds the next one. */
+export function erasedBlock({ multihashLength, payloadLength }: Omit<BlockHeader, 'cipher'>): Buffer {
+  const bytes = Buffer.alloc(BLOCK_HEADER_BYTES + multihashLength + payloadLength)
+  writeBlockHeader(bytes, 0, new Uint8Array(multihashLength), payloadLength, CIPHER_ERASED)
+  return bytes
 }
 
 /** @returns undefined if no intact header with its multihash begins here */

@@ -3,12 +3,13 @@
  * before it become durable together. A crash loses access times of the last seconds, nothing else.
  */
 import type { CID } from 'multiformats/cid'
+import { equals } from 'uint8arrays'
 import { KithError } from '../../errors.ts'
 import type { Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { ContentRecord, RecordPage, RecordStore } from '../../ports/record-store.ts'
 import type { IndexDb } from './index-db.ts'
-import { decodeRecord, encodeRecord } from './record-codec.ts'
+import { damagedRecordError, decodeRecord, encodeRecord } from './record-codec.ts'
 import { readError } from './store-error.ts'
 import { keyOf, type StoreWriter } from './store-writer.ts'
 
@@ -60,7 +61,7 @@ export class SqliteRecordStore implements RecordStore {
 
   async remove(root: CID): Promise<boolean> {
     let isRemoved = false
-    await this.#parts.writer.commit(index => {
+    await this.#parts.writer.commitFreeing(index => {
       isRemoved = index.statement('DELETE FROM records WHERE root = ?').run(root.multihash.bytes).changes !== 0
     })
     return isRemoved
@@ -121,9 +122,10 @@ export class SqliteRecordStore implements RecordStore {
 
   #fromRow(row: Row): ContentRecord {
     const { root, payload, last_access: lastAccess } = row
-    if (!(root instanceof Uint8Array) || !(payload instanceof Uint8Array))
-      throw new KithError('UNAVAILABLE', `a content record of realm "${this.#realm}" is damaged. Check the disk.`)
-    return decodeRecord(payload, Math.max(Number(lastAccess), this.#touches.get(keyOf(root))?.at ?? 0))
+    if (!(root instanceof Uint8Array) || !(payload instanceof Uint8Array)) throw damagedRecordError()
+    const record = decodeRecord(payload, Math.max(Number(lastAccess), this.#touches.get(keyOf(root))?.at ?? 0))
+    if (!equals(record.root.multihash.bytes, root)) throw damagedRecordError()
+    return record
   }
 
   #reading<T>(work: () => T): T {

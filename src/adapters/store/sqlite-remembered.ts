@@ -23,7 +23,7 @@ export class SqliteRemembered implements Remembered {
 
   async add(digests: readonly Uint8Array[]): Promise<void> {
     for (let start = 0; start < digests.length; start += ADD_MAX) {
-      await this.#parts.writer.commit(index => {
+      await this.#parts.writer.commitFreeing(index => {
         const insert = index.statement('INSERT INTO remembered (digest) VALUES (?) ON CONFLICT DO NOTHING')
         for (const digest of digests.slice(start, start + ADD_MAX)) insert.run(digest)
       })

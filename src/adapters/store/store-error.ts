@@ -50,11 +50,12 @@ function openReason(error: unknown): string {
   const code = sqliteCode(error)
   if (code === SQLITE_BUSY) return 'another process has it open. Stop that process first.'
   if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB)
-    return `its index is damaged (${describe(error)}). Restore the directory from a backup, or move it away to start empty.`
+    return `its index is damaged: index/index.db (${describe(error)}). Check the disk, then restore index/ and segments/ from the same backup, or move both away to start empty.`
   return `${describe(error)}. Check the disk and the permissions of the directory.`
 }
 
-function isDiskFull(error: unknown): boolean {
+/** The file system, a quota or the database says that there is no room. */
+export function isDiskFull(error: unknown): boolean {
   const code = errorCode(error)
   return code === 'ENOSPC' || code === 'EDQUOT' || sqliteCode(error) === SQLITE_FULL
 }

@@ -13,9 +13,10 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { AbortOptions } from '../../ports/options.ts'
 import { applyChanges, type Change } from './apply-changes.ts'
-import type { IndexDb } from './index-db.ts'
+import type { DiskReserve } from './disk-reserve.ts'
+import type { IndexDb, Place } from './index-db.ts'
 import type { SegmentFiles } from './segment-files.ts'
-import { writeError } from './store-error.ts'
+import { isDiskFull, writeError } from './store-error.ts'
 
 /** Changes that may wait to become durable; beyond this `put` waits. Bytes of blocks. */
 export const PENDING_BYTES_MAX = 32 * MIB
@@ -35,11 +36,14 @@ export interface StoreWriterComponents {
   readonly log: Log
   readonly index: IndexDb
   readonly segments: SegmentFiles
+  readonly reserve: DiskReserve
 }
 
 interface Waiter {
   /** Served by a commit after which no change up to this one is pending. */
   readonly seq: number
+  /** What it writes is little, and lets space be given back: it may use the reserve of a full disk. */
+  readonly frees: boolean
   /** Runs inside the transaction. */
   apply(index: IndexDb): void
   resolve(): void
@@ -105,14 +109,23 @@ export class StoreWriter {
 
   /** When it returns, every change accepted before it is durable. */
   async flush(): Promise<void> {
-    if (this.#pending.size > 0 || this.#notes.length > 0) await this.commit(() => {})
+    if (this.#pending.size > 0 || this.#notes.length > 0) await this.commitFreeing(() => {})
   }
 
   /** Runs `apply` in the transaction that makes every earlier change durable, or after it. Undone if that fails. */
   async commit(apply: (index: IndexDb) => void): Promise<void> {
+    await this.#commit(apply, false)
+  }
+
+  /** As {@link commit}, for what comes before space is given back: goes on where a full disk takes nothing else. */
+  async commitFreeing(apply: (index: IndexDb) => void): Promise<void> {
+    await this.#commit(apply, true)
+  }
+
+  async #commit(apply: (index: IndexDb) => void, frees: boolean): Promise<void> {
     this.#assertOpen()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#waiters.push({ seq: this.#seq, apply, resolve, reject })
+    this.#waiters.push({ seq: this.#seq, frees, apply, resolve, reject })
     this.#kick()
     await promise
   }
@@ -155,36 +168,87 @@ export class StoreWriter {
   async #run(): Promise<void> {
     await Promise.resolve() // everything asked for in the same turn joins the first commit
     try {
-      while (this.#waiters.length > 0 || this.#roomWaiters.length > 0 || this.#isLarge()) await this.#commitOnce()
+      if (this.#isFailing) await this.#commitRemovals()
+      else await this.#parts.reserve.restore()
+      while (this.#waiters.length > 0 || this.#roomWaiters.length > 0 || this.#isLarge()) await this.#commitOnce(this.#oldest())
       if (this.#isFailing) this.#parts.log.info({ realm: this.#realm }, 'the store can write again')
       this.#isFailing = false
     } catch (error) {
-      await this.#parts.segments.abandon()
       this.#fail(error)
     }
     this.#running = undefined // in the same turn as the last look at the waiters: whoever comes now starts anew
   }
 
-  async #commitOnce(): Promise<void> {
-    const { index, segments, clock } = this.#parts
-    const covered = this.#seq
-    const changes = this.#take()
-    const durable = changes.length < this.#pending.size ? (changes.at(-1)?.seq ?? 0) : covered
-    const places = await segments.append(changes.filter(change => change.kind === 'put'))
+  /** What gives space back does not wait behind puts that find none. */
+  async #commitRemovals(): Promise<void> {
+    const removals = [...this.#pending.values()].filter(change => change.kind !== 'put').slice(0, COMMIT_CHANGES_MAX)
+    if (removals.length > 0) await this.#commitOnce(removals)
+  }
+
+  async #commitOnce(changes: readonly Change[]): Promise<void> {
+    const { segments } = this.#parts
+    const durable = this.#coveredBy(changes)
+    const places = await this.#append(changes.filter(change => change.kind === 'put'))
     const ready = this.#waiters.filter(waiter => waiter.seq <= durable)
-    const notes = this.#notes.length
-    index.transaction(() => {
-      for (const note of this.#notes.slice(0, notes)) note(index)
-      applyChanges(index, changes, places, segments.active, clock.now())
-      for (const waiter of ready) waiter.apply(index)
-    })
-    this.#notes.splice(0, notes)
+    await this.#commitIndex(changes, places, ready)
     segments.committed()
     this.#settle(changes, ready)
   }
 
-  /** The oldest changes, at most one commit's worth. */
-  #take(): Change[] {
+  /** Once these are durable, so is every change up to this number. */
+  #coveredBy(changes: readonly Change[]): number {
+    const taken = new Set(changes)
+    for (const change of this.#pending.values()) if (!taken.has(change)) return change.seq - 1
+    return this.#seq
+  }
+
+  async #append(puts: readonly Change[]): Promise<Place[]> {
+    try {
+      return await this.#parts.segments.append(puts)
+    } catch (error) {
+      await this.#parts.segments.abandon({ mayBeCommitted: false })
+      throw error
+    }
+  }
+
+  async #commitIndex(changes: readonly Change[], places: readonly Place[], ready: readonly Waiter[]): Promise<void> {
+    const { index, segments, clock } = this.#parts
+    const notes = this.#notes.slice()
+    const write = (): void => {
+      index.transaction(() => {
+        for (const note of notes) note(index)
+        applyChanges(index, changes, places, segments.active, clock.now())
+        for (const waiter of ready) waiter.apply(index)
+      })
+    }
+    try {
+      await this.#writeOrMakeRoom(
+        write,
+        ready.every(waiter => waiter.frees)
+      )
+    } catch (error) {
+      if (places.length > 0) await segments.abandon({ mayBeCommitted: !isDiskFull(error) })
+      throw error
+    }
+    this.#notes.splice(0, notes.length)
+  }
+
+  /** A full disk may still have room within the index's own log, and in the reserve. */
+  async #writeOrMakeRoom(write: () => void, frees: boolean): Promise<void> {
+    const { index, reserve } = this.#parts
+    for (const makeRoom of [() => index.checkpoint(), async () => frees && (await reserve.release())]) {
+      try {
+        write()
+        return
+      } catch (error) {
+        if (!isDiskFull(error) || !(await makeRoom())) throw error
+      }
+    }
+    write()
+  }
+
+  /** At most one commit's worth. */
+  #oldest(): Change[] {
     const changes: Change[] = []
     let bytes = 0
     for (const change of this.#pending.values()) {

@@ -23,7 +23,13 @@ export async function createFile(file: string, bytes: Uint8Array): Promise<void>
 
 /** Replaces a private file, durable when it returns: readers see the old bytes or the new ones. */
 export async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
-  await rename(await writeTemporary(file, bytes), file)
+  const temporary = await writeTemporary(file, bytes)
+  try {
+    await rename(temporary, file)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
   await syncDirectory(dirname(file))
 }
 
@@ -37,6 +43,9 @@ async function writeTemporary(file: string, bytes: Uint8Array): Promise<string> 
   try {
     await handle.writeFile(bytes)
     await handle.sync()
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
   } finally {
     await handle.close()
   }

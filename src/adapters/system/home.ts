@@ -32,6 +32,14 @@ export async function prepareHome(home: string): Promise<string> {
   return path
 }
 
+/** Whether no daemon has run in this home before: it has no identity yet. */
+export async function isNewHome(home: string): Promise<boolean> {
+  return await lstat(join(home, 'identity.key')).then(
+    () => false,
+    error => errorCode(error) === 'ENOENT'
+  )
+}
+
 /**
  * Where the socket goes: `api.socket` (relative to the home) or `api.sock`.
  *

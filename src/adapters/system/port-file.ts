@@ -11,8 +11,14 @@ import { replaceFile } from './files.ts'
 const DRAWN = /^\/(ip4|ip6)\/([^/]+)\/tcp\/0$/
 const PORT_MAX = 65_535
 
+export interface PortFileComponents {
+  readonly log: Log
+  /** Told of an address whose port was taken by another process, so that a new one is drawn. */
+  readonly onTaken?: (taken: { readonly address: string; readonly port: number }) => void
+}
+
 /** The addresses to listen on: `tcp/0` becomes the port drawn before, unless another process has it now. */
-export async function recallPorts(components: { readonly log: Log }, home: string, listen: readonly string[]): Promise<string[]> {
+export async function recallPorts(components: PortFileComponents, home: string, listen: readonly string[]): Promise<string[]> {
   const known = await readPorts(home)
   return await Promise.all(listen.map(async address => await recall(components, address, known[address])))
 }
@@ -34,11 +40,12 @@ export async function rememberPorts(home: string, listen: readonly string[], bou
   if (JSON.stringify(next) !== JSON.stringify(known)) await replaceFile(portsFile(home), Buffer.from(`${JSON.stringify(next)}\n`))
 }
 
-async function recall({ log }: { readonly log: Log }, address: string, port: number | undefined): Promise<string> {
+async function recall({ log, onTaken }: PortFileComponents, address: string, port: number | undefined): Promise<string> {
   const [, , host] = DRAWN.exec(address) ?? []
   if (host === undefined || port === undefined) return address
   if (await isFree(host, port)) return address.replace(/0$/, String(port))
   log.warn({ address, port }, 'the port used before is taken by another process; drawing a new one')
+  onTaken?.({ address, port })
   return address
 }
 

@@ -135,6 +135,24 @@ describe('advert directory', () => {
     assert.equal(pulls.length, 2)
   })
 
+  it('makes one refused pull good, and then leaves the peer alone', async () => {
+    const { message } = await advertOf(ana, clock)
+    answer = async () => {
+      if (pulls.length === 1) throw new Error('not yet')
+      return message
+    }
+    directory.onConnected(ana.peerId)
+    await clock.advance(5000)
+    await directory.idle()
+    assert.deepEqual([claims(1), pulls.length], ['yes', 2])
+    answer = async () => {
+      throw new Error('never')
+    }
+    directory.onConnected(ben.peerId)
+    await clock.advance(60_000)
+    assert.equal(pulls.filter(peer => peer === ben.peerId).length, 2)
+  })
+
   it('gives up a pull that hangs', async () => {
     answer = async () => await new Promise<never>(() => {})
     directory.onConnected(ana.peerId)

@@ -124,6 +124,9 @@ describe('the other commands of kith', () => {
       ['ls'],
       ['ls', FAKE_DIRECTORY],
       ['privacy', cid],
+      ['verify'],
+      ['verify', cid, '--repair'],
+      ['link', cid],
       ['peers'],
       ['peers', 'connect', '/ip4/127.0.0.1/tcp/1'],
       ['peers', 'ping', 'p'],
@@ -190,10 +193,24 @@ describe('wrong usage of kith', () => {
     [['put', '--name', '--json', 'x'], 2, /needs a value/],
     [['status', '--json=yes'], 2, /takes no value/],
     [['get', 'a', '--timeout', '5'], 2, /5s|30s/],
+    [['get', 'a', '--timeout', '10m'], 2, /at most 300s/],
     [['peers', 'conect', 'x'], 2, /"connect"/],
     [['peers', 'connect'], 2, /ADDRESS/],
     [['get', 'kith:ABCDEF'], 2, /not built yet/],
-    [['config', 'token', 'a', 'b'], 2, /not built yet/],
+    [['get', 'a', '--sources', 'pear,ipfs'], 2, /"peer"/],
+    [['get', 'a', '--privacy', 'pubilc'], 2, /"public"/],
+    [['put', '.', '--privacy', 'restricted'], 2, /not built yet/],
+    [['export', 'a', '-o', '-'], 2, /-o FILE\.car/],
+    [['export', 'a/..'], 2, /-o FILE\.car/],
+    [['import', '-'], 2, /standard input/],
+    [['import', 'x.car', '--privacy', 'pubic'], 2, /"public"/],
+    [['verfy'], 2, /"verify"/],
+    [['verify', '--repiar'], 2, /"repair"/],
+    [['config', 'tokn', 'a', 'read'], 2, /"token"/],
+    [['config', 'show', '--expires', '1d'], 2, /--expires belongs to kith config token/],
+    [['config', 'validate', 'a', 'b'], 2, /"b" is too much/],
+    [['docter'], 2, /"doctor"/],
+    [['get', '--json', 'a', '--sources', 'x'], 2, /"code":-32602/],
     [['status'], 3, /kithd/]
   ]
   for (const [argv, code, message] of cases) {
@@ -222,6 +239,7 @@ describe('wrong usage of kith', () => {
       assert.match(stdout, new RegExp(`example: kith ${name}`))
     }
     assert.match((await kith(['--help'], { home: home.path })).stdout, /usage/)
+    assert.match((await kith(['help', 'put'], { home: home.path })).stdout, /example: kith put/)
     assert.equal((await kith([], { home: home.path })).code, 2)
   })
 })

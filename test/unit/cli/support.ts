@@ -2,6 +2,7 @@
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { main } from '../../../src/cli/main.ts'
 import type { Output } from '../../../src/cli/command.ts'
+import type { Clock } from '../../../src/ports/clock.ts'
 
 export interface CliResult {
   readonly code: number
@@ -16,20 +17,23 @@ export interface CliOptions {
   readonly env?: Record<string, string>
   readonly signal?: AbortSignal
   readonly isTTY?: boolean
+  readonly clock?: Clock
   /** Called with everything that is printed. */
   readonly onStdout?: (text: string) => void
+  readonly onStderr?: (text: string) => void
 }
 
 export async function kith(argv: readonly string[], options: CliOptions): Promise<CliResult> {
   const out = collector(false, options.onStdout)
-  const err = collector(options.isTTY ?? false)
+  const err = collector(options.isTTY ?? false, options.onStderr)
   const stdin = options.stdin === undefined ? new PassThrough().end() : Readable.from([Buffer.from(options.stdin)])
   const io = {
     stdin,
     stdout: out.stream,
     stderr: err.stream,
     signal: options.signal ?? new AbortController().signal,
-    cwd: options.cwd ?? options.home
+    cwd: options.cwd ?? options.home,
+    ...(options.clock === undefined ? {} : { clock: options.clock })
   }
   const code = await main(argv, { KITH_HOME: options.home, ...options.env }, io)
   return { code, stdout: out.text(), stderr: err.text() }

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
-import { progressBar, progressLine } from '../../../src/cli/progress.ts'
-import { facts, formatBytes, formatMs, printable, safeJson, table } from '../../../src/cli/text.ts'
-import { Writable } from 'node:stream'
+import { cut, displayWidth, facts, formatBytes, formatMs, printable, safeJson, table } from '../../../src/cli/text.ts'
 
 describe('text for people', () => {
   it('lets nothing move the cursor or turn the direction of text', () => {
@@ -29,16 +27,18 @@ describe('text for people', () => {
     assert.deepEqual([4.4, 1500, 65_000, 3_700_000].map(formatMs), ['4 ms', '1.5 s', '1 min 5 s', '1 h 1 min'])
   })
 
-  it('shows bytes, rate, time left and who serves', () => {
-    const line = progressLine({ label: 'a.bin', bytes: 2 ** 20, total: 2 ** 21, source: 'peer 12D3', elapsed: 1000 })
-    assert.equal(line, 'a.bin  [############------------]  50 %  1.0 MiB  1.0 MiB/s  1.0 s left  from peer 12D3')
-  })
-
-  it('shows no progress on a pipe', () => {
-    const written: string[] = []
-    const bar = progressBar(new Writable({ write: chunk => void written.push(String(chunk)) }), 'x')
-    bar.update(1, 2)
-    bar.done()
-    assert.deepEqual(written, [])
+  it('counts columns, not characters', () => {
+    assert.deepEqual(['abc', '写真', 'e\u0301', '🙂', ''].map(displayWidth), [3, 4, 1, 2, 0])
+    assert.deepEqual([cut('写真写真', 5), cut('abc', 3), cut('abcd', 3), cut('abc', 0)], ['写真…', 'abc', 'ab…', ''])
+    assert.equal(
+      table(
+        ['a', 'b'],
+        [
+          ['写真', 'x'],
+          ['abcd', 'y']
+        ]
+      ),
+      'a     b\n写真  x\nabcd  y'
+    )
   })
 })

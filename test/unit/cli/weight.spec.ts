@@ -11,7 +11,18 @@ for (const file of process.argv.slice(1)) await import(file)
 console.log(JSON.stringify(loaded))
 `
 
-const COMMANDS = ['main', 'run-get', 'run-put', 'run-content', 'run-node', 'run-peers'].map(name => `cli/${name}`)
+const COMMANDS = [
+  'main',
+  'run-get',
+  'run-put',
+  'run-car',
+  'run-content',
+  'run-config',
+  'config-token',
+  'run-node',
+  'run-peers',
+  'doctor/doctor'
+].map(name => `cli/${name}`)
 
 describe('the weight of kith', () => {
   it('loads neither the daemon nor its dependencies', async () => {

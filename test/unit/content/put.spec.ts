@@ -123,6 +123,40 @@ describe('put', () => {
     assert.equal(library.realms.own.blocks.usage().blocks, 0)
   })
 
+  it('counts all files of a folder together against the limit', async () => {
+    const bounded = new Putter(
+      { library, files: localFiles, clock, events: new EventBus({ clock }) },
+      { defaultPrivacy: 'private', maxFileSize: 3000 }
+    )
+    const entries = [1, 2].map(seed => ({ path: `${seed}`, data: distinctBytes(1500, seed) }))
+    assert.equal((await bounded.put({ entries }, {}, {})).size, 3000)
+    await assert.rejects(bounded.put({ entries: [...entries, { path: '3', data: distinctBytes(1) }] }, {}, {}), hasCode('TOO_LARGE'))
+  })
+
+  it('takes the types that are allowed and no others', async () => {
+    const choosy = new Putter(
+      { library, files: localFiles, clock, events: new EventBus({ clock }) },
+      { defaultPrivacy: 'private', maxFileSize: 0, allowedTypes: ['image/*', 'text/plain'] }
+    )
+    for (const contentType of ['image/png', 'IMAGE/JPEG', 'text/plain; charset=utf-8']) await choosy.put(sevens(3), { contentType }, {})
+    for (const contentType of ['text/html', 'imagery/png', 'image'])
+      await assert.rejects(choosy.put(sevens(4), { contentType }, {}), hasCode('INVALID_PARAMS'))
+    await assert.rejects(choosy.put(sevens(4), {}, {}), hasCode('INVALID_PARAMS'))
+    assert.equal(library.realms.own.blocks.usage().blocks, 1)
+  })
+
+  it('notes every token that put a content, and keeps its name when others put it too', async () => {
+    const names = async (by?: string): Promise<readonly string[] | undefined> => {
+      const { cid } = await putter.put(sevens(3), by === undefined ? {} : { by }, {})
+      return library.findRoot(CID.parse(cid))?.record.putBy
+    }
+    assert.equal(await names(), undefined)
+    assert.deepEqual(await names('app'), ['app'])
+    assert.deepEqual(await names('backup'), ['app', 'backup'])
+    assert.deepEqual(await names('app'), ['app', 'backup'])
+    assert.deepEqual(await names(), ['app', 'backup'])
+  })
+
   it('gives a folder of this machine one root, and names what it left out', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'kith-put-'))
     try {

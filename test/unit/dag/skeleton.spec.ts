@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import type { CID } from 'multiformats/cid'
+import { CID } from 'multiformats/cid'
+import { create as createDigest } from 'multiformats/hashes/digest'
 import { DAG_DEPTH_MAX, SkeletonWalk, walkLocal } from '../../../src/dag/skeleton.ts'
 import { KithError } from '../../../src/errors.ts'
 import { isNodeCid } from '../../../src/dag/node.ts'
-import { blockKey } from '../../../src/model/content-id.ts'
+import { blockKey, IDENTITY_CODE } from '../../../src/model/content-id.ts'
 import { bomb, BlockMap, directoryNode, fileNode, leaf } from '../../support/dag-nodes.ts'
 import { distinctBytes, treeDag } from '../../support/dag-builder.ts'
 
@@ -92,6 +93,37 @@ describe('SkeletonWalk', () => {
     const only = leaf('only')
     const walk = await walkLocal(new BlockMap([only]), only.cid)
     assert.deepEqual([walk.done, walk.nodes.length, walk.leaves.length], [true, 0, 1])
+  })
+
+  it('follows links inside identity nodes, which nobody has to send', async () => {
+    const below = leaf('below')
+    const inner = fileNode([{ cid: below.cid, size: 5 }])
+    const inline = CID.createV1(inner.cid.code, createDigest(IDENTITY_CODE, inner.bytes))
+    for (const root of [directoryNode([{ cid: inline, name: 'inline' }]), { cid: inline }]) {
+      const walk = await walkLocal(new BlockMap('bytes' in root ? [root] : []), root.cid)
+      assert.deepEqual([walk.done, names(walk.leaves.map(({ cid }) => cid)), walk.declaredBytes], [true, names([below.cid]), 5])
+    }
+    const broken = CID.createV1(inner.cid.code, createDigest(IDENTITY_CODE, new Uint8Array(9).fill(0xff)))
+    assert.throws(
+      () => new SkeletonWalk(broken),
+      error => error instanceof KithError && error.code === 'INTEGRITY'
+    )
+  })
+
+  it('knows what is named and what is still to come by multihash', () => {
+    const [below, other] = [leaf('below'), leaf('other')]
+    const file = fileNode([{ cid: below.cid, size: 5 }])
+    const root = directoryNode([
+      { cid: file.cid, name: 'a' },
+      { cid: other.cid, name: 'b', size: 7 }
+    ])
+    const walk = new SkeletonWalk(root.cid)
+    assert.deepEqual([walk.names(root.cid), walk.names(file.cid), String(walk.pendingNode(root.cid))], [true, false, String(root.cid)])
+    walk.accept(root)
+    assert.deepEqual([walk.pendingNode(root.cid), walk.names(other.cid), walk.names(below.cid)], [undefined, true, false])
+    assert.equal(String(walk.pendingNode(CID.createV1(0x55, file.cid.multihash))), String(file.cid))
+    walk.accept(file)
+    assert.deepEqual([walk.names(below.cid), walk.declaredBytes, walk.done], [true, 12, true])
   })
 
   it('accepts nothing out of order', () => {

@@ -1,93 +1,17 @@
 import assert from 'node:assert/strict'
-import type { CID } from 'multiformats/cid'
+import { CID } from 'multiformats/cid'
 import type { Library } from '../../../src/content/library.ts'
 import { KithError } from '../../../src/errors.ts'
-import { abortable } from '../../../src/lib/deadline.ts'
-import { Semaphore } from '../../../src/lib/semaphore.ts'
-import type { VerifiedBlock } from '../../../src/model/block.ts'
-import { blockKey } from '../../../src/model/content-id.ts'
+import { DAG_PB_CODEC } from '../../../src/model/content-id.ts'
 import type { Attempt } from '../../../src/model/source.ts'
-import { SourceError, type BlockSource } from '../../../src/ports/block-source.ts'
-import type { AbortOptions } from '../../../src/ports/options.ts'
-import { PeerFinder, type PeerFinderComponents } from '../../../src/retrieval/peer-finder.ts'
-import { Retriever, type RetrievalRequest } from '../../../src/retrieval/retriever.ts'
-import { bomb } from '../../support/dag-nodes.ts'
+import type { BlockSource } from '../../../src/ports/block-source.ts'
+import type { Retriever } from '../../../src/retrieval/retriever.ts'
+import { bomb, leaf } from '../../support/dag-nodes.ts'
 import { distinctBytes, fileDag, memoryLibrary } from '../../support/dag-builder.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
+import { FakeSource, isCode, makeRetriever, outcomes, requestFor } from './retriever-support.ts'
 
 const MIB = 1_048_576
-const isCode =
-  (code: string) =>
-  (error: unknown): boolean =>
-    error instanceof KithError && error.code === code
-const outcomes = (attempts: readonly Attempt[]): string[] =>
-  attempts.map(({ stage, outcome, reason }) => `${stage} ${outcome}${outcome === 'skipped' ? ` ${reason ?? ''}` : ''}`)
-
-/** A source that gives what it has, or whatever the test makes it do. */
-class FakeSource implements BlockSource {
-  readonly stage: 'ipfs' | 'gateway'
-  readonly concurrency = 4
-  readonly asked: string[] = []
-  running = 0
-  behave: 'honest' | 'silent' | 'wrong' = 'honest'
-  readonly #blocks = new Map<string, VerifiedBlock>()
-
-  constructor(stage: 'ipfs' | 'gateway', blocks: Iterable<VerifiedBlock> = []) {
-    this.stage = stage
-    for (const block of blocks) this.#blocks.set(blockKey(block.cid), block)
-  }
-
-  unavailable(): undefined {
-    return undefined
-  }
-
-  open(): ReturnType<BlockSource['open']> {
-    return {
-      close: () => {},
-      get: async (cid, options) => {
-        this.running++
-        try {
-          return await this.#get(cid, options)
-        } finally {
-          this.running--
-        }
-      }
-    }
-  }
-
-  async #get(cid: CID, options: AbortOptions): Promise<Uint8Array> {
-    this.asked.push(cid.toString())
-    if (this.behave === 'silent') return await abortable(new Promise<never>(() => {}), options)
-    const block = this.#blocks.get(blockKey(cid))
-    if (block === undefined) throw new SourceError('not-found', 'it does not have it')
-    return this.behave === 'wrong' ? block.bytes.map(byte => byte ^ 1) : block.bytes
-  }
-}
-
-/** A network without peers that notes when somebody looks for them. */
-function lonely(looked: () => void): PeerFinderComponents['network'] {
-  const none = async (): Promise<never> => {
-    throw new Error('there is nobody')
-  }
-  return {
-    self: 'self',
-    addresses: () => [],
-    isConnected: () => false,
-    connect: none,
-    disconnect: none,
-    ping: none,
-    open: none,
-    handle: async () => {},
-    on: () => () => {},
-    publish: async () => {},
-    subscribe: () => {},
-    peers: () => {
-      looked()
-      return []
-    }
-  }
-}
-
 describe('Retriever', () => {
   let library: Library
   let clock: VirtualClock
@@ -98,46 +22,17 @@ describe('Retriever', () => {
     questions = 0
   })
 
-  function retriever(ipfs: BlockSource | undefined, gateways: readonly BlockSource[] = [], slots = 64): Retriever {
-    const peers = new PeerFinder({
-      network: lonely(() => {
-        questions++
-      }),
+  const retriever = (ipfs: BlockSource | undefined, gateways: readonly BlockSource[] = [], slots = 64): Retriever =>
+    makeRetriever({
+      library,
       clock,
-      didOf: peer => `did:key:${peer}`,
-      ranking: { order: candidates => [...candidates] },
-      exchange: {
-        speaks: () => false,
-        have: async () => [],
-        dag: async () => 'not-found',
-        blocks: async () => 'not-found',
-        advert: async () => null
-      },
-      directory: { claims: () => 'unknown', observe: () => {} }
+      ipfs,
+      gateways,
+      slots,
+      looked: () => {
+        questions++
+      }
     })
-    return new Retriever(
-      {
-        library,
-        peers,
-        ipfs,
-        gateways,
-        clock,
-        random: { bytes: length => new Uint8Array(length), number: () => 0.5 },
-        slots: new Semaphore({ limit: slots, waitingMax: 10, name: 'retrievals' })
-      },
-      { hedgeDelay: 250, ipfsDelay: 150, gatewayDelay: 600, maxParallelPeers: 3, strict: false }
-    )
-  }
-
-  const requestFor = (root: CID, more: Partial<RetrievalRequest> = {}): RetrievalRequest => ({
-    root,
-    context: root,
-    class: 'public',
-    want: { kind: 'all' },
-    ttl: 30,
-    hops: 1,
-    ...more
-  })
 
   it('asks nobody about what is not public, and says which ways were closed', async () => {
     const { root } = await fileDag(distinctBytes(10))
@@ -250,19 +145,47 @@ describe('Retriever', () => {
     await Promise.allSettled(flights.map(async ({ report }) => await report))
   })
 
-  it('stops hashing a file bomb when nobody waits for it, and frees its place', async () => {
+  it('takes a file bomb for the five blocks it is: its content is not hashed to the end, and its place is free again', async () => {
     const { root, blocks } = bomb('file')
     const other = await fileDag(distinctBytes(10))
     const made = retriever(new FakeSource('ipfs', [...blocks, ...other.blocks.values()]), [], 1)
-    const stop = new AbortController()
-    const { retrieval, report } = await made.start(requestFor(root), stop)
+    const { report } = await made.start(requestFor(root), {})
     await clock.advance(200)
-    await retrieval.session.done
-    stop.abort(new KithError('CANCELLED', 'it takes too long'))
-    await assert.rejects(report, isCode('CANCELLED'))
+    const done = await report
+    assert.deepEqual([done.source.stage, done.sha256], ['ipfs', undefined])
     const next = await made.start(requestFor(other.root), {})
     await clock.advance(200)
     assert.equal((await next.report).source.stage, 'ipfs')
+  })
+
+  it('stops hashing when nobody waits for it', async () => {
+    const { root, blocks } = bomb('file')
+    const made = retriever(new FakeSource('ipfs', blocks), [], 1)
+    const stop = new AbortController()
+    const { retrieval, report } = await made.start(requestFor(root), stop)
+    retrieval.session.done.then(
+      () => {
+        stop.abort(new KithError('CANCELLED', 'it takes too long'))
+      },
+      () => {}
+    )
+    await clock.advance(200)
+    await assert.rejects(report, isCode('CANCELLED'))
+  })
+
+  it('blames nobody for a node that is malformed: its bytes are what its address says', async () => {
+    const garbage = leaf(distinctBytes(100))
+    const root = CID.createV1(DAG_PB_CODEC, garbage.cid.multihash)
+    const { report } = await retriever(new FakeSource('ipfs', [garbage]), [new FakeSource('gateway', [garbage])]).start(
+      requestFor(root),
+      {}
+    )
+    await clock.advance(200)
+    await assert.rejects(report, error => {
+      assert.equal(isCode('INTEGRITY')(error), true)
+      if (error instanceof KithError) assert.deepEqual(outcomes(error.data['attempts'] as Attempt[]), ['ipfs cancelled'])
+      return true
+    })
   })
 
   it('spends no more than it may on a mapping nobody vouched for', async () => {

@@ -1,12 +1,15 @@
 /** A server on a real Unix socket with fake services, and clients rough enough to be rude to it. */
+import { createHash } from 'node:crypto'
 import { request } from 'node:http'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { createConnection } from 'node:net'
-import type { Socket } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { openAccess } from '../../../src/rpc/access.ts'
+import type { AccessToken } from '../../../src/rpc/access.ts'
 import { startRpcServer } from '../../../src/rpc/server.ts'
 import type { RpcServer } from '../../../src/rpc/server.ts'
+export { RawLines } from '../../support/raw-lines.ts'
+export type { Message } from '../../support/raw-lines.ts'
 import { fakeServices } from '../../support/fake-services.ts'
 import type { FakeServices } from '../../support/fake-services.ts'
 import { silentLog } from '../../support/silent-log.ts'
@@ -21,12 +24,26 @@ export interface RpcFixture extends AsyncDisposable {
   readonly server: RpcServer
 }
 
-export async function rpcFixture(): Promise<RpcFixture> {
+/** How the socket is guarded; absent: whoever opens it is the operator. */
+export interface Guard {
+  readonly socket?: 'admin' | 'token'
+  readonly tokens: readonly AccessToken[]
+}
+
+export function digestOf(token: string): string {
+  return createHash('sha256').update(token).digest('hex')
+}
+
+export async function rpcFixture(guard?: Guard): Promise<RpcFixture> {
   const directory = await temporaryDirectory()
   const clock = new VirtualClock()
   const services = fakeServices({ clock })
   const socketPath = join(directory.path, 'api.sock')
-  const server = await startRpcServer({ services, clock, log: silentLog }, { socketPath })
+  const access =
+    guard === undefined
+      ? {}
+      : { access: { control: openAccess({ tokens: guard.tokens, socket: guard.socket ?? 'token', clock }), facts: services.facts } }
+  const server = await startRpcServer({ services, clock, log: silentLog, ...access }, { socketPath })
   return {
     home: directory.path,
     socketPath,
@@ -37,79 +54,6 @@ export async function rpcFixture(): Promise<RpcFixture> {
       await server.stop({ signal: AbortSignal.abort() })
       await directory[Symbol.asyncDispose]()
     }
-  }
-}
-
-/** What a server may send; tests look at what they expect. */
-export interface Message {
-  readonly jsonrpc: string
-  readonly id?: unknown
-  readonly method?: string
-  readonly params?: Record<string, unknown>
-  readonly result?: Record<string, unknown>
-  readonly error?: { readonly code: number; readonly message: string; readonly data: Record<string, unknown> }
-}
-
-/** A line connection that shows exactly what came over the wire. */
-export class RawLines implements Disposable {
-  readonly socket: Socket
-  #text = ''
-  #ended = false
-  #wake: () => void = () => {}
-
-  constructor(socket: Socket) {
-    this.socket = socket
-    socket.setEncoding('utf8')
-    socket.on('data', (text: string) => {
-      this.#text += text
-      this.#wake()
-    })
-    socket.on('close', () => {
-      this.#ended = true
-      this.#wake()
-    })
-    socket.on('error', () => {})
-  }
-
-  static async open(socketPath: string, options: { readonly allowHalfOpen?: boolean } = {}): Promise<RawLines> {
-    const socket = createConnection({ path: socketPath, ...options })
-    await once(socket, 'connect')
-    return new RawLines(socket)
-  }
-
-  write(text: string): void {
-    this.socket.write(text)
-  }
-
-  call(method: string, params?: unknown, id: unknown = 1): void {
-    this.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, ...(params === undefined ? {} : { params }) })}\n`)
-  }
-
-  /** The next line, or undefined when the server closed. */
-  async line(): Promise<string | undefined> {
-    for (;;) {
-      const end = this.#text.indexOf('\n')
-      if (end !== -1) {
-        const line = this.#text.slice(0, end)
-        this.#text = this.#text.slice(end + 1)
-        return line
-      }
-      if (this.#ended) return undefined
-      await new Promise<void>(resolve => {
-        this.#wake = resolve
-      })
-    }
-  }
-
-  /** @throws when the server closed instead */
-  async next(): Promise<Message> {
-    const line = await this.line()
-    if (line === undefined) throw new Error('the server closed the connection')
-    return JSON.parse(line) as Message
-  }
-
-  [Symbol.dispose](): void {
-    this.socket.destroy()
   }
 }
 

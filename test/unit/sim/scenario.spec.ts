@@ -136,7 +136,7 @@ describe('scenario', () => {
     assert.deepEqual(parse(node({ config: { routing: { strict: true } } })).nodes[0]?.config, { routing: { strict: true } })
     refuses(node({ config: { routing: { strct: true } } }), /node "you": routing\.strct \(config\): .* Did you mean "strict"\?/)
     refuses(node({ config: { routing: { strict: 'yes' } } }), /"yes" is neither true nor false/)
-    refuses(node({ config: { proxy: {} } }), /comes later/, 'NOT_BUILT')
+    refuses(node({ config: { storage: { passphraseFile: '/x' } } }), /comes later/, 'NOT_BUILT')
     refuses({ nodes: [{ name: 'gate', kind: 'gateway', config: {} }] }, /a gateway node has no config; only kith nodes do/)
     refuses(
       {

@@ -8,7 +8,7 @@ import { VirtualClock } from '../../../support/virtual-clock.ts'
 const BYTES = new TextEncoder().encode('wanted')
 const cid = rawCid(sha256(BYTES))
 
-function start(connected: string[], proven: string[] = []) {
+function start(connected: string[], proven: string[] = [], elsewhere?: () => boolean) {
   const clock = new VirtualClock()
   const wants: string[] = []
   const delivered: string[] = []
@@ -26,6 +26,7 @@ function start(connected: string[], proven: string[] = []) {
       cid,
       timeout: 60_000,
       proven,
+      ...(elsewhere === undefined ? {} : { elsewhere }),
       delivered: peer => {
         delivered.push(peer)
       }
@@ -105,5 +106,33 @@ describe('block search', () => {
 
   it('asks at most 64 peers', () => {
     assert.equal(start(Array.from({ length: 200 }, (_, at) => `p${at}`)).wants.length, 64)
+  })
+
+  it('goes on while others are looked for, asks whoever is found, and is over when the looking is', async () => {
+    let looking = true
+    const connected: string[] = []
+    const { search, wants, result, clock } = start(connected, [], () => looking)
+    assert.deepEqual(wants, [])
+    connected.push('found')
+    search.joined('found')
+    assert.deepEqual(wants, ['found WantHave'])
+    search.answer('found', false)
+    looking = false
+    search.nobodyElse()
+    await assert.rejects(result, isOutcome('not-found'))
+    assert.equal(clock.pending, 0)
+    search.nobodyElse()
+  })
+
+  it('takes the block from a provider that was found', async () => {
+    const connected = ['a']
+    const { search, wants, result } = start(connected, [], () => true)
+    search.answer('a', false)
+    connected.push('b')
+    search.joined('b')
+    search.answer('b', true)
+    assert.deepEqual(wants, ['a WantBlock', 'b WantHave', 'b WantBlock'])
+    search.answer('b', true, BYTES)
+    assert.equal(await result, BYTES)
   })
 })

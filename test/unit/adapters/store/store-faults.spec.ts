@@ -154,27 +154,3 @@ describe('a store whose disk fails', () => {
       assert.equal(await codeOf(call), 'UNAVAILABLE')
   })
 })
-
-describe('the compactor', () => {
-  it('moves the living blocks of mostly dead segments and removes the files', async () => {
-    await using fixture = await StoreFixture.make()
-    await using parts = await StoreParts.open(fixture, 4000)
-    const blocks = Array.from({ length: 40 }, (_, i) => filled(1000, i))
-    for (const block of blocks) {
-      await parts.blocks.put(block)
-      await parts.blocks.flush()
-    }
-    const living = blocks.filter((_, i) => i % 4 === 0)
-    for (const block of blocks) if (!living.includes(block)) await parts.blocks.delete(block.cid)
-    await parts.blocks.flush()
-    assert.equal((await readdir(fixture.path('segments'))).length, 10)
-    await parts.compactor.run()
-    assert.ok((await readdir(fixture.path('segments'))).length <= 4)
-    for (const block of blocks) assert.equal((await parts.blocks.get(block.cid)) !== undefined, living.includes(block))
-    assert.deepEqual(parts.blocks.usage(), { blocks: 10, bytes: 10_000 })
-    assert.equal(
-      parts.index.segments().reduce((sum, row) => sum + row.blocks, 0),
-      10
-    )
-  })
-})

@@ -1,7 +1,8 @@
 /** Realm stores in temporary directories, a clock that stands still, a log that remembers errors. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { openRealmStore, type RealmStoreComponents, type RealmStoreInit } from '../../../../src/adapters/store/realm-store.ts'
 import type { Clock } from '../../../../src/ports/clock.ts'
 import type { Log } from '../../../../src/ports/log.ts'
@@ -35,7 +36,7 @@ export class RememberingLog implements Log {
   trace(): void {}
   debug(): void {}
   info(): void {}
-  warn(): void {}
+  warn(f: object, m: string): void { console.log(m, f) }
   error(_fields: object, message: string): void {
     this.errors.push(message)
   }
@@ -60,6 +61,11 @@ export class StoreFixture implements AsyncDisposable {
     return new StoreFixture(await mkdtemp(join(tmpdir(), 'kith-store-')), components)
   }
 
+  /** In a directory that somebody else made and removes. */
+  static at(directory: string): StoreFixture {
+    return new StoreFixture(directory, {})
+  }
+
   async open(init: Partial<RealmStoreInit> = {}): Promise<RealmStore> {
     return await openRealmStore(
       { clock: this.clock, log: this.log, ...this.#components },
@@ -72,7 +78,8 @@ export class StoreFixture implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.directory, { recursive: true, force: true })
+    await rm(this.path(), { recursive: true, force: true })
+    await rmdir(this.directory).catch(() => {}) // not empty, or a place where something is mounted
   }
 }
 
@@ -91,4 +98,9 @@ export async function temporaryStore(init: Partial<RealmStoreInit> = {}): Promis
       await fixture[Symbol.asyncDispose]()
     }
   }
+}
+
+/** Waits for what other parts do by themselves: looks once in each turn of the event loop. Mocha's limit ends it. */
+export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await isSo())) await nextTurn()
 }

@@ -1,6 +1,7 @@
 /** The parts of a store by hand, for tests that reach below the port. */
 import { mkdir } from 'node:fs/promises'
 import { Compactor } from '../../../../src/adapters/store/compactor.ts'
+import { DiskReserve } from '../../../../src/adapters/store/disk-reserve.ts'
 import { IndexDb } from '../../../../src/adapters/store/index-db.ts'
 import { SegmentBlockStore } from '../../../../src/adapters/store/segment-block-store.ts'
 import { SegmentFiles } from '../../../../src/adapters/store/segment-files.ts'
@@ -18,9 +19,12 @@ export class StoreParts implements AsyncDisposable {
     const { clock, log } = fixture
     this.index = index
     this.segments = segments
-    this.writer = new StoreWriter({ clock, log, index, segments }, { realm: 'own' })
+    this.writer = new StoreWriter(
+      { clock, log, index, segments, reserve: new DiskReserve(fixture.path('index', 'reserve')) },
+      { realm: 'own' }
+    )
     this.blocks = new SegmentBlockStore({ index, segments, writer: this.writer, log }, { realm: 'own' })
-    this.compactor = new Compactor({ index, segments, writer: this.writer, log, blocks: this.blocks })
+    this.compactor = new Compactor({ clock, index, segments, writer: this.writer, log, blocks: this.blocks })
   }
 
   static async open(fixture: StoreFixture, segmentBytes?: number): Promise<StoreParts> {
@@ -28,6 +32,7 @@ export class StoreParts implements AsyncDisposable {
     await mkdir(directory, { recursive: true })
     await mkdir(fixture.path('index'), { recursive: true })
     const index = new IndexDb(fixture.path('index', 'index.db'), { realm: 'own', mayCreate: true })
+    index.prepare()
     return new StoreParts(fixture, index, await SegmentFiles.open({ directory, realm: 'own', known: index.segments(), segmentBytes }))
   }
 

@@ -50,8 +50,10 @@ describe('port file', () => {
     const listen = ['/ip4/127.0.0.1/tcp/0']
     await rememberPorts(home, listen, [`/ip4/127.0.0.1/tcp/${port}`])
     const warning = createLog({ level: 'warn', format: 'json', destination: { write: text => lines.push(text) } })
-    assert.deepEqual(await recallPorts({ log: warning }, home, listen), listen)
+    const told: object[] = []
+    assert.deepEqual(await recallPorts({ log: warning, onTaken: facts => void told.push(facts) }, home, listen), listen)
     assert.equal(lines.length, 1)
+    assert.deepEqual(told, [{ address: listen[0], port }])
     taken.close()
   })
 

@@ -1,0 +1,20 @@
+/** The class that decides how a content is treated (semantics: small, large, recent, archived), from its record alone. */
+import { MIB, type Bytes, type Ms } from '../model/units.ts'
+import type { ContentRecord } from '../ports/record-store.ts'
+
+export const CONTENT_CLASSES = ['private', 'large', 'archived', 'recent', 'small', 'public'] as const
+export type ContentClass = (typeof CONTENT_CLASSES)[number]
+
+const DAY: Ms = 24 * 3_600_000
+const SMALL_BYTES_MAX: Bytes = MIB
+const LARGE_BYTES_MIN: Bytes = 10 * MIB
+const RECENT: Ms = DAY
+const ARCHIVED_AFTER: Ms = 30 * DAY
+
+/** Of all classes a public content has, the one that decides: large before archived before recent before small before public. */
+export function publicClassOf({ size, pinned, createdAt, lastAccess }: ContentRecord, now: Ms): ContentClass {
+  if (size > LARGE_BYTES_MIN) return 'large'
+  if (pinned && now - lastAccess >= ARCHIVED_AFTER) return 'archived'
+  if (now - createdAt < RECENT) return 'recent'
+  return size <= SMALL_BYTES_MAX ? 'small' : 'public'
+}

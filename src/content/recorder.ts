@@ -1,0 +1,120 @@
+/**
+ * Makes stored blocks content of this node: which realm a root belongs to, and its record. The record is written after
+ * every block, so a crash leaves blocks without a record (unborn, deleted at the next start), never the other way.
+ */
+import type { CID } from 'multiformats/cid'
+import { KithError } from '../errors.ts'
+import { isSafeName } from '../model/content-id.ts'
+import type { PrivacyClass, Realm } from '../model/privacy.ts'
+import type { Bytes } from '../model/units.ts'
+import type { EventBus } from '../observe/events.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { ContentRecord } from '../ports/record-store.ts'
+import type { PutParams } from '../rpc/services.ts'
+import { BlockWriter } from './block-writer.ts'
+import type { Library } from './library.ts'
+
+/** A root whose blocks are all stored. */
+export interface NewContent {
+  readonly root: CID
+  readonly kind: 'file' | 'directory'
+  readonly size: Bytes
+  /** Distinct blocks, root included. */
+  readonly blocks: number
+  readonly sha256?: Uint8Array | undefined
+}
+
+export interface RecorderComponents {
+  readonly library: Library
+  readonly clock: Clock
+  readonly events: EventBus
+}
+
+export class Recorder {
+  readonly #parts: RecorderComponents
+
+  constructor(components: RecorderComponents) {
+    this.#parts = components
+  }
+
+  writerFor(privacy: PrivacyClass): BlockWriter {
+    const realm = realmOf(privacy)
+    return new BlockWriter(this.#parts.library.births[realm], this.#parts.library.realms[realm])
+  }
+
+  /**
+   * The class a root is recorded under when it is put: what is public here stays so.
+   *
+   * @param asked what the caller said himself, if anything
+   * @throws CONFLICT (recorded private, public asked for) · ALREADY_PUBLIC (public, private asked for)
+   */
+  classFor(root: CID, wanted: PrivacyClass, asked: PrivacyClass | undefined): PrivacyClass {
+    const { own, public: open } = this.#parts.library.realms
+    const cid = root.toString()
+    if (asked === 'public' && own.records.get(root) !== undefined)
+      throw new KithError(
+        'CONFLICT',
+        `this content is recorded as private here. To make it public on purpose, use content.publish (kith publish ${cid}).`,
+        { cid }
+      )
+    if (open.records.get(root) === undefined) return wanted
+    if (asked === 'private')
+      throw new KithError(
+        'ALREADY_PUBLIC',
+        `this content is already public here; what was told to the world cannot be made private again`,
+        { cid }
+      )
+    return 'public'
+  }
+
+  /** Durable when it returns. Whoever calls has {@link BlockWriter.release released} the blocks, and keeps them after. */
+  async record(content: NewContent, privacy: PrivacyClass, params: PutParams): Promise<ContentRecord> {
+    const { records } = this.#parts.library.realms[realmOf(privacy)]
+    const now = this.#parts.clock.now()
+    const before = records.get(content.root)
+    const record: ContentRecord = {
+      ...pick(before),
+      ...pick(params),
+      ...putBy(before?.putBy, params.by),
+      root: content.root,
+      kind: content.kind,
+      size: content.size,
+      blocks: content.blocks,
+      createdAt: before?.createdAt ?? now,
+      lastAccess: now,
+      pinned: (params.pin ?? true) || before?.pinned === true,
+      ...(content.sha256 === undefined ? {} : { sha256: content.sha256 })
+    }
+    await records.put(record)
+    return record
+  }
+
+  /** To be said once the blocks are kept. */
+  announce({ root, size, putBy: names }: ContentRecord, privacy: PrivacyClass): void {
+    const audience = { realm: realmOf(privacy), ...(names === undefined ? {} : { putBy: names }) }
+    this.#parts.events.emit('content.stored', { cid: root.toString(), size, privacy }, audience)
+  }
+}
+
+/** Whose a record is: names are added and none is taken away, not even when the operator puts the same content. */
+export function putBy(before: readonly string[] | undefined, by: string | undefined): Pick<ContentRecord, 'putBy'> {
+  const names = by === undefined || before?.includes(by) === true ? before : [...(before ?? []), by]
+  return names === undefined ? {} : { putBy: names }
+}
+
+function realmOf(privacy: PrivacyClass): Realm {
+  return privacy === 'public' ? 'public' : 'own'
+}
+
+function pick(from: Pick<PutParams, 'name' | 'contentType' | 'type'> | undefined): Pick<ContentRecord, 'name' | 'contentType' | 'type'> {
+  const { name, contentType, type } = from ?? {}
+  if (name !== undefined && !isSafeName(name))
+    throw new KithError('INVALID_PARAMS', `the name "${name}" is not allowed: no "/", "\\" or control characters, at most 255 bytes`, {
+      name
+    })
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(type === undefined ? {} : { type })
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Each part in turn failing at start: the daemon says which and why, in a line without a stack, leaves nothing open, and
+ * starts once the cause is gone. Each cause is a real state of a home or of the machine.
+ */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFile, chmod, cp, lstat, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
+import { lockHome } from '../../src/adapters/system/lock.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+const CHECKOUT = new URL('../../', import.meta.url).pathname
+const EXIT_FAILED = 1
+
+interface Outcome {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+async function run(home: string, sets: readonly string[]): Promise<Outcome> {
+  const args = ['--home', home, '--config', join(CHECKOUT, 'configs', 'isolated.yaml'), ...sets.flatMap(set => ['--set', set])]
+  const child = spawn(process.execPath, [join(CHECKOUT, 'bin', 'kithd.js'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []]
+  child.stdout.on('data', (chunk: Buffer) => void stdout.push(chunk))
+  child.stderr.on('data', (chunk: Buffer) => void stderr.push(chunk))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }
+}
+
+/** Makes a start fail. @returns what takes the cause away again */
+type Obstacle = (home: string) => Promise<() => Promise<void>>
+
+interface Case {
+  readonly cause: string
+  readonly obstacle: Obstacle
+  readonly says: RegExp
+  readonly sets?: (home: string) => readonly string[]
+  /** What lies in the way of the socket is not ours to remove. */
+  readonly keepsSocket?: true
+}
+
+/** Something else in the place of a file or directory of the home, until taken back. */
+function instead(names: readonly string[], make: (path: string, kept: string) => Promise<unknown>): Obstacle {
+  return async home => {
+    const [path, kept] = [join(home, ...names), join(home, 'kept')]
+    const was = await rename(path, kept).then(
+      () => true,
+      () => false
+    )
+    await make(path, kept)
+    return async () => {
+      await rm(path, { recursive: true })
+      if (was) await rename(kept, path)
+    }
+  }
+}
+
+/** A directory where a file belongs. */
+const directoryAt = (...names: string[]): Obstacle => instead(names, async path => await mkdir(path))
+/** Other bytes than there should be, or a file where a directory belongs. */
+const fileAt = (...names: string[]): Obstacle => instead(names, async path => await writeFile(path, 'in the way', { mode: 0o600 }))
+const linkAt = (...names: string[]): Obstacle => instead(names, async (path, kept) => await symlink(kept, path))
+
+async function listen(server: Server, where: number | string): Promise<() => Promise<void>> {
+  await new Promise<void>(resolve => {
+    if (typeof where === 'number') server.listen(where, '127.0.0.1', resolve)
+    else server.listen(where, resolve)
+  })
+  return async () => await new Promise(resolve => server.close(() => resolve()))
+}
+
+const identityOpenToOthers: Obstacle = async home => {
+  await chmod(join(home, 'identity.key'), 0o644)
+  return async () => await chmod(join(home, 'identity.key'), 0o600)
+}
+
+const newerStore: Obstacle = async home => {
+  const file = join(home, 'store', 'own', 'index', 'index.db')
+  const version = (change: (before: number) => number): void => {
+    const database = new DatabaseSync(file)
+    const before = Number(Object.values(database.prepare('PRAGMA user_version').get() ?? {})[0])
+    database.exec(`PRAGMA user_version = ${change(before)}`)
+    database.close()
+  }
+  version(before => before + 1000)
+  return async () => {
+    version(before => before - 1000)
+  }
+}
+
+const portTaken: Obstacle = async () => await listen(createServer(), PORT)
+/** Reserved by a server of this file for as long as it runs, then given back. */
+let PORT = 0
+
+const CASES: readonly Case[] = [
+  { cause: 'the lock is held by another process', obstacle: holdLock, says: new RegExp(`another kithd \\(process ${process.pid}\\)`) },
+  { cause: 'the lock is a directory', obstacle: directoryAt('lock'), says: /lock/ },
+  { cause: 'a folder of the home is a file', obstacle: fileAt('state'), says: /state cannot be made/ },
+  { cause: 'something else lies where the socket goes', obstacle: fileAt('api.sock'), says: /api\.sock is in the way/, keepsSocket: true },
+  {
+    cause: 'another process answers on the socket',
+    obstacle: async home => await listen(createServer(), join(home, 'api.sock')),
+    says: /another process answers on .*api\.sock/,
+    keepsSocket: true
+  },
+  {
+    cause: 'the socket belongs in a directory that is not there',
+    obstacle: nothing,
+    says: /nowhere/,
+    sets: home => [`api.socket=${home}/nowhere/s`]
+  },
+  { cause: 'the identity is open to others', obstacle: identityOpenToOthers, says: /chmod 600 .*identity\.key/ },
+  { cause: 'the key that remembers is damaged', obstacle: fileAt('keys', 'remember.key'), says: /remember\.key is damaged/ },
+  { cause: 'the identity is no key', obstacle: fileAt('identity.key'), says: /identity\.key holds no Ed25519/ },
+  { cause: 'the identity is a link', obstacle: linkAt('identity.key'), says: /identity\.key cannot be opened \(ELOOP\)/ },
+  { cause: 'the place of a store is a file', obstacle: fileAt('store', 'cache'), says: /store\/cache/ },
+  { cause: 'a store was written by a newer version', obstacle: newerStore, says: /store\/own/ },
+  { cause: 'the port is taken', obstacle: portTaken, says: /already listens/, sets: () => [`network.listen=/ip4/127.0.0.1/tcp/${PORT}`] },
+  { cause: 'the ports cannot be written down', obstacle: directoryAt('state', 'ports.json'), says: /network .*ports\.json/ }
+]
+
+async function nothing(): Promise<() => Promise<void>> {
+  return async () => {}
+}
+
+async function holdLock(home: string): Promise<() => Promise<void>> {
+  const lock = await lockHome(home)
+  return async () => await lock[Symbol.asyncDispose]()
+}
+
+describe('a start that fails', () => {
+  const template = new AsyncDisposableStack()
+  let first: DaemonProcess
+  let used = ''
+
+  /** A home that was in use, as one finds it after an orderly end. */
+  async function usedHome(): Promise<Awaited<ReturnType<typeof temporaryDirectory>>> {
+    const directory = await temporaryDirectory()
+    await cp(used, directory.path, { recursive: true, preserveTimestamps: true })
+    return directory
+  }
+
+  before(async () => {
+    used = template.use(await temporaryDirectory()).path
+    first = await DaemonProcess.start({ home: used })
+    assert.equal(await first.kill('SIGTERM'), 0)
+    const server = createServer()
+    const close = await listen(server, 0)
+    const address = server.address()
+    PORT = typeof address === 'object' && address !== null ? address.port : 0
+    await close()
+  })
+  after(async () => {
+    await template.disposeAsync()
+  })
+
+  for (const { cause, obstacle, says, sets = () => [], keepsSocket } of CASES)
+    it(`because ${cause}: says so, leaves nothing open, and succeeds once that is over`, async () => {
+      await using directory = await usedHome()
+      const { path: home } = directory
+      const remove = await obstacle(home)
+      const { code, stdout, stderr } = await run(home, sets(home))
+      assert.deepEqual([code, stdout], [EXIT_FAILED, ''], stderr)
+      const said = stderr.split('\n').filter(line => line.startsWith('kithd: '))
+      assert.equal(said.length, 1, stderr)
+      assert.match(said[0] ?? '', says)
+      assert.doesNotMatch(stderr, /\n\s+at /, 'no stack: it is no bug')
+      await remove()
+      const left = await readdir(home, { recursive: true })
+      assert.deepEqual(
+        left.filter(name => name.endsWith('.pid') || name.endsWith('.tmp') || (name === 'api.sock' && keepsSocket !== true)),
+        [],
+        'nothing is left'
+      )
+      await using again = await DaemonProcess.start({ home })
+      assert.deepEqual([again.ready.peerId, again.address], [first.ready.peerId, first.address], 'identity and port are kept')
+    })
+
+  it('because the home is damaged leaves what it found as it was', async () => {
+    await using directory = await usedHome()
+    const { path: home } = directory
+    await appendFile(join(home, 'keys', 'remember.key'), 'x')
+    const before = await lstat(join(home, 'keys', 'remember.key'))
+    assert.equal((await run(home, [])).code, EXIT_FAILED)
+    const after = await lstat(join(home, 'keys', 'remember.key'))
+    assert.deepEqual([after.size, after.mtimeMs], [before.size, before.mtimeMs])
+  })
+})

@@ -1,0 +1,170 @@
+/** Reading for this node's own user: whose a fetched content is, what is not recorded, what is put back. */
+import assert from 'node:assert/strict'
+import { CID } from 'multiformats/cid'
+import { localFiles } from '../../../src/adapters/files/local-files.ts'
+import { memoryRealmStore } from '../../../src/adapters/memory/memory-realm-store.ts'
+import { Library } from '../../../src/content/library.ts'
+import { Putter } from '../../../src/content/put.ts'
+import { KithError } from '../../../src/errors.ts'
+import { Semaphore } from '../../../src/lib/semaphore.ts'
+import { EventBus } from '../../../src/observe/events.ts'
+import { SourceError, type BlockSource } from '../../../src/ports/block-source.ts'
+import { Classifier } from '../../../src/retrieval/classify.ts'
+import { PeerFinder } from '../../../src/retrieval/peer-finder.ts'
+import { Retriever } from '../../../src/retrieval/retriever.ts'
+import { ContentAccess, readOpened } from '../../../src/services/content-access.ts'
+import { distinctBytes, fileDag, type MadeDag } from '../../support/dag-builder.ts'
+import { BlockMap } from '../../support/dag-nodes.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
+
+const MIB = 1_048_576
+
+describe('ContentAccess', () => {
+  const clock = new VirtualClock()
+  let library: Library
+  let dag: MadeDag
+  let access: ContentAccess
+  let fullness: boolean[]
+  let asked: number
+
+  beforeEach(async () => {
+    dag = await fileDag(distinctBytes(2 * MIB))
+    fullness = []
+    asked = 0
+    setUp()
+  })
+
+  function setUp(cacheBytes = 0): void {
+    library = new Library({
+      realms: { public: memoryRealmStore(), cache: memoryRealmStore({ maxBytes: cacheBytes }), own: memoryRealmStore() },
+      keyedDigest: bytes => bytes
+    })
+    const classifier = new Classifier({ library }, { unknown: 'private', unknownCid: 'public' })
+    access = new ContentAccess(
+      { library, retriever: retriever(), classifier, clock, cacheFull: isFull => fullness.push(isFull) },
+      { unconfirmedBytes: MIB, maxFileSize: 0 }
+    )
+  }
+
+  /** Somewhere that has every block of the file. */
+  function source(): BlockSource {
+    const blocks = new BlockMap(dag.blocks.values())
+    return {
+      stage: 'ipfs',
+      concurrency: 4,
+      unavailable: () => undefined,
+      open: () => ({
+        close: () => {},
+        get: async cid => {
+          asked += 1
+          const block = await blocks.get(cid)
+          if (block === undefined) throw new SourceError('not-found', 'it does not have it')
+          return block.bytes.slice()
+        }
+      })
+    }
+  }
+
+  function retriever(): Retriever {
+    const none = async (): Promise<never> => await Promise.reject(new Error('there is nobody'))
+    const peers = new PeerFinder({
+      network: {
+        self: 'self',
+        addresses: () => [],
+        isConnected: () => false,
+        connect: none,
+        disconnect: none,
+        ping: none,
+        open: none,
+        handle: async () => {},
+        on: () => () => {},
+        publish: async () => {},
+        subscribe: () => {},
+        peers: () => []
+      },
+      clock,
+      didOf: peer => peer,
+      ranking: { order: candidates => [...candidates] },
+      exchange: {
+        speaks: () => false,
+        have: async () => [],
+        dag: async () => 'not-found',
+        blocks: async () => 'not-found',
+        advert: async () => null
+      },
+      directory: { claims: () => 'unknown', observe: () => {} }
+    })
+    const random = { bytes: (length: number) => new Uint8Array(length), number: () => 0.5 }
+    const slots = new Semaphore({ limit: 64, waitingMax: 10, name: 'retrievals' })
+    return new Retriever(
+      { library, peers, ipfs: source(), gateways: [], clock, random, slots },
+      { hedgeDelay: 250, ipfsDelay: 0, gatewayDelay: 0, maxParallelPeers: 3, strict: false, maxFileSize: 0 }
+    )
+  }
+
+  const get = async (content: string, by?: string): Promise<Buffer> => {
+    const opened = await access.open(by === undefined ? { content } : { content, by }, { kind: 'all' }, {})
+    await opened.report
+    return Buffer.concat(await Array.fromAsync(readOpened(opened, { offset: 0 }, {})))
+  }
+  const put = async (privacy: 'public' | 'private') =>
+    await new Putter(
+      { library, files: localFiles, clock, events: new EventBus({ clock }) },
+      { defaultPrivacy: 'private', maxFileSize: 0 }
+    ).put({ bytes: distinctBytes(2 * MIB) }, { privacy }, {})
+  const names = () => library.findRoot(dag.root)?.record.putBy
+
+  it('notes every token that fetched a content, and keeps its name', async () => {
+    await get(dag.root.toString(), 'app')
+    assert.deepEqual(names(), ['app'])
+    await get(dag.root.toString())
+    await get(dag.root.toString(), 'backup')
+    await get(dag.root.toString(), 'app')
+    assert.deepEqual(names(), ['app', 'backup'])
+  })
+
+  it('notes both of two tokens that fetch a content at the same time', async () => {
+    await Promise.all([get(dag.root.toString(), 'app'), get(dag.root.toString(), 'backup')])
+    assert.deepEqual([...(names() ?? [])].toSorted(), ['app', 'backup'])
+  })
+
+  for (const privacy of ['public', 'private'] as const) {
+    it(`makes nobody an owner of ${privacy} content by reading what others put`, async () => {
+      await put(privacy)
+      await get(dag.root.toString(), 'app')
+      assert.equal(names(), undefined)
+    })
+  }
+
+  it('records nothing of content whose bytes are in its address', async () => {
+    assert.equal((await get('bafkqablimvwgy3y')).toString(), 'hello')
+    assert.equal(library.realms.cache.records.count(), 0)
+  })
+
+  it('reads a damaged block of public content elsewhere, and puts it back where it is served from', async () => {
+    await put('public')
+    const bad = [...dag.blocks.values()].map(({ cid }) => cid).find(cid => cid.code === 0x55) ?? dag.root
+    const stored = await library.realms.public.blocks.get(CID.parse(bad.toString()))
+    stored?.bytes.fill(0) // the memory store keeps the bytes it was given: this is its bad disk
+    assert.deepEqual(await get(dag.root.toString()), Buffer.from(distinctBytes(2 * MIB)))
+    assert.equal(asked, 1)
+    assert.notEqual(await library.realms.public.blocks.get(bad), undefined)
+  })
+
+  it('asks nobody for a damaged block of private content', async () => {
+    await put('private')
+    const stored = await library.realms.own.blocks.get(dag.root)
+    stored?.bytes.fill(0)
+    await assert.rejects(get(dag.root.toString()), error => error instanceof KithError && error.code === 'INTEGRITY')
+    assert.equal(asked, 0)
+  })
+
+  it('says when the cache is full, and when it is not', async () => {
+    setUp(MIB)
+    await assert.rejects(get(dag.root.toString()), error => error instanceof KithError && error.code === 'QUOTA_EXCEEDED')
+    assert.deepEqual(fullness, [true])
+    setUp()
+    await get(dag.root.toString())
+    assert.deepEqual(fullness, [true, false])
+  })
+})

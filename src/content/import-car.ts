@@ -122,7 +122,7 @@ export class CarImporter {
       const contents: [NewContent, PrivacyClass][] = []
       for (const root of roots) {
         const privacy = this.#recorder.classFor(root, wanted, asked)
-        const get = this.#getter(brought, wanted, privacy)
+        const get = this.#getter(brought, wanted, by === undefined ? privacy : undefined)
         const counted = await this.#collect({ root, privacy, writer: writers[privacy] }, brought, wanted, get, options)
         bytes += counted.bytes
         contents.push([await this.#describe(root, counted.blocks, get, options), privacy])
@@ -142,10 +142,20 @@ export class CarImporter {
     return { roots: roots.map(String), blocks, bytes, publicRoots }
   }
 
-  /** From the file, or else from what may be used for content of this class anyway. */
-  #getter(brought: BlockWriter, wanted: PrivacyClass, privacy: PrivacyClass): (cid: CID) => Promise<VerifiedBlock | undefined> {
+  /**
+   * From the file, or else from what may be used for content of this class anyway; without a class, from the file alone:
+   * a token must not get at blocks that are not its own by importing a root that links to them.
+   */
+  #getter(
+    brought: BlockWriter,
+    wanted: PrivacyClass,
+    elsewhere: PrivacyClass | undefined
+  ): (cid: CID) => Promise<VerifiedBlock | undefined> {
     const { library } = this.#parts
-    return async cid => await library.readable(brought.brings(cid) ? wanted : privacy).get(cid)
+    return async cid => {
+      const place = brought.brings(cid) ? wanted : elsewhere
+      return place === undefined ? undefined : await library.readable(place).get(cid)
+    }
   }
 
   /** Every block of a root goes to its writer. @throws INTEGRITY naming what is missing */

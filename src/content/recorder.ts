@@ -15,6 +15,9 @@ import { BlockWriter } from './block-writer.ts'
 import type { Library } from './library.ts'
 
 /** A root whose blocks are all stored. */
+/** Stands for the operator among names of tokens; none can be called so. */
+const OPERATOR = '*'
+
 export interface NewContent {
   readonly root: CID
   readonly kind: 'file' | 'directory'
@@ -75,7 +78,7 @@ export class Recorder {
     const record: ContentRecord = {
       ...pick(before),
       ...pick(params),
-      ...putBy(before?.putBy, params.by),
+      ...putBy(before, params.by),
       root: content.root,
       kind: content.kind,
       size: content.size,
@@ -96,10 +99,17 @@ export class Recorder {
   }
 }
 
-/** Whose a record is: names are added and none is taken away, not even when the operator puts the same content. */
-export function putBy(before: readonly string[] | undefined, by: string | undefined): Pick<ContentRecord, 'putBy'> {
-  const names = by === undefined || before?.includes(by) === true ? before : [...(before ?? []), by]
-  return names === undefined ? {} : { putBy: names }
+/**
+ * Whose a record is: names are added and none is taken away. A record without names is the operator's alone; once
+ * tokens are named, he is one of the names if he put it too, so that no token takes away what is his.
+ *
+ * @param before the record there is, if any
+ * @param by name of the token; absent: the operator
+ */
+export function putBy(before: Pick<ContentRecord, 'putBy'> | undefined, by: string | undefined): Pick<ContentRecord, 'putBy'> {
+  if (before === undefined) return by === undefined ? {} : { putBy: [by] }
+  if (before.putBy === undefined && by === undefined) return {}
+  return { putBy: [...new Set([...(before.putBy ?? [OPERATOR]), by ?? OPERATOR])] }
 }
 
 function realmOf(privacy: PrivacyClass): Realm {

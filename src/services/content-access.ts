@@ -230,7 +230,7 @@ export class ContentAccess {
     if (found.realm !== 'cache' || by === undefined || found.record.putBy?.includes(by) === true) return
     await library.inTurn(root, async () => {
       const record = records.get(root)
-      if (record !== undefined) await records.put({ ...record, ...putBy(record.putBy, by) })
+      if (record !== undefined) await records.put({ ...record, ...putBy(record, by) })
     })
   }
 }

@@ -54,7 +54,7 @@ describe('CAR files', () => {
   }
 
   /** Fails with the code, and leaves nothing in any realm. */
-  const refused = async (code: ErrorCode, request: { privacy?: 'public' | 'private' } = {}, init: Partial<PutInit> = {}) => {
+  const refused = async (code: ErrorCode, request: { privacy?: 'public' | 'private'; by?: string } = {}, init: Partial<PutInit> = {}) => {
     const before = [usage('own'), usage('public'), library.realms.own.records.count(), library.realms.public.records.count()]
     let thrown: unknown
     await importer(init)
@@ -121,6 +121,8 @@ describe('CAR files', () => {
       assert.deepEqual(error.data['missing'], [first.cid.toString()])
       assert.match(error.message, new RegExp(first.cid.toString()))
       await putter().put({ bytes: first.bytes }, {}, {})
+      const stolen = await refused('INTEGRITY', { by: 'app' })
+      assert.deepEqual(stolen.data['missing'], [first.cid.toString()], 'a token gets at no block that it did not bring')
       assert.equal((await importer().import({ path }, {})).blocks, dag.blocks.size)
       assert.equal(rest.length, 1)
     })

@@ -151,10 +151,10 @@ describe('put', () => {
       return library.findRoot(CID.parse(cid))?.record.putBy
     }
     assert.equal(await names(), undefined)
-    assert.deepEqual(await names('app'), ['app'])
-    assert.deepEqual(await names('backup'), ['app', 'backup'])
-    assert.deepEqual(await names('app'), ['app', 'backup'])
-    assert.deepEqual(await names(), ['app', 'backup'])
+    assert.deepEqual(await names('app'), ['*', 'app'], 'the operator put it first')
+    assert.deepEqual(await names('backup'), ['*', 'app', 'backup'])
+    assert.deepEqual(await names('app'), ['*', 'app', 'backup'])
+    assert.deepEqual(await names(), ['*', 'app', 'backup'])
   })
 
   it('gives a folder of this machine one root, and names what it left out', async () => {

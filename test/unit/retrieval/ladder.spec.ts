@@ -229,6 +229,17 @@ describe('Ladder', () => {
     assert.equal(await ended, 'INTEGRITY')
   })
 
+  it('tells a source how long the search may last, and that a transfer has no end', async () => {
+    const peer = new Puppet(clock, 'peer', 'a')
+    const { ended } = climb(clock, [rung('peer', 0, [peer])], { ttl: 10_000 })
+    await clock.advance(4_000)
+    assert.equal(peer.run?.remaining(), 6_000)
+    peer.deliver()
+    assert.equal(peer.run?.remaining(), Infinity)
+    peer.finish()
+    assert.equal(await ended, 'ok')
+  })
+
   it('is a plain ladder when strict', async () => {
     const [peer, ipfs] = [new Puppet(clock, 'peer', 'a'), new Puppet(clock, 'ipfs', 'i')]
     const { ended } = climb(clock, [rung('peer', 0, [peer]), rung('ipfs', 150, [ipfs])], { strict: true })

@@ -116,7 +116,10 @@ describe('a store on a full disk', () => {
     onSmallDisk(async (disk, fixture) => {
       await using store = await fixture.open({ segmentBytes: SEGMENT_BYTES })
       const blocks = Array.from({ length: 64 }, (_, i) => numbered(i))
-      for (const block of blocks) await store.blocks.put(block)
+      for (const [i, block] of blocks.entries()) {
+        await store.blocks.put(block)
+        if (i % 16 === 15) await store.blocks.flush() // ends a segment
+      }
       await store.records.put(recordOf('kept'))
       await disk.fill()
       await store.blocks.put(numbered(100))
@@ -159,6 +162,22 @@ describe('a store on a full disk', () => {
       })
     )
   }
+
+  it(
+    'keeps its reserve free of blocks, and so gives space back that takes room to give',
+    onSmallDisk(async (disk, fixture) => {
+      await using store = await fixture.open({ reserveShare: 0.5 }) // one segment
+      const acknowledged = await putUntilFull(store, 0)
+      const { bavail, blocks } = await statfs(disk.path)
+      assert.ok(bavail >= blocks / 2 - 256, 'but for a commit of the index')
+      for (const block of acknowledged.slice(0, -20)) await store.blocks.delete(block.cid)
+      await store.blocks.flush()
+      await until(async () => (await statfs(disk.path)).bavail > bavail + 512)
+      assert.equal(await store.blocks.put(numbered(1_000)), true)
+      await store.blocks.flush()
+      await assertWhole(store, acknowledged.slice(-20))
+    })
+  )
 
   it(
     'loses no record when the index or its log cannot grow',

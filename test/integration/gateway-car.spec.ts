@@ -162,6 +162,22 @@ describe('gateway source and whole DAGs', () => {
     assert.equal((await got).length, dag.blocks.size)
   })
 
+  it('fail with what happened, not with the rest that follows, when several questions fail at once', async () => {
+    const retrying = make({ retry: { attempts: 3, base: 1_000, max: 60_000 } })
+    gateway.behave({ status: 502 })
+    const session = retrying.open(dag.root)
+    const ended = Promise.all(
+      Array.from({ length: 4 }, async () => {
+        await assert.rejects(session.get(dag.root, {}), isOutcome('fault', /502/))
+      })
+    )
+    await until(() => gateway.requests.length === 4 && retrying.unavailable() === 'unhealthy')
+    await clock.advance(500)
+    await ended
+    session.close()
+    assert.equal(gateway.requests.length, 4)
+  })
+
   it('are not asked for again when the search would be over by then', async () => {
     const retrying = make({ retry: { attempts: 3, base: 1_000, max: 60_000 } })
     gateway.behave({ status: 502 })

@@ -215,8 +215,9 @@ class HttpGateway implements GatewaySource {
       } catch (error) {
         if (patience.signal.aborted) throw patience.signal.reason
         const pause = this.#pauseAfter(error, attempt)
-        if (attempt >= attempts || pause === undefined || pause >= patience.remaining() || !mayRepeat()) throw error
+        if (attempt >= attempts || pause === undefined || pause >= patience.remaining() || !mayRepeat() || this.#hasFailed()) throw error
         await wait(this.#parts.clock, pause, patience)
+        if (this.#hasFailed()) throw error // others found it failing meanwhile
       }
     }
   }
@@ -233,9 +234,8 @@ class HttpGateway implements GatewaySource {
 
   async #attempt<T>(ask: (patience: Patience) => Promise<T>, patience: Patience): Promise<T> {
     const { clock } = this.#parts
-    if (this.#breaker.isResting && clock.monotonic() < this.#pausedUntil) throw new PauseAskedError('it is left alone for now')
-    if (this.#breaker.isResting)
-      throw new SourceError('refused', `the gateway is left alone for now: ${this.#last.error ?? 'it failed before'}`)
+    if (this.#hasFailed()) throw new SourceError('refused', `the gateway is left alone for now: ${this.#last.error ?? 'it failed before'}`)
+    if (this.#breaker.isResting) throw new PauseAskedError('it is left alone for now')
     const started = clock.monotonic()
     try {
       const result = await ask(patience)
@@ -244,6 +244,11 @@ class HttpGateway implements GatewaySource {
     } catch (error) {
       throw this.#judged(error, patience, started)
     }
+  }
+
+  /** It rests because of its faults, not because it asked for a pause. */
+  #hasFailed(): boolean {
+    return this.#breaker.isResting && this.#parts.clock.monotonic() >= this.#pausedUntil
   }
 
   /** What a failed attempt means for this endpoint, and as what the caller hears of it. */

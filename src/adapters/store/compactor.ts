@@ -73,8 +73,11 @@ export class Compactor {
     try {
       while (this.#isAsked) {
         this.#isAsked = false
-        await this.#rewriteMostlyDead()
-        await eraseDeleted(this.#parts, this.#abort.signal)
+        try {
+          await this.#rewriteMostlyDead()
+        } finally {
+          await eraseDeleted(this.#parts, this.#abort.signal) // needs no room, which moving may lack
+        }
       }
     } catch (error) {
       if (this.#abort.signal.aborted) return

@@ -15,6 +15,7 @@ import type { RealmStore, RecordStore, Remembered, Withheld } from '../../ports/
 import type { Change } from './apply-changes.ts'
 import { Compactor } from './compactor.ts'
 import { DiskReserve } from './disk-reserve.ts'
+import { DiskSpace } from './disk-space.ts'
 import { checkOpenIndex, damagedIndexError } from './index-check.ts'
 import { IndexDb } from './index-db.ts'
 import { breakSeal, checkSeal, seal } from './index-seal.ts'
@@ -40,6 +41,8 @@ export interface RealmStoreInit {
   readonly realm: string
   /** Most payload bytes; a `put` beyond throws QUOTA_EXCEEDED. 0 or absent: unlimited. */
   readonly maxBytes?: Bytes | undefined
+  /** Share of the whole disk, 0 to 1, that blocks leave free; a `put` beyond throws QUOTA_EXCEEDED. Default 0. */
+  readonly reserveShare?: number | undefined
   /** Size at which a segment file is closed; default 256 MiB. */
   readonly segmentBytes?: Bytes | undefined
 }
@@ -123,7 +126,8 @@ class DiskRealmStore implements RealmStore {
   constructor(components: RealmStoreComponents, init: RealmStoreInit, { index, segments, reserve }: Parts) {
     const { clock, log } = components
     const writer = new StoreWriter({ clock, log, index, segments, reserve }, { realm: init.realm })
-    this.#blocks = new SegmentBlockStore({ index, segments, writer, log }, { realm: init.realm, maxBytes: init.maxBytes })
+    const space = new DiskSpace({ ...init, reserveShare: init.reserveShare ?? 0 })
+    this.#blocks = new SegmentBlockStore({ index, segments, writer, log, space }, { realm: init.realm, maxBytes: init.maxBytes })
     this.#records = new SqliteRecordStore({ clock, index, writer }, { realm: init.realm })
     this.#compactor = new Compactor({ clock, index, segments, writer, log, blocks: this.#blocks })
     this.#writer = writer

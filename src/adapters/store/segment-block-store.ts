@@ -9,6 +9,7 @@ import type { Bytes } from '../../model/units.ts'
 import type { BlockStore, StoreUsage } from '../../ports/block-store.ts'
 import type { Log } from '../../ports/log.ts'
 import type { AbortOptions } from '../../ports/options.ts'
+import type { DiskSpace } from './disk-space.ts'
 import type { IndexDb, Place } from './index-db.ts'
 import { CIPHER_PLAIN } from './segment-format.ts'
 import type { SegmentFiles } from './segment-files.ts'
@@ -24,6 +25,7 @@ export interface SegmentBlockStoreComponents {
   readonly segments: SegmentFiles
   readonly writer: StoreWriter
   readonly log: Log
+  readonly space: DiskSpace
 }
 
 export interface SegmentBlockStoreInit {
@@ -76,6 +78,7 @@ export class SegmentBlockStore implements BlockStore {
       if (writer.hasRoom(size)) break
       await writer.room(options)
     }
+    this.#parts.space.take(size)
     writer.accept(keyOf(multihash), { kind: 'put', multihash, bytes: block.bytes })
     this.#count(1, size)
     return true

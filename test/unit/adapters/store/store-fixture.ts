@@ -36,7 +36,7 @@ export class RememberingLog implements Log {
   trace(): void {}
   debug(): void {}
   info(): void {}
-  warn(f: object, m: string): void { console.log(m, f) }
+  warn(): void {}
   error(_fields: object, message: string): void {
     this.errors.push(message)
   }

@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { Compactor } from '../../../../src/adapters/store/compactor.ts'
 import { DiskReserve } from '../../../../src/adapters/store/disk-reserve.ts'
+import { DiskSpace } from '../../../../src/adapters/store/disk-space.ts'
 import { IndexDb } from '../../../../src/adapters/store/index-db.ts'
 import { SegmentBlockStore } from '../../../../src/adapters/store/segment-block-store.ts'
 import { SegmentFiles } from '../../../../src/adapters/store/segment-files.ts'
@@ -23,7 +24,8 @@ export class StoreParts implements AsyncDisposable {
       { clock, log, index, segments, reserve: new DiskReserve(fixture.path('index', 'reserve')) },
       { realm: 'own' }
     )
-    this.blocks = new SegmentBlockStore({ index, segments, writer: this.writer, log }, { realm: 'own' })
+    const space = new DiskSpace({ directory: fixture.directory, realm: 'own', reserveShare: 0 })
+    this.blocks = new SegmentBlockStore({ index, segments, writer: this.writer, log, space }, { realm: 'own' })
     this.compactor = new Compactor({ clock, index, segments, writer: this.writer, log, blocks: this.blocks })
   }
 

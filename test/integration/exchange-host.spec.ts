@@ -131,6 +131,18 @@ describe('main host', () => {
     assert.ok(ms > 0 && ms < 5000)
   })
 
+  it('bears any number of pings, at once and one after another, and keeps the connection', async () => {
+    const [a, b] = [await start(), await start()]
+    await a.connect(addressOf(b))
+    await Promise.all(Array.from({ length: 100 }, async () => await a.ping(b.self)))
+    for (let round = 0; round < 50; round++) await a.ping(b.self)
+    const [connection] = a.libp2p.getConnections()
+    // The monitor's ping is a stream of its own beside an operator's.
+    const monitor = await connection?.newStream('/ipfs/ping/1.0.0')
+    await a.ping(b.self)
+    assert.deepEqual([monitor?.status, connection?.status, a.isConnected(b.self)], ['open', 'open', true])
+  })
+
   it('carries large writes both ways with back-pressure', async () => {
     const [a, b] = [await start(), await start()]
     const go = Promise.withResolvers<void>()

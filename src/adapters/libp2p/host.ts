@@ -7,6 +7,7 @@ import type { Connection, Libp2p, PeerInfo, PrivateKey } from '@libp2p/interface
 import { peerIdFromString } from '@libp2p/peer-id'
 import { KithError } from '../../errors.ts'
 import { startDeadline } from '../../lib/deadline.ts'
+import { SingleFlight } from '../../lib/single-flight.ts'
 import type { Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
@@ -102,6 +103,7 @@ class Libp2pHost implements Host {
   readonly #peers: PeerTable
   readonly #dialler: Dialler
   readonly #gossip: Gossip
+  readonly #pings = new SingleFlight<Ms>()
   #started = false
 
   constructor(components: InnerComponents, init: HostInit) {
@@ -186,7 +188,12 @@ class Libp2pHost implements Host {
     await this.libp2p.hangUp(peerIdFromString(peer))
   }
 
+  /** One at a time for each peer: other implementations take two, and one of them is the connection monitor's. */
   async ping(peer: string, options: AbortOptions = {}): Promise<Ms> {
+    return await this.#pings.run(peer, async shared => await this.#ping(peer, shared), options)
+  }
+
+  async #ping(peer: string, options: AbortOptions): Promise<Ms> {
     using budget = startDeadline(this.#parts.clock, PING_BUDGET, options)
     const stream = await this.open(peer, PING_PROTOCOL, { signal: budget.signal })
     try {

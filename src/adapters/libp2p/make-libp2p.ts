@@ -41,8 +41,11 @@ const DIALS_MAX = 50
 const DIALS_WAITING_MAX = 500
 /** Identify streams a peer may have open here; it needs one, and one of each push. */
 const IDENTIFY_STREAMS_MAX = 2
-/** Pings a peer may have under way: its operator's and its monitor's, which hangs up when one fails. */
-const PING_STREAMS_MAX = 4
+/**
+ * Pings under way on a connection, each way: those that end count until they are closed. libp2p's one of ours cost a
+ * peer its connection whenever an operator's ping met the monitor's, which hangs up when it cannot ping.
+ */
+const PING_STREAMS_MAX = 8
 /**
  * How long a peer may take to answer the ping that every connection is tried with each 10 s. libp2p's five seconds cost
  * honest peers their connection whenever one side is busy for a moment or a link is full.
@@ -115,7 +118,7 @@ export async function makeLibp2p(init: Libp2pInit): Promise<Libp2p<HostServices>
     services: {
       identify: identify({ maxInboundStreams: IDENTIFY_STREAMS_MAX }),
       identifyPush: identifyPush({ maxInboundStreams: IDENTIFY_STREAMS_MAX }),
-      ping: ping({ maxInboundStreams: PING_STREAMS_MAX }),
+      ping: ping({ maxInboundStreams: PING_STREAMS_MAX, maxOutboundStreams: PING_STREAMS_MAX }),
       pubsub: gossipService(),
       reachability: reachabilityService(),
       inside: components => ({ components })

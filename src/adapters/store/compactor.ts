@@ -128,16 +128,12 @@ export class Compactor {
 
   /** For what stands behind a damaged header. */
   async #moveByIndex(number: number): Promise<void> {
-    const { index, writer } = this.#parts
-    let after: Uint8Array | undefined = new Uint8Array(0)
-    while (after !== undefined) {
-      const page: Uint8Array[] = index.hashesAfter(after, TURN_BLOCKS)
-      for (const hash of page) {
-        const place = index.findBlock(hash)
-        if (place?.segment === number) await this.#move(hash, place)
-      }
-      await this.#turn()
-      after = page.at(-1)
+    const { index, writer, blocks } = this.#parts
+    let seen = 0
+    for await (const hash of blocks.keys({ signal: this.#abort.signal })) {
+      const place = index.findBlock(hash)
+      if (place?.segment === number) await this.#move(hash, place)
+      if (++seen % TURN_BLOCKS === 0) await this.#turn()
     }
     await writer.flush()
   }

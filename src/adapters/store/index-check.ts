@@ -1,5 +1,5 @@
 /**
- * What is looked at when an index was not closed in order. Its tree must be whole, which SQLite checks; the counts of
+ * What is looked at when an index was not closed in order. Its trees must be whole and agree with each other, which SQLite checks; the counts of
  * the segments are made anew from the blocks they count. Costs a reading of the index: 0.3 s for a million blocks.
  */
 import { KithError } from '../../errors.ts'
@@ -13,7 +13,7 @@ import { isWalDamaged } from './wal-check.ts'
  */
 export async function checkOpenIndex(index: IndexDb, path: string): Promise<void> {
   if (await isWalDamaged(`${path}-wal`)) throw damagedIndexError(`${path}-wal`, 'commits would be lost behind a bad frame of this log')
-  const found = index.statement('PRAGMA quick_check(1)').get()?.['quick_check']
+  const found = index.statement('PRAGMA integrity_check(1)').get()?.['integrity_check']
   if (found !== 'ok') throw damagedIndexError(path, String(found))
   const blocks = index.statement('SELECT count(*) AS blocks, total(length) AS bytes, max(segment) AS last FROM blocks').get()
   const counted = index.statement('SELECT total(blocks) AS blocks, total(bytes) AS bytes, max(number) AS last FROM segments').get()

@@ -3,6 +3,7 @@
  * what was not flushed. Every read is verified; a block that fails is quarantined and may be put again.
  */
 import type { CID } from 'multiformats/cid'
+import { decode } from 'multiformats/hashes/digest'
 import { KithError } from '../../errors.ts'
 import { verifyBlock, type VerifiedBlock } from '../../model/block.ts'
 import type { Bytes } from '../../model/units.ts'
@@ -107,7 +108,12 @@ export class SegmentBlockStore implements BlockStore {
     while (after !== undefined) {
       options.signal?.throwIfAborted()
       const page: Uint8Array[] = index.hashesAfter(after, KEYS_PAGE)
-      yield* page.filter(hash => !seen.has(keyOf(hash)) && (writer.find(keyOf(hash))?.kind ?? 'put') === 'put')
+      for (const hash of page) {
+        const key = keyOf(hash)
+        if (seen.has(key) || (writer.find(key)?.kind ?? 'put') !== 'put') continue
+        if (isMultihash(hash)) yield hash
+        else this.#quarantine(hash)
+      }
       after = page.at(-1)
     }
   }
@@ -161,10 +167,14 @@ export class SegmentBlockStore implements BlockStore {
     const now = this.#findPlace(hash)
     const isSame = now !== undefined && now.segment === place.segment && now.offset === place.offset
     if (this.#parts.writer.find(keyOf(hash)) !== undefined || !isSame) return await this.get(cid, options)
+    this.#quarantine(hash)
+    return undefined
+  }
+
+  #quarantine(hash: Uint8Array): void {
     this.#corrupt++
     this.#drop('quarantine', hash)
     this.#parts.log.error({ realm: this.#realm, corrupt: this.#corrupt }, 'a stored block is corrupt; check the disk')
-    return undefined
   }
 
   #drop(kind: 'delete' | 'quarantine', multihash: Uint8Array): void {
@@ -185,5 +195,15 @@ export class SegmentBlockStore implements BlockStore {
 
   #count(blocks: number, bytes: number): void {
     this.#usage = { blocks: this.#usage.blocks + blocks, bytes: this.#usage.bytes + bytes }
+  }
+}
+
+/** False for a key that was damaged in the index. */
+function isMultihash(bytes: Uint8Array): boolean {
+  try {
+    decode(bytes)
+    return true
+  } catch {
+    return false
   }
 }

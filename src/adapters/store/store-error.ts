@@ -2,6 +2,7 @@
 import { KithError } from '../../errors.ts'
 
 /** Primary result codes of SQLite (the low byte of `errcode`). */
+const SQLITE_ERROR = 1
 const SQLITE_BUSY = 5
 const SQLITE_CORRUPT = 11
 const SQLITE_FULL = 13
@@ -49,7 +50,8 @@ export function errorCode(error: unknown): string | undefined {
 function openReason(error: unknown): string {
   const code = sqliteCode(error)
   if (code === SQLITE_BUSY) return 'another process has it open. Stop that process first.'
-  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB)
+  // SQLITE_ERROR while opening: a header that names a format that there is not.
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB || code === SQLITE_ERROR)
     return `its index is damaged: index/index.db (${describe(error)}). Check the disk, then restore index/ and segments/ from the same backup, or move both away to start empty.`
   return `${describe(error)}. Check the disk and the permissions of the directory.`
 }

@@ -4,7 +4,13 @@
  */
 import type { CID } from 'multiformats/cid'
 import type { SkipReason } from '../model/source.ts'
+import type { Ms } from '../model/units.ts'
 import type { AbortOptions } from './options.ts'
+
+export interface SearchOptions extends AbortOptions {
+  /** How long the search may still last: no attempt is begun that could only end after it. Milliseconds. */
+  readonly remaining?: () => Ms
+}
 
 /** One retrieval's use of a source. */
 export interface BlockSession {
@@ -12,14 +18,14 @@ export interface BlockSession {
    * Bytes claimed to be the block. Rejects with {@link SourceError}, or with the signal's reason when the caller gave up.
    * Several calls may be in flight, at most `concurrency` of them.
    */
-  get(cid: CID, options: AbortOptions): Promise<Uint8Array>
+  get(cid: CID, options: SearchOptions): Promise<Uint8Array>
   /**
    * Everything below `root` in one answer (a CAR): each block is given to `take` as it arrives, parents before their
    * children, and the next one waits for it. Blocks nobody asked for, doubled ones and gaps are the caller's to judge.
    * Resolves at the end of the answer, complete or not. Rejects like {@link get}, and with whatever `take` rejects with.
    * Absent: the source gives single blocks only.
    */
-  dag?(root: CID, take: (cid: CID, bytes: Uint8Array) => Promise<void>, options: AbortOptions): Promise<void>
+  dag?(root: CID, take: (cid: CID, bytes: Uint8Array) => Promise<void>, options: SearchOptions): Promise<void>
   close(): void
 }
 

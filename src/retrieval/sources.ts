@@ -5,7 +5,8 @@
 import type { CID } from 'multiformats/cid'
 import { SourceError, type BlockSession, type BlockSource } from '../ports/block-source.ts'
 import type { AnswerEnd, ExchangeClient } from '../ports/exchange.ts'
-import { blockKey } from '../model/content-id.ts'
+import { blockKey, rawCid } from '../model/content-id.ts'
+import { sha256 } from '../model/sha256.ts'
 import type { PreferredSource } from '../model/source.ts'
 import { abortable } from '../lib/deadline.ts'
 import { asSourceError } from './blame.ts'
@@ -16,6 +17,10 @@ import { fillFromWhole, isForWhole } from './whole-dag.ts'
 
 /** Ranges in one request; what is still missing then is asked for in the next. */
 const LEAF_RANGES_MAX = 1024
+
+/** The block of no bytes, which needs no asking. Bitswap of Kubo never delivers it. */
+const EMPTY = new Uint8Array(0)
+const EMPTY_KEY = blockKey(rawCid(sha256(EMPTY)))
 
 export interface PeerAsk {
   readonly peer: string
@@ -143,7 +148,7 @@ async function fillFromBlocks(opened: BlockSession, concurrency: number, session
   const options = { ...run, signal: AbortSignal.any([run.signal, stop.signal]) }
   const fetch = async (cid: CID): Promise<void> => {
     try {
-      const bytes = await opened.get(cid, options)
+      const bytes = blockKey(cid) === EMPTY_KEY ? EMPTY : await opened.get(cid, options)
       options.signal.throwIfAborted()
       await accepted(cid, bytes)
     } finally {

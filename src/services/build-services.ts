@@ -69,7 +69,10 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
   const classifier = new Classifier({ library }, config.privacy)
   const peers = new PeerFinder({ ...parts, network: host, ranking: new ClaimsFirst(), didOf: didFromPeerId })
   const slots = new Semaphore({ limit: config.limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
-  const retriever = new Retriever({ library, peers, ipfs: ipfs?.source, gateways, clock, random, slots }, config.routing)
+  const retriever = new Retriever(
+    { library, peers, ipfs: ipfs?.source, gateways, clock, random, slots },
+    { ...config.routing, maxFileSize: config.limits.maxFileSize }
+  )
   const publicChanged = (stored?: CID): void => {
     publisher.changed()
     if (stored === undefined) return

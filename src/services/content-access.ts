@@ -185,7 +185,8 @@ export class ContentAccess {
       } catch (error) {
         stop.abort(error) // this root was refused or failed: nothing more of it is fetched
         options.signal?.throwIfAborted()
-        failure = error
+        // What one candidate was refused for says more than that another was found nowhere.
+        if (failure === undefined || (failure instanceof KithError && failure.code === 'NOT_FOUND')) failure = error
       }
     }
     throw failure

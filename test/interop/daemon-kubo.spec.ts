@@ -16,7 +16,7 @@ describe('a daemon with ipfs.type kubo', () => {
   before(async function () {
     await needsKubo(this)
     ;[first, second] = await Promise.all([KuboNode.start(), KuboNode.start()])
-    daemon = await startDaemon('ipfs.type=kubo', `ipfs.api=["${first.api}", "${second.apiUrl}"]`, 'ipfs.timeout=2s')
+    daemon = await startDaemon('ipfs.type=kubo', `ipfs.api=["${first.api}", "${second.apiUrl}"]`, 'ipfs.timeout=2s', 'p2pIpfs.preferP2P=[]')
   })
   after(async () => {
     await endAll([daemon, first, second])

@@ -4,15 +4,8 @@
  */
 import { follow } from '../../lib/deadline.ts'
 import type { Ms } from '../../model/units.ts'
-import { SourceError } from '../../ports/block-source.ts'
+import { SourceError, type SearchOptions } from '../../ports/block-source.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { AbortOptions } from '../../ports/options.ts'
-
-/** What the search above allows. */
-export interface SearchOptions extends AbortOptions {
-  /** Milliseconds the search may still last. */
-  readonly remaining?: () => Ms
-}
 
 export class Patience implements Disposable {
   /** The signal's reason when it was the time, and not the caller, that ended it. */

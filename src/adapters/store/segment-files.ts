@@ -3,6 +3,7 @@
  * A crash leaves at most a torn tail behind the length the index knows; opening cuts it off.
  */
 import { open as openFile, unlink, type FileHandle } from 'node:fs/promises'
+import { BLOCK_BYTES_MAX } from '../../model/block.ts'
 import { MIB } from '../../model/units.ts'
 import type { Place, SegmentRow } from './index-db.ts'
 import {
@@ -136,6 +137,7 @@ export class SegmentFiles {
 
   /** The payload; undefined if the file is gone or ends before it. Throws on I/O errors. */
   async read(place: Place): Promise<Uint8Array | undefined> {
+    if (place.offset < 0 || place.length < 0 || place.length > BLOCK_BYTES_MAX) return undefined // no place of ours: a damaged index
     for (let tries = 1; ; tries++) {
       try {
         const bytes = new Uint8Array(Buffer.allocUnsafeSlow(place.length).buffer) // not zeroed, and no Buffer: its slice differs

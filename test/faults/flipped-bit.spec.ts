@@ -79,7 +79,7 @@ async function missingOf(store: RealmStore, blocks: readonly VerifiedBlock[]): P
   let missing = 0
   for (const block of blocks) {
     const found = await store.blocks.get(block.cid).catch((error: unknown) => {
-      if (error instanceof KithError && error.code === 'UNAVAILABLE') return 'refused' // a cipher that there is not
+      if (error instanceof KithError && error.code === 'UNAVAILABLE') return 'refused' as const // a cipher that there is not
       throw error
     })
     if (found === undefined) missing++

@@ -17,6 +17,12 @@ export const IDENTITY_BYTES_MAX = 128
 /** Longest address read. A CID with a deep path fits; characters. */
 const CONTENT_CHARACTERS_MAX = 4096
 
+/** Addresses read lately: an app asks for the same ones again and again, and reading one is dear. Entries. */
+const PARSED_MAX = 256
+/** Longer ones are not kept; a CID with its scheme fits. Characters. */
+const PARSED_CHARACTERS_MAX = 128
+const parsed = new Map<string, ContentRef>()
+
 /** How an address was written; decides privacy when nothing else is known. */
 export type ContentForm = 'cid' | 'ipfs' | 'kith' | 'hash'
 
@@ -82,6 +88,16 @@ export function parseContent(input: string | HashParam): ContentRef {
       throw new InvalidContentError(JSON.stringify(input), `algorithm "${input.algorithm}" is not supported, only sha256 is`)
     return hashRef(input.value, input.value)
   }
+  const known = parsed.get(input)
+  if (known !== undefined) return known
+  const ref = readContent(input)
+  if (input.length > PARSED_CHARACTERS_MAX) return ref
+  if (parsed.size >= PARSED_MAX) parsed.clear()
+  parsed.set(input, ref)
+  return ref
+}
+
+function readContent(input: string): ContentRef {
   const text = input.trim()
   if (text.length > CONTENT_CHARACTERS_MAX) throw new InvalidContentError(text, `it is longer than ${CONTENT_CHARACTERS_MAX} characters`)
   if (text.startsWith('sha256:')) return hashRef(text, text.slice(7))

@@ -12,7 +12,7 @@ import { getNode, readFile, type ByteRange, type GetBlock } from '../dag/file.ts
 import { notAFile, type DagNode } from '../dag/node.ts'
 import { KithError } from '../errors.ts'
 import type { VerifiedBlock } from '../model/block.ts'
-import { IDENTITY_CODE, parseContent, type ContentRef } from '../model/content-id.ts'
+import { blockKey, IDENTITY_CODE, parseContent, type ContentRef } from '../model/content-id.ts'
 import type { PrivacyDecision } from '../model/privacy.ts'
 import type { Attempt } from '../model/source.ts'
 import type { Bytes } from '../model/units.ts'
@@ -120,7 +120,7 @@ export class ContentAccess {
 
   async #openLocal(target: Target, record: ContentRecord, options: AbortOptions): Promise<Opened> {
     const startedAt = this.#parts.clock.monotonic()
-    const get = this.getter(target)
+    const get = withBlock(await this.getter(target)(target.root, options), this.getter(target))
     const node = await getNode(get, target.root, options)
     const ms = Math.round(this.#parts.clock.monotonic() - startedAt)
     const attempts: Attempt[] = [{ stage: 'local', outcome: 'ok', ms, bytes: record.size }]
@@ -234,6 +234,12 @@ export class ContentAccess {
       if (record !== undefined) await records.put({ ...record, ...putBy(record, by) })
     })
   }
+}
+
+/** A block at hand need not be read and hashed again: most contents are one block. */
+function withBlock(block: VerifiedBlock, get: GetBlock): GetBlock {
+  const key = blockKey(block.cid)
+  return async (cid, options) => (blockKey(cid) === key && cid.code === block.cid.code ? block : await get(cid, options))
 }
 
 export async function* readOpened(opened: Opened, range: ByteRange, options: AbortOptions): AsyncGenerator<Uint8Array> {

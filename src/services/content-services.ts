@@ -9,7 +9,7 @@ import { writeOut } from '../content/write-out.ts'
 import { notAFile } from '../dag/node.ts'
 import { fileSize, readFile } from '../dag/file.ts'
 import { KithError } from '../errors.ts'
-import { startDeadline } from '../lib/deadline.ts'
+import { follow, startDeadline } from '../lib/deadline.ts'
 import { hex, parseContent } from '../model/content-id.ts'
 import type { Bytes } from '../model/units.ts'
 import type { Audience, EventBus } from '../observe/events.ts'
@@ -84,13 +84,16 @@ async function get(
   params: GetParams & { readonly path?: string },
   options: ProgressOptions
 ): ReturnType<ContentServices['get']> {
-  using budget = budgetFor(parts.clock, params, options)
+  using budget = params.deadline === undefined ? undefined : startDeadline(parts.clock, params.deadline * 1000, options)
   const stop = new AbortController()
+  const unfollow = follow(stop, budget?.signal ?? options.signal)
   try {
-    return await getWithin(parts, params, { ...options, signal: AbortSignal.any([budget.signal, stop.signal]) })
+    return await getWithin(parts, params, { ...options, signal: stop.signal })
   } catch (error) {
     stop.abort(error) // what was refused or failed is not fetched any further
     throw error
+  } finally {
+    unfollow()
   }
 }
 
@@ -215,11 +218,6 @@ function summaryOf(library: Library, opened: Opened, report: RetrievalReport): G
 
 function wantOf({ offset, length }: GetParams): Want {
   return offset === undefined && length === undefined ? { kind: 'all' } : { kind: 'range', range: { offset: offset ?? 0, length } }
-}
-
-function budgetFor(clock: Clock, { deadline }: GetParams, options: AbortOptions): { readonly signal: AbortSignal } & Disposable {
-  if (deadline !== undefined) return startDeadline(clock, deadline * 1000, options)
-  return { signal: options.signal ?? new AbortController().signal, [Symbol.dispose]: () => {} }
 }
 
 async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {

@@ -9,6 +9,7 @@ import type { Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { ContentRecord, RecordPage, RecordStore } from '../../ports/record-store.ts'
 import type { IndexDb } from './index-db.ts'
+import { RecordCache } from './record-cache.ts'
 import { damagedRecordError, decodeRecord, encodeRecord } from './record-codec.ts'
 import { readError } from './store-error.ts'
 import { keyOf, type StoreWriter } from './store-writer.ts'
@@ -34,6 +35,7 @@ export class SqliteRecordStore implements RecordStore {
   readonly #parts: SqliteRecordStoreComponents
   readonly #realm: string
   readonly #touches = new Map<string, Touch>()
+  readonly #cache = new RecordCache()
   #cancelTouch: (() => void) | undefined
 
   constructor(components: SqliteRecordStoreComponents, init: { readonly realm: string }) {
@@ -42,7 +44,11 @@ export class SqliteRecordStore implements RecordStore {
   }
 
   get(root: CID): ContentRecord | undefined {
-    return this.#one('SELECT root, last_access, payload FROM records WHERE root = ?', root.multihash.bytes)
+    const { bytes } = root.multihash
+    const key = keyOf(bytes)
+    const record = this.#cache.get(key, () => this.#one('SELECT root, last_access, payload FROM records WHERE root = ?', bytes))
+    const at = this.#touches.get(key)?.at ?? 0
+    return record === undefined || at <= record.lastAccess ? record : { ...record, lastAccess: at }
   }
 
   findByHash(sha256: Uint8Array): ContentRecord | undefined {
@@ -53,6 +59,7 @@ export class SqliteRecordStore implements RecordStore {
     const root = record.root.multihash.bytes
     const payload = encodeRecord(record)
     await this.#parts.writer.commit(index => {
+      this.#cache.drop(keyOf(root))
       index
         .statement('INSERT OR REPLACE INTO records (root, sha256, created_at, type, last_access, payload) VALUES (?, ?, ?, ?, ?, ?)')
         .run(root, record.sha256 ?? null, Math.trunc(record.createdAt), record.type ?? null, Math.trunc(record.lastAccess), payload)
@@ -62,6 +69,7 @@ export class SqliteRecordStore implements RecordStore {
   async remove(root: CID): Promise<boolean> {
     let isRemoved = false
     await this.#parts.writer.commitFreeing(index => {
+      this.#cache.drop(keyOf(root.multihash.bytes))
       isRemoved = index.statement('DELETE FROM records WHERE root = ?').run(root.multihash.bytes).changes !== 0
     })
     return isRemoved
@@ -103,7 +111,10 @@ export class SqliteRecordStore implements RecordStore {
     const touches = [...this.#touches]
     await this.#parts.writer.commit(index => {
       const update = index.statement('UPDATE records SET last_access = ? WHERE root = ? AND last_access < ?')
-      for (const [, { root, at }] of touches) update.run(Math.trunc(at), root, Math.trunc(at))
+      for (const [key, { root, at }] of touches) {
+        this.#cache.drop(key)
+        update.run(Math.trunc(at), root, Math.trunc(at))
+      }
     })
     for (const [key, touch] of touches) {
       if (this.#touches.get(key) === touch) this.#touches.delete(key)

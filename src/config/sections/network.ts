@@ -41,7 +41,7 @@ export const NETWORK = {
   },
   announce: listOf(
     'address',
-    { doc: 'Addresses told to others beside those found: of a router that forwards a port, or a name.', default: [] },
+    { doc: 'Addresses told to others in place of those found: of a router that forwards a port, or a name.', default: [] },
     parseAnnouncedAddress
   )
 } as const

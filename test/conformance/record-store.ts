@@ -15,7 +15,7 @@ export function recordStoreConformance(name: string, open: () => Promise<RealmSt
     it(
       'returns a record with every field as it was put',
       withStore(async records => {
-        const full = recordOf('a', { name: 'ä.txt', contentType: 'text/plain', type: 'note', pinned: true })
+        const full = recordOf('a', { name: 'ä.txt', contentType: 'text/plain', type: 'note', pinned: true, putBy: ['app', 'other'] })
         const { sha256: _, ...directory } = recordOf('b', { kind: 'directory', blocks: 3 })
         for (const record of [full, directory]) {
           await records.put(record)
@@ -86,6 +86,24 @@ export function recordStoreConformance(name: string, open: () => Promise<RealmSt
         for (const cursor of ['', 'x', '%%%', 'bnVsbA']) assert.throws(() => records.list({ limit: 1, cursor }), { code: 'INVALID_PARAMS' })
       })
     )
+
+    it('pages through many records of one moment, and begins where the cursor says though records came and went', async () => {
+      await using store = await open()
+      const all = Array.from({ length: 2500 }, (_, i) => recordOf(`content ${i}`, { type: i % 2 === 0 ? 'even' : 'odd' }))
+      await Promise.all(
+        all.map(async record => {
+          await store.records.put(record)
+        })
+      )
+      assert.equal(store.records.list({ limit: 5000 }).items.length, 1000, 'a page has its limit')
+      const keys = all.map(key).toSorted()
+      assert.deepEqual(listAll(store.records, 999, undefined).map(key), keys)
+      assert.equal(listAll(store.records, 100, 'odd').length, 1250)
+      const first = store.records.list({ limit: 100 })
+      for (const { root } of first.items.slice(-50)) await store.records.remove(root)
+      const second = store.records.list({ limit: 100, cursor: first.cursor ?? assert.fail() })
+      assert.deepEqual(second.items.map(key), keys.slice(100, 200))
+    })
 
     it('pages through all records, oldest first, each once, by type if asked', async () => {
       await fc.assert(

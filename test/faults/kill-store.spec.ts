@@ -16,11 +16,11 @@ const KILLS = Number(process.env['KITH_STORE_KILLS'] ?? 1000)
 /** Stores that are written and killed side by side, so that two processors have something to do. */
 const LANES = 2
 /** A child is killed at one of its first so many lines, */
-const LINES_MAX = 12
+const LINES_MAX = 8
 /** and then a moment later. Milliseconds. */
 const MOMENT_MS_MAX = 6
 /** Lives looked at after each kill; all of them now and then. */
-const RECENT = 3
+const RECENT = 2
 const ALL_EVERY = 100
 const ROUND_MS_MAX = 10_000
 

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
-import { decodeRecord } from '../../src/adapters/store/record-codec.ts'
+import { decodeRecord, encodeRecord } from '../../src/adapters/store/record-codec.ts'
 import { openRealmStore } from '../../src/adapters/store/realm-store.ts'
 import {
   BLOCK_HEADER_BYTES,
   decodeBlockHeader,
   decodeSegmentHeader,
   encodeSegmentHeader,
+  erasedBlock,
   writeBlockHeader
 } from '../../src/adapters/store/segment-format.ts'
 import { systemClock } from '../../src/adapters/system/clock.ts'
@@ -74,6 +75,24 @@ describe('the store format, version 1', () => {
     )
     assert.equal(decodeBlockHeader(Buffer.alloc(10)), undefined)
     assert.equal(decodeSegmentHeader(Buffer.alloc(300)), undefined)
+  })
+
+  it('overwrites a deleted block with zeros that a scan walks over', () => {
+    const erased = erasedBlock({ multihashLength: 34, payloadLength: 5 })
+    assert.equal(erased.toString('hex'), '4b424c4bff22000000000005' + erased.subarray(12, 16).toString('hex') + '00'.repeat(39))
+    assert.deepEqual(decodeBlockHeader(erased), { cipher: 255, multihashLength: 34, payloadLength: 5 })
+  })
+
+  it('finds a record that changed, and reads those of version 1, which have no checksum', () => {
+    const record = recordOf('hello', { name: 'greeting' })
+    const payload = encodeRecord(record)
+    for (let at = 0; at < payload.byteLength; at++) {
+      const changed = Uint8Array.from(payload)
+      changed[at] = (changed[at] ?? 0) ^ 4
+      assert.throws(() => decodeRecord(changed, 0), { code: 'UNAVAILABLE' })
+    }
+    const old = Uint8Array.from([1, 0, ...payload.subarray(6)])
+    assert.equal(decodeRecord(old, 0).name, 'greeting')
   })
 
   it('refuses records of a version or cipher it does not know', () => {

@@ -16,7 +16,7 @@ import type { Change } from './apply-changes.ts'
 import { Compactor } from './compactor.ts'
 import { DiskReserve } from './disk-reserve.ts'
 import { DiskSpace } from './disk-space.ts'
-import { checkOpenIndex, damagedIndexError } from './index-check.ts'
+import { changedIndexError, checkLog, checkOpenIndex } from './index-check.ts'
 import { IndexDb } from './index-db.ts'
 import { breakSeal, checkSeal, seal } from './index-seal.ts'
 import { SegmentBlockStore } from './segment-block-store.ts'
@@ -89,10 +89,11 @@ async function openIndex(init: RealmStoreInit, mayCreate: boolean): Promise<Inde
   const directory = join(init.directory, 'index')
   const path = join(directory, 'index.db')
   const state = await checkSeal(directory)
-  if (state === 'damaged') throw damagedIndexError(path, 'it is not what it was when it was closed')
+  if (state === 'damaged') throw changedIndexError(path)
+  if (state === 'open') await checkLog(path)
   const index = new IndexDb(path, { realm: init.realm, mayCreate })
   try {
-    if (state === 'open') await checkOpenIndex(index, path)
+    if (state === 'open') checkOpenIndex(index, path)
     await breakSeal(directory)
     index.prepare()
     return index

@@ -3,16 +3,15 @@
  * and pinned. KITH_KILLS sets the rounds, KITH_SEED what is drawn (not how the machine interleaves it).
  */
 import assert from 'node:assert/strict'
-import { randomInt } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { systemClock } from '../../src/adapters/system/clock.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { Dice, SEED } from './dice.ts'
 import { MIB, sha256Hex } from '../integration/daemon-support.ts'
 
 const KILLS = Number(process.env['KITH_KILLS'] ?? 20)
-const SEED = Number(process.env['KITH_SEED'] ?? randomInt(1, 2 ** 31))
 /** Puts under way at once. */
 const WRITERS = 4
 /** The kill comes within this long of the first put. Milliseconds. */
@@ -26,18 +25,6 @@ interface Acknowledged {
   readonly cid: string
   readonly sha256: string
   readonly size: number
-}
-
-/** Numerical Recipes' generator. */
-class Dice {
-  #state: number
-  constructor(seed: number) {
-    this.#state = seed >>> 0
-  }
-  below(limit: number): number {
-    this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((this.#state / 2 ** 32) * limit)
-  }
 }
 
 describe('a daemon killed during puts', () => {

@@ -49,7 +49,8 @@ async function main(): Promise<void> {
   const store = await openRealmStore({ clock: systemClock, log }, { directory, realm: 'own', segmentBytes: SEGMENT_BYTES })
   flushCompileCache() // a process that is killed does not come to it at its end
   say(`open ${process.pid}`)
-  for (let group = 0; groups === '0' || group < Number(groups); group++) await runGroup(store, group).catch(refused)
+  const end = groups === '0' ? Infinity : Number(groups)
+  for (let group = 0; group < end; group++) await runGroup(store, group).catch(refused)
   await store[Symbol.asyncDispose]()
   say('closed')
 }

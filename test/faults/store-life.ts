@@ -44,7 +44,7 @@ export async function live(init: LifeInit, onLine: (line: string, pid: number) =
   const { seed, earlier } = init
   const life: Life = { seed, groups: 0, records: [], refused: [], earlier, isCompacting: false, compacted: 0, isClosed: false }
   const script = [join(import.meta.dirname, 'store-child.ts'), init.directory, seed, `${init.groups ?? 0}`]
-  const [command = '', ...parameters] = [
+  const [command, ...parameters] = [
     ...(init.prefix ?? []),
     process.execPath,
     ...script,

@@ -18,11 +18,11 @@ export type SealState = 'whole' | 'damaged' | 'open'
 
 /** To be called while nobody has the index open: closing a second handle would drop SQLite's lock on it. */
 export async function checkSeal(directory: string): Promise<SealState> {
-  const seal = await readFile(`${directory}/${SEAL}`, 'utf8').catch((error: unknown) => {
+  const found = await readFile(`${directory}/${SEAL}`, 'utf8').catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return ''
     throw error
   })
-  const [line = '', own] = seal.trimEnd().split(' #')
+  const [line = '', own] = found.trimEnd().split(' #')
   if (own !== checksum(Buffer.from(line)) || (await exists(`${directory}/index.db-wal`))) return 'open' // damaged itself: it says nothing
   return line === (await describe(directory)) ? 'whole' : 'damaged'
 }

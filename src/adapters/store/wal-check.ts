@@ -43,9 +43,10 @@ class WalFile {
     if (!this.#isHeaderWhole()) return this.#hasSaltOfFirstFrame()
     let sum: Sum = { a: this.#wal.readUInt32BE(24), b: this.#wal.readUInt32BE(28) }
     for (let frame = 0; frame < this.#frames; frame++) {
-      if (!this.#hasSalts(frame)) return false // of an earlier round: all of it is in the database
       const computed = this.#sumOf(frame, sum)
-      if (!isSame(computed, this.#storedSum(frame))) return this.#goesOn(frame, computed)
+      const isChained = isSame(computed, this.#storedSum(frame))
+      if (!this.#hasSalts(frame)) return isChained // else of an earlier round: all of it is in the database
+      if (!isChained) return this.#goesOn(frame, computed)
       sum = computed
     }
     return false

@@ -156,10 +156,10 @@ describe('the compactor', () => {
     const blocks = Array.from({ length: 400 }, (_, i) => secret(i, 2000))
     await putAll(parts.blocks, blocks)
     const living = blocks.filter((_, i) => i % 5 === 0)
-    let isDone = false
+    const done = new AbortController()
     const read = async (): Promise<number> => {
       let reads = 0
-      while (!isDone) {
+      while (!done.signal.aborted) {
         for (const block of living) assert.deepEqual((await parts.blocks.get(block.cid))?.bytes, block.bytes)
         reads += living.length
         await nextTurn()
@@ -173,7 +173,7 @@ describe('the compactor', () => {
         await parts.compactor.run()
         await putAll(parts.blocks, dead)
       }
-      isDone = true
+      done.abort()
     }
     const [reads] = await Promise.all([read(), read(), work()])
     assert.ok(reads > 0)

@@ -10,6 +10,7 @@ import { firstByte } from './bench/first-byte.ts'
 import { printLine, type BenchCase, type Line } from './bench/measure.ts'
 import { memory } from './bench/memory.ts'
 import { help, start } from './bench/programs.ts'
+import { reopen } from './bench/reopen.ts'
 import { smallBlocks } from './bench/small-blocks.ts'
 import { localGet, put } from './bench/socket.ts'
 import { transfer } from './bench/transfer.ts'
@@ -22,6 +23,7 @@ const CASES: Readonly<Record<string, BenchCase>> = {
   'small-blocks': smallBlocks,
   put,
   bulk,
+  reopen,
   'local-get': localGet,
   start
 }

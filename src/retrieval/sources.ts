@@ -18,7 +18,7 @@ import { fillFromWhole, isForWhole } from './whole-dag.ts'
 /** Ranges in one request; what is still missing then is asked for in the next. */
 const LEAF_RANGES_MAX = 1024
 
-/** The block of no bytes, which needs no asking. Bitswap of Kubo never delivers it. */
+/** The block of no bytes: below a content it needs no asking, and bitswap of Kubo never delivers it. */
 const EMPTY = new Uint8Array(0)
 const EMPTY_KEY = blockKey(rawCid(sha256(EMPTY)))
 
@@ -148,7 +148,8 @@ async function fillFromBlocks(opened: BlockSession, concurrency: number, session
   const options = { ...run, signal: AbortSignal.any([run.signal, stop.signal]) }
   const fetch = async (cid: CID): Promise<void> => {
     try {
-      const bytes = blockKey(cid) === EMPTY_KEY ? EMPTY : await opened.get(cid, options)
+      const key = blockKey(cid)
+      const bytes = key === EMPTY_KEY && key !== blockKey(session.root) ? EMPTY : await opened.get(cid, options)
       options.signal.throwIfAborted()
       await accepted(cid, bytes)
     } finally {

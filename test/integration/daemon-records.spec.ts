@@ -162,8 +162,7 @@ describe('records over the socket of a daemon', () => {
         ['gc.run', {}],
         ['swarm.list', {}],
         ['content.put', { data: '', recipients: [] }],
-        ['content.put', { data: '', privacy: 'restricted' }],
-        ['content.put', { data: '', idempotencyKey: 'x' }]
+        ['content.put', { data: '', privacy: 'restricted' }]
       ]
       for (const [method, params] of calls) {
         const error = await rejection(daemon.client.request(method, params))

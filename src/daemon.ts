@@ -3,7 +3,7 @@
  * Holds no logic of its own; whoever wants to know who talks to whom reads this file and the two halves of a node in `start/`.
  */
 import { join } from 'node:path'
-import { localFiles } from './adapters/files/local-files.ts'
+import { guardedFiles } from './adapters/files/local-files.ts'
 import { openRealmStore } from './adapters/store/realm-store.ts'
 import { systemClock as clock } from './adapters/system/clock.ts'
 import { isNewHome, prepareHome, socketPath } from './adapters/system/home.ts'
@@ -24,6 +24,8 @@ import type { RealmStore } from './ports/record-store.ts'
 import { openAccess } from './rpc/access.ts'
 import { startRpcServer } from './rpc/server.ts'
 import { buildServices } from './services/build-services.ts'
+import { disown as disownContent } from './content/recorder.ts'
+import type { Disown } from './rpc/scoped-content.ts'
 import { contentFacts, type KnownContent } from './services/content-facts.ts'
 import { inPart } from './start/in-part.ts'
 import { openDirect } from './start/open-direct.ts'
@@ -46,6 +48,8 @@ export interface DaemonOptions {
   /** The configuration as written, secrets masked. */
   readonly shown: Readonly<Record<string, unknown>>
   readonly log: RootLog
+  /** A home that has lost its key gets another one; else it does not start. */
+  readonly newIdentity?: boolean
 }
 
 export interface Daemon {
@@ -74,14 +78,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-async function start({ home: wanted, config, shown, log }: DaemonOptions, parts: AsyncDisposableStack): Promise<Daemon> {
+async function start(
+  { home: wanted, config, shown, log, newIdentity = false }: DaemonOptions,
+  parts: AsyncDisposableStack
+): Promise<Daemon> {
   const home = await prepareHome(wanted)
   const step: Start = { home, config, log, parts }
   const socket = socketPath(home, config.api.socket)
   parts.use(await inPart('the lock of the home', async () => await lockHome(home)))
   const isFirstStart = await isNewHome(home)
   await inPart('the control socket', async () => await removeStaleSocket(socket))
-  const { identity, privateKey } = await inPart('the identity', async () => await loadIdentity(home))
+  const { identity, privateKey } = await inPart('the identity', async () => await loadIdentity(home, { newIdentity }))
   const events = new EventBus({ clock })
   const health = new HealthBoard({ events })
   const watch = await watchHealth(step, health)
@@ -101,8 +108,9 @@ async function start({ home: wanted, config, shown, log }: DaemonOptions, parts:
     await parts.disposeAsync()
     stopped.resolve()
   }
+  const files = await guardedFiles(home)
   const services = buildServices(
-    { clock, random, files: localFiles, library, host, identity, events, health, watch, log, providing, ...direct, ...outside },
+    { clock, random, files, library, host, identity, events, health, watch, log, providing, ...direct, ...outside },
     {
       version: VERSION,
       config,
@@ -114,7 +122,8 @@ async function start({ home: wanted, config, shown, log }: DaemonOptions, parts:
   )
   const control = openAccess({ ...config.access, clock })
   const facts = async (content: ContentRef): Promise<KnownContent | undefined> => await contentFacts(library, content)
-  const rpc = await startRpcServer({ services, log, clock, access: { control, facts } }, { socketPath: socket })
+  const disown: Disown = async (content, by, force) => await disownContent(library, content, by, force)
+  const rpc = await startRpcServer({ services, log, clock, access: { control, facts, disown } }, { socketPath: socket })
   parts.defer(async () => {
     await rpc.stop({ signal: AbortSignal.timeout(DRAIN_MS) })
   })
@@ -128,7 +137,9 @@ async function start({ home: wanted, config, shown, log }: DaemonOptions, parts:
 
 async function openLibrary({ home, config, log, parts }: Start): Promise<Library> {
   const open = async (realm: Realm, maxBytes: number): Promise<RealmStore> =>
-    parts.use(await openRealmStore({ clock, log }, { directory: join(home, 'store', realm), realm, maxBytes }))
+    parts.use(
+      await openRealmStore({ clock, log }, { directory: join(home, 'store', realm), realm, maxBytes, reserveShare: config.storage.reserve })
+    )
   const realms = { public: await open('public', 0), cache: await open('cache', config.cache.maxBytes), own: await open('own', 0) }
   return new Library({ realms, keyedDigest: await openKeyedDigest(home) })
 }

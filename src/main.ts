@@ -68,14 +68,14 @@ async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function serve({ home, config: file, sets, json }: DaemonArguments): Promise<number> {
+async function serve({ home, config: file, sets, json, newIdentity }: DaemonArguments): Promise<number> {
   const { config, shown, warnings } = await loadConfig({ home, file, sets, env: process.env })
   const log = createLog(config.log)
   for (const { message, keys } of warnings) log.warn({ keys }, message)
   dieOfBugs(log)
   const signals = new Signals(log)
   const { startDaemon } = await import('./daemon.ts')
-  const daemon: RunningDaemon = await startDaemon({ home, config, shown, log })
+  const daemon: RunningDaemon = await startDaemon({ home, config, shown, log, newIdentity })
   // Listening begins before the ready line, so that whoever reads it may signal at once.
   const ended = signals.endOf(daemon)
   if (daemon.isFirstStart) introduce(config, daemon.ready, log)

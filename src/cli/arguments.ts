@@ -7,7 +7,7 @@ import type { Command, OptionSpec } from './command.ts'
 import { COMMANDS, COMMON_OPTIONS, NOT_BUILT_COMMANDS } from './commands.ts'
 
 export interface Arguments {
-  /** Undefined when none was given: `kith --help`. */
+  /** Undefined when none was given: `kith --help`. With a name and no command, help was asked on one that is not built. */
   readonly name: string | undefined
   readonly command: Command | undefined
   readonly words: readonly string[]
@@ -21,6 +21,11 @@ export function readArguments(argv: readonly string[]): Arguments {
   // What people try first.
   if (argv[0] === 'help') return readArguments([...argv.slice(1), '--help'])
   const name = commandName(argv)
+  if (name !== undefined && Object.hasOwn(NOT_BUILT_COMMANDS, name)) {
+    // Its options are not known yet either.
+    if (!argv.some(word => word === '--help' || word === '-h')) throw new NotBuiltError(`The command "${name}"`)
+    return { name, command: undefined, words: [], options: { help: true } }
+  }
   const command = name === undefined ? undefined : findCommand(name)
   const specs = { ...COMMON_OPTIONS, ...(command === undefined ? { version: { doc: 'print the version' } } : command.options) }
   const { tokens } = parseArgs({ args: [...argv], options: parseOptions(specs), strict: false, allowPositionals: true, tokens: true })
@@ -40,7 +45,8 @@ export function readTimeout(options: Readonly<Record<string, string | boolean>>)
   const { timeout } = options
   if (typeof timeout !== 'string') return undefined
   const ms = parseDuration(timeout)
-  if (ms === undefined || ms === 0) throw usage(`--timeout ${timeout} is no duration; write it with its unit, such as 30s or 2m`)
+  if (ms === 0) throw usage(`--timeout ${timeout} leaves no time at all; write at least 1s`)
+  if (ms === undefined) throw usage(`--timeout ${timeout} is no duration; write it with its unit, such as 30s or 2m`)
   return ms
 }
 
@@ -66,8 +72,8 @@ function findCommand(name: string): Command {
     const command = COMMANDS[name]
     if (command !== undefined) return command
   }
-  if (NOT_BUILT_COMMANDS.includes(name)) throw new NotBuiltError(`The command "${name}"`)
-  throw usage(`there is no command "${name}".${didYouMean(name, [...Object.keys(COMMANDS), ...NOT_BUILT_COMMANDS])} See kith --help.`)
+  const known = [...Object.keys(COMMANDS), ...Object.keys(NOT_BUILT_COMMANDS)]
+  throw usage(`there is no command "${name}".${didYouMean(name, known)} See kith --help.`)
 }
 
 function parseOptions(specs: Readonly<Record<string, OptionSpec>>): Record<string, { type: 'string' | 'boolean'; short?: string }> {
@@ -102,6 +108,8 @@ function checkWords(name: string, { words: [min, max], usage: form, subcommands 
   const [first] = words
   if (subcommands !== undefined && first !== undefined && !subcommands.includes(first))
     throw usage(`there is no "kith ${name} ${first}".${didYouMean(first, subcommands)} Known: ${subcommands.join(', ')}`)
+  // An empty word would be the current directory where a path is meant, and nobody means that: it is a variable without a value.
+  if (words.includes('')) throw usage(`something is missing: an empty word was given. kith ${name} ${form}`)
   if (words.length < min || words.length > max)
     throw usage(`${words.length < min ? 'something is missing' : `"${words[max] ?? ''}" is too much`}: kith ${name} ${form}`)
 }

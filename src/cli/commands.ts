@@ -163,7 +163,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     example: 'kith config token backup read,write --paths /srv/backup --expires 90d',
     options: {
       paths: { doc: 'directories whose files the token may name (default: none)', value: 'LIST' },
-      realms: { doc: 'what it sees: public, cache, own, groups (default: what it put itself, and public)', value: 'LIST' },
+      realms: { doc: 'what it sees: public, cache, own (default: what it put itself, and public)', value: 'LIST' },
       expires: { doc: 'a date, or a time from now such as 90d (default: never)', value: 'WHEN' }
     },
     words: [0, 16],
@@ -186,16 +186,16 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   }
 }
 
-/** Commands of the contract that come with later versions. */
-export const NOT_BUILT_COMMANDS: readonly string[] = [
-  'publish',
-  'share',
-  'explain',
-  'invite',
-  'join',
-  'trust',
-  'pin',
-  'gc',
-  'swarm',
-  'pubsub'
-]
+/** Commands of the contract that come with later versions, and what each will do. */
+export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
+  publish: 'make private content public on purpose, after asking',
+  share: 'give private content to chosen people',
+  explain: 'say how a content would be got, and from whom, without getting it',
+  invite: 'make an invitation for another node',
+  join: 'accept an invitation',
+  trust: 'say how far a peer is trusted',
+  pin: 'keep content for good, or no longer',
+  gc: 'collect what nothing keeps any more',
+  swarm: 'make and run groups of nodes',
+  pubsub: 'send and read messages by topic'
+}

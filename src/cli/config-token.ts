@@ -8,6 +8,7 @@ import { parseDuration } from '../config/quantities.ts'
 import { configFrom } from '../config/resolve.ts'
 import { TOKEN_SCOPES } from '../config/tokens.ts'
 import type { TokenScope } from '../config/tokens.ts'
+import { REALMS } from '../model/privacy.ts'
 import { usage } from './arguments.ts'
 import type { CommandContext } from './command.ts'
 import { oneOfWords, textOption } from './search-options.ts'
@@ -43,7 +44,7 @@ function limitsOf(context: CommandContext): Pick<TokenEntry, 'paths' | 'realms' 
   const [paths, realms, expires] = ['paths', 'realms', 'expires'].map(option => textOption(context, option))
   return {
     ...(paths === undefined ? {} : { paths: listOf(paths).map(path => resolve(context.io.cwd, path)) }),
-    ...(realms === undefined ? {} : { realms: listOf(realms) }),
+    ...(realms === undefined ? {} : { realms: listOf(realms).map(realm => oneOfWords('--realms', realm, REALMS)) }),
     ...(expires === undefined ? {} : { expires: expiryOf(expires) })
   }
 }

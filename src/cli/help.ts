@@ -11,7 +11,7 @@ usage: kith COMMAND [options]
 
 ${commands.join('\n')}
 
-not built yet: ${NOT_BUILT_COMMANDS.join(', ')}
+not built yet: ${Object.keys(NOT_BUILT_COMMANDS).join(', ')}
 
 options of every command:
 ${optionLines(COMMON_OPTIONS)}
@@ -32,6 +32,11 @@ ${optionLines(COMMON_OPTIONS)}
 
 example: ${command.example}
 `
+}
+
+/** For a command of a later version. */
+export function notBuiltHelp(name: string): string {
+  return `kith ${name}: not built yet in this version of Kith. It will ${NOT_BUILT_COMMANDS[name] ?? 'come later'}.\n`
 }
 
 function optionLines(options: Readonly<Record<string, OptionSpec>>): string {

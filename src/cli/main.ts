@@ -6,10 +6,10 @@ import { toKithError } from '../errors.ts'
 import type { KithError } from '../errors.ts'
 import type { ConnectOptions, KithClient } from '../rpc/client.ts'
 import { errorBody } from '../rpc/error-body.ts'
-import { readArguments, readTimeout } from './arguments.ts'
+import { readArguments, readTimeout, usage } from './arguments.ts'
 import type { Arguments } from './arguments.ts'
 import type { CliIo, CommandContext, Environment } from './command.ts'
-import { commandHelp, overview } from './help.ts'
+import { commandHelp, notBuiltHelp, overview } from './help.ts'
 import { progressBar } from './progress.ts'
 import { printable, safeJson } from './text.ts'
 
@@ -35,7 +35,12 @@ async function run(argumentsGiven: Arguments, env: Environment, io: CliIo): Prom
     io.stdout.write(`${await packageVersion()}\n`)
     return 0
   }
+  if (command === undefined && name !== undefined) {
+    io.stdout.write(notBuiltHelp(name))
+    return 0
+  }
   if (command === undefined || name === undefined) {
+    if (options['json'] === true && options['help'] !== true) throw usage('name a command: kith COMMAND [options]; kith --help lists them')
     const isAsked = options['help'] === true
     ;(isAsked ? io.stdout : io.stderr).write(overview())
     return isAsked ? 0 : EXIT_USAGE

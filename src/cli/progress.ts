@@ -12,7 +12,7 @@ const REDRAW_INTERVAL_MS: Ms = 200
 /** The rate shown is that of the last seconds: what the start was like says nothing about the time left. */
 const RATE_WINDOW_MS: Ms = 5_000
 const BAR_CHARACTERS = 24
-/** A terminal that does not say how wide it is. */
+/** A terminal that does not say how wide it is, or says 0, as a fresh pseudo-terminal does. */
 const COLUMNS_DEFAULT = 80
 /** A label that would take more leaves room for the figures. Columns. */
 const LABEL_COLUMNS_MAX = 32
@@ -89,7 +89,7 @@ class MovingLine implements ProgressBar {
       source: this.#source,
       elapsed: now - this.#began,
       rate: this.#rate(now),
-      columns: (this.#output.columns ?? COLUMNS_DEFAULT) - 1
+      columns: (this.#output.columns || COLUMNS_DEFAULT) - 1
     })
     this.#output.write(`${CLEAR_LINE}${line}`)
     this.#isShown = true

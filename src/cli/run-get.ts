@@ -27,8 +27,10 @@ export async function get(context: CommandContext): Promise<void> {
     const path = wanted ?? resolve(context.io.cwd, await targetName(context, stream))
     await receive(context, stream, async body => await saveFile(path, body), { bar, path })
     const ms = performance.now() - began
-    context.print({ path, cid: stream.cid, size: stream.length, ...stream.report, ms }, () => printable(path))
-    summarize(context, stream.report, { bytes: stream.length, ms })
+    // Complete now that the last byte has come: what content.get answers.
+    const { report } = stream
+    context.print({ ...(report ?? { cid: stream.cid, size: stream.length, ms }), path }, () => printable(path))
+    summarize(context, report, { bytes: stream.length, ms })
   } catch (error) {
     if (!(error instanceof KithError) || error.code !== 'IS_DIRECTORY') throw error
     const cid = typeof error.data['cid'] === 'string' ? error.data['cid'] : 'content'

@@ -3,14 +3,19 @@
  * the target, which means nothing and may be deleted.
  */
 import { constants } from 'node:fs'
-import { copyFile, link, lstat, open, rm } from 'node:fs/promises'
+import { copyFile, link, lstat, open, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { KithError } from '../errors.ts'
 
-/** @throws KithError CONFLICT if there is something at `path` */
+/** @throws KithError CONFLICT if there is something at `path` · INVALID_PARAMS if there is no folder it could lie in */
 export async function assertFree(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined)
   if (found !== undefined) throw exists(path)
+  const folder = dirname(path)
+  const above = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new KithError('INVALID_PARAMS', `the folder ${folder} does not exist`, { path })
+  })
+  if (above?.isDirectory() === false) throw new KithError('INVALID_PARAMS', `${folder} is no folder, so nothing can lie in it`, { path })
 }
 
 /** @throws KithError CONFLICT if `path` exists · whatever `body` throws, with nothing left behind */
@@ -26,7 +31,12 @@ export async function saveFile(path: string, body: AsyncIterable<Uint8Array>): P
 
 async function writeAll(part: string, body: AsyncIterable<Uint8Array>): Promise<void> {
   const file = await open(part, 'w').catch((error: NodeJS.ErrnoException) => {
-    throw new KithError('UNAVAILABLE', `${dirname(part)} cannot be written: ${error.message}`, {}, { cause: error })
+    throw new KithError(
+      'UNAVAILABLE',
+      `the folder ${dirname(part)} cannot be written to (${error.code ?? error.message})`,
+      {},
+      { cause: error }
+    )
   })
   try {
     for await (const chunk of body) await file.writeFile(chunk)

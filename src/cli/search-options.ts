@@ -25,22 +25,24 @@ export function ttlOf(context: CommandContext): { ttl?: number } {
   return { ttl }
 }
 
-/** `--sources`. @throws KithError INVALID_PARAMS naming the nearest right word */
+/** `--sources`. @throws KithError INVALID_PARAMS naming the nearest right word, or the one that is given twice */
 export function preferredSources(context: CommandContext): PreferredSource[] | undefined {
-  return textOption(context, 'sources')
+  const sources = textOption(context, 'sources')
     ?.split(',')
     .map(word => oneOfWords('--sources', word.trim(), PREFERRED_SOURCES))
+  const twice = sources?.find((source, index) => sources.indexOf(source) !== index)
+  if (twice !== undefined) throw usage(`--sources: "${twice}" is given twice`)
+  return sources
 }
 
-const PRIVACY_CLASSES = ['public', 'private', 'restricted'] as const
+const PRIVACY_CLASSES = ['public', 'private'] as const
 
 /** `--privacy`. @throws KithError INVALID_PARAMS naming the nearest right word · NOT_BUILT */
 export function privacyOption(context: CommandContext): 'public' | 'private' | undefined {
   const word = textOption(context, 'privacy')
   if (word === undefined) return undefined
-  const found = oneOfWords('--privacy', word, PRIVACY_CLASSES)
-  if (found === 'restricted') throw new NotBuiltError('The privacy "restricted"')
-  return found
+  if (word === 'restricted') throw new NotBuiltError('The privacy "restricted"')
+  return oneOfWords('--privacy', word, PRIVACY_CLASSES)
 }
 
 /** @throws KithError INVALID_PARAMS naming the nearest right word */

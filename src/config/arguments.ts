@@ -10,18 +10,21 @@ export interface DaemonArguments {
   readonly config: string | undefined
   readonly sets: readonly string[]
   readonly json: boolean
+  /** A home that has lost its key gets another one. */
+  readonly newIdentity: boolean
   readonly help: boolean
   readonly version: boolean
 }
 
 export const DAEMON_USAGE = `kithd: the Kith peer daemon, in the foreground.
 
-  kithd [--home DIR] [--config FILE] [--set key=value]… [--json]
+  kithd [--home DIR] [--config FILE] [--set key=value]… [--json] [--new-identity]
 
   --home DIR        where everything of this node lies (default: KITH_HOME, else ~/.kith)
   --config FILE     configuration (default: config.yaml in the home, if there is one)
   --set key=value   one configuration value, as YAML; may be repeated
   --json            the ready line as JSON
+  --new-identity    once, for a home that has lost its identity.key: go on under a new name
   --version         print the version
   --help            print this
 
@@ -34,6 +37,7 @@ const OPTIONS = {
   config: { type: 'string' },
   set: { type: 'string', multiple: true },
   json: { type: 'boolean', default: false },
+  'new-identity': { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
   version: { type: 'boolean', default: false }
 } as const
@@ -45,7 +49,8 @@ export function parseDaemonArguments(argv: readonly string[], env: Readonly<Reco
   if (stray !== undefined) throw usage(`kithd takes no "${stray}"; the client is kith`)
   const home = values.home ?? nonEmpty(env['KITH_HOME']) ?? join(homedir(), '.kith')
   if (home === '') throw usage('--home names no directory')
-  return { home, config: values.config, sets: values.set ?? [], json: values.json, help: values.help, version: values.version }
+  const { config, set: sets = [], json, 'new-identity': newIdentity, help, version } = values
+  return { home, config, sets, json, newIdentity, help, version }
 }
 
 function parse(argv: readonly string[]) {

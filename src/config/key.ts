@@ -141,13 +141,12 @@ export function oneOf<const C extends readonly (string | boolean)[]>(choices: C,
   })
 }
 
-/** Values of which some are not served by this version yet. */
-export function notYet<T>(inner: Key<T>, isLater: (written: string) => boolean): Key<T> {
+/** A key that must not be ignored and is not served by this version: setting it is refused. `why` says what to do, too. */
+export function notYet<T>(inner: Key<T>, why: string): Key<T> {
   return {
     ...inner,
     parse: written => {
-      if (typeof written === 'string' && isLater(written))
-        throw new KithError('NOT_BUILT', `"${written}" comes later; this version of Kith knows ${inner.type}`)
+      if (typeof written === 'string') throw new KithError('NOT_BUILT', why)
       return inner.parse(written)
     }
   }

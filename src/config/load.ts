@@ -21,6 +21,11 @@ const YAML_ALIASES_MAX = 100
 
 /** Names of the environment that begin with KITH_ and are no configuration keys: the home, and what the client logs in with. */
 const RESERVED_ENV = ['KITH_HOME', 'KITH_TOKEN']
+/** Names one would expect → what to write instead. */
+const EXPECTED_ENV: Readonly<Record<string, string>> = {
+  KITH_SOCKET: 'The path of the socket is KITH_API_SOCKET for kithd, and --socket for kith.',
+  KITH_CONFIG: 'The file is named with --config FILE.'
+}
 
 export interface ConfigSources {
   /** `key=value` of each `--set`; the value is YAML. */
@@ -55,14 +60,16 @@ function addEnvironment(builder: ConfigBuilder, env: Readonly<Record<string, str
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith('KITH_') || RESERVED_ENV.includes(name) || text === undefined) continue
     const key = known.get(name)
-    if (key === undefined)
-      throw new KithError(
-        'CONFIG',
-        `the environment holds ${name}, which is no configuration key.${didYouMean(name, [...known.keys(), ...RESERVED_ENV])} Correct it or unset it`,
-        { key: name }
-      )
+    if (key === undefined) throw unknownEnvironment(name, [...known.keys(), ...RESERVED_ENV])
     builder.add(key, valueFrom(text, key, name), { kind: 'environment', where: name })
   }
+}
+
+function unknownEnvironment(name: string, known: readonly string[]): KithError {
+  const advice = Object.hasOwn(EXPECTED_ENV, name) ? ` ${EXPECTED_ENV[name]}` : didYouMean(name, known)
+  return new KithError('CONFIG', `the environment holds ${name}, which is no configuration key.${advice} Correct it or unset it`, {
+    key: name
+  })
 }
 
 function addSet(builder: ConfigBuilder, set: string): void {
@@ -107,6 +114,7 @@ async function readText(file: string, required: boolean): Promise<string | undef
     if (error instanceof KithError) throw error
     const code = errorCode(error)
     if (code === 'ENOENT' && !required) return undefined
+    if (code === 'ENOENT') throw new KithError('CONFIG', `${file} does not exist`, { file }, { cause: error })
     throw new KithError('CONFIG', `${file} cannot be read (${code}). Check the name and its permissions`, { file }, { cause: error })
   }
 }

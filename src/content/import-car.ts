@@ -9,6 +9,7 @@ import { getNode, readFile, type GetBlock } from '../dag/file.ts'
 import { notAFileOrDirectory, type DagNode } from '../dag/node.ts'
 import { walkDag } from '../dag/walk.ts'
 import { KithError } from '../errors.ts'
+import { Turns } from '../lib/turns.ts'
 import { BLOCK_BYTES_MAX, type VerifiedBlock } from '../model/block.ts'
 import { blockKey, IDENTITY_CODE, isSupportedCid, toV1 } from '../model/content-id.ts'
 import type { PrivacyClass } from '../model/privacy.ts'
@@ -44,12 +45,17 @@ export interface ImportRequest {
   readonly privacy?: PrivacyClass | undefined
   /** Name of the access token that imports; absent: the operator. */
   readonly by?: string | undefined
+  /** Real paths of the folders below which the file must lie; absent: anywhere. */
+  readonly within?: readonly string[] | undefined
 }
 
 export interface ImportResult extends CarResult {
   /** Roots that are public here now. */
   readonly publicRoots: readonly CID[]
 }
+
+/** Finds a block here, or does not. */
+type FindBlock = (cid: CID, options: AbortOptions) => Promise<VerifiedBlock | undefined>
 
 /** One root on its way to a record. */
 interface Rooted {
@@ -79,7 +85,7 @@ export class CarImporter {
     const wanted = request.privacy ?? this.#init.defaultPrivacy
     const brought = this.#recorder.writerFor(wanted)
     try {
-      const roots = await this.#read(request.path, brought, options)
+      const roots = await this.#read(request, brought, options)
       return await this.#parts.library.inTurns(roots, async () => await this.#adopt(roots, brought, wanted, request, options))
     } finally {
       await brought.undo() // what no record counts on goes
@@ -87,15 +93,17 @@ export class CarImporter {
   }
 
   /** Stores every block of the file, withheld. @returns the distinct roots that have blocks */
-  async #read(path: string, brought: BlockWriter, options: ProgressOptions): Promise<readonly CID[]> {
-    if ((await this.#parts.files.kindOf(path)) !== 'file')
+  async #read({ path, within }: ImportRequest, brought: BlockWriter, options: ProgressOptions): Promise<readonly CID[]> {
+    const files = this.#parts.files.within(within)
+    if ((await files.kindOf(path)) !== 'file')
       throw new KithError('INVALID_PARAMS', `"${path}" is not a file, so it is no CAR (symbolic links are not followed)`, { path })
-    const car = await openCar(this.#parts.files.read(path, options))
+    const car = await openCar(files.read(path, options))
     try {
       const roots = rootsOf(car.roots, path)
       let bytes = 0
+      const turns = new Turns()
       for await (const block of car.blocks()) {
-        options.signal?.throwIfAborted()
+        await turns.step(options)
         bytes += block.bytes.byteLength
         options.onProgress?.({ bytes })
         // Nothing that is kept can link to what is not supported, and identity blocks are in their addresses.
@@ -146,15 +154,11 @@ export class CarImporter {
    * From the file, or else from what may be used for content of this class anyway; without a class, from the file alone:
    * a token must not get at blocks that are not its own by importing a root that links to them.
    */
-  #getter(
-    brought: BlockWriter,
-    wanted: PrivacyClass,
-    elsewhere: PrivacyClass | undefined
-  ): (cid: CID) => Promise<VerifiedBlock | undefined> {
+  #getter(brought: BlockWriter, wanted: PrivacyClass, elsewhere: PrivacyClass | undefined): FindBlock {
     const { library } = this.#parts
-    return async cid => {
+    return async (cid, options) => {
       const place = brought.brings(cid) ? wanted : elsewhere
-      return place === undefined ? undefined : await library.readable(place).get(cid)
+      return place === undefined ? undefined : await library.readable(place).get(cid, options)
     }
   }
 
@@ -163,11 +167,14 @@ export class CarImporter {
     { root, privacy, writer }: Rooted,
     brought: BlockWriter,
     wanted: PrivacyClass,
-    get: (cid: CID) => Promise<VerifiedBlock | undefined>,
+    get: FindBlock,
     options: AbortOptions
   ): Promise<{ blocks: number; bytes: Bytes }> {
     const missing: string[] = []
-    const look = async (cid: CID): Promise<{ cid: CID; block: VerifiedBlock | undefined }> => ({ cid, block: await get(cid) })
+    const look = async (cid: CID, opts: AbortOptions): Promise<{ cid: CID; block: VerifiedBlock | undefined }> => ({
+      cid,
+      block: await get(cid, opts)
+    })
     let [blocks, bytes] = [0, 0]
     for await (const { cid, block } of walkDag(root, look, options)) {
       if (block === undefined) {
@@ -184,14 +191,9 @@ export class CarImporter {
     return { blocks, bytes }
   }
 
-  async #describe(
-    root: CID,
-    blocks: number,
-    find: (cid: CID) => Promise<VerifiedBlock | undefined>,
-    options: AbortOptions
-  ): Promise<NewContent> {
-    const get: GetBlock = async cid => {
-      const block = await find(cid)
+  async #describe(root: CID, blocks: number, find: FindBlock, options: AbortOptions): Promise<NewContent> {
+    const get: GetBlock = async (cid, opts) => {
+      const block = await find(cid, opts)
       if (block === undefined) throw incomplete(root, [cid.toString()])
       return block
     }

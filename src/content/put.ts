@@ -45,13 +45,13 @@ export class Putter {
   }
 
   /** @throws CONFLICT (recorded private) · ALREADY_PUBLIC · TOO_LARGE · QUOTA_EXCEEDED · INVALID_PARAMS */
-  async put(source: PutSource, params: PutParams, options: ProgressOptions): Promise<PutResult> {
+  async put(source: PutSource, params: PutParams & { readonly within?: readonly string[] }, options: ProgressOptions): Promise<PutResult> {
     assertAllowedType(this.#init.allowedTypes ?? [], params.contentType)
     const recorder = this.#recorder
     const wanted = params.privacy ?? this.#init.defaultPrivacy
     const writer = recorder.writerFor(wanted)
     try {
-      const imported = await this.#import(source, writer, options)
+      const imported = await this.#import(source, writer, this.#parts.files.within(params.within), options)
       return await this.#parts.library.inTurn(imported.root, async () => {
         const privacy = recorder.classFor(imported.root, wanted, params.privacy)
         if (privacy === wanted) return await this.#record(imported, writer, privacy, params)
@@ -101,8 +101,7 @@ export class Putter {
     }
   }
 
-  async #import(source: PutSource, writer: BlockWriter, options: ProgressOptions): Promise<Put> {
-    const { files } = this.#parts
+  async #import(source: PutSource, writer: BlockWriter, files: LocalFiles, options: ProgressOptions): Promise<Put> {
     const importing = new Importing(writer, { maxBytes: this.#init.maxFileSize }, options)
     if ('bytes' in source) return await importing.file([source.bytes])
     if ('stream' in source) return await importing.file(source.stream)

@@ -4,7 +4,7 @@
  */
 import type { CID } from 'multiformats/cid'
 import { KithError } from '../errors.ts'
-import { isSafeName } from '../model/content-id.ts'
+import { isSafeName, type ContentRef } from '../model/content-id.ts'
 import type { PrivacyClass, Realm } from '../model/privacy.ts'
 import type { Bytes } from '../model/units.ts'
 import type { EventBus } from '../observe/events.ts'
@@ -13,11 +13,12 @@ import type { ContentRecord } from '../ports/record-store.ts'
 import type { PutParams } from '../rpc/services.ts'
 import { BlockWriter } from './block-writer.ts'
 import type { Library } from './library.ts'
+import { assertRemovable, recordsToRemove } from './remove.ts'
 
-/** A root whose blocks are all stored. */
 /** Stands for the operator among names of tokens; none can be called so. */
 const OPERATOR = '*'
 
+/** A root whose blocks are all stored. */
 export interface NewContent {
   readonly root: CID
   readonly kind: 'file' | 'directory'
@@ -57,7 +58,7 @@ export class Recorder {
     if (asked === 'public' && own.records.get(root) !== undefined)
       throw new KithError(
         'CONFLICT',
-        `this content is recorded as private here. To make it public on purpose, use content.publish (kith publish ${cid}).`,
+        `this content is recorded as private here. Making it public on purpose comes with content.publish, which this version does not have yet.`,
         { cid }
       )
     if (open.records.get(root) === undefined) return wanted
@@ -77,7 +78,7 @@ export class Recorder {
     const before = records.get(content.root)
     const record: ContentRecord = {
       ...pick(before),
-      ...pick(params),
+      ...named(before, params),
       ...putBy(before, params.by),
       root: content.root,
       kind: content.kind,
@@ -110,6 +111,39 @@ export function putBy(before: Pick<ContentRecord, 'putBy'> | undefined, by: stri
   if (before === undefined) return by === undefined ? {} : { putBy: [by] }
   if (before.putBy === undefined && by === undefined) return {}
   return { putBy: [...new Set([...(before.putBy ?? [OPERATOR]), by ?? OPERATOR])] }
+}
+
+/** Whether somebody else than `by` put it too, or he did not put it at all. */
+export function isOthers({ putBy: names }: Pick<ContentRecord, 'putBy'>, by: string): boolean {
+  return names === undefined || names.some(name => name !== by)
+}
+
+/**
+ * Takes the name of a token away from a content that others put or fetched too: it stays, and is no longer the token's.
+ *
+ * @returns false, and nothing is changed, if it is the token's alone or not its own
+ * @throws CONFLICT if it is pinned and not forced
+ */
+export async function disown(library: Library, ref: ContentRef, by: string, force: boolean): Promise<boolean> {
+  const [known] = recordsToRemove(library, ref)
+  if (known === undefined) return false
+  return await library.inTurn(known.record.root, async () => {
+    const shared = recordsToRemove(library, ref).filter(({ record }) => record.putBy?.includes(by) === true && isOthers(record, by))
+    assertRemovable(shared, force)
+    for (const { realm, record } of shared) await library.realms[realm].records.put(without(record, by))
+    return shared.length > 0
+  })
+}
+
+function without({ putBy: names = [], ...record }: ContentRecord, by: string): ContentRecord {
+  const others = names.filter(name => name !== by)
+  return others.every(name => name === OPERATOR) ? record : { ...record, putBy: others }
+}
+
+/** What others named stays as they named it when a token puts the same bytes; the operator may name anew what he puts. */
+function named(before: ContentRecord | undefined, params: PutParams): ReturnType<typeof pick> {
+  const names = pick(params)
+  return before !== undefined && params.by !== undefined && isOthers(before, params.by) ? {} : names
 }
 
 function realmOf(privacy: PrivacyClass): Realm {

@@ -15,6 +15,7 @@ import { REALMS, type Realm } from '../model/privacy.ts'
 import type { Bytes } from '../model/units.ts'
 import type { ProgressOptions, VerifyResult } from '../rpc/services.ts'
 import type { Found, Library } from './library.ts'
+import { Mend } from './mend.ts'
 
 /** Records read a page. */
 const PAGE = 1000
@@ -180,22 +181,30 @@ class Check {
   /** @returns how many of the bad blocks are back */
   async #mend(found: Found, bad: Blocks): Promise<number> {
     const { library, fetch } = this.#parts
+    const { realm, record } = found
+    const mend = await Mend.begin(library, { realm, root: record.root, cids: [...bad.values()] })
     await fetch(found, this.#options)
-    const { blocks } = library.realms[found.realm]
-    const home = library.home(found.realm)
-    const anywhere = library.readable(found.realm === 'own' ? 'private' : 'public')
     let repaired = 0
+    await mend.end(async store => {
+      for await (const cid of this.#putBack(found, store)) if (bad.has(blockKey(cid))) repaired += 1
+    })
+    return repaired
+  }
+
+  /** @returns the blocks that are where they belong, with those that came from elsewhere */
+  async *#putBack({ realm, record }: Found, store: (block: VerifiedBlock) => Promise<void>): AsyncGenerator<CID> {
+    const { library } = this.#parts
+    const home = library.home(realm)
+    const anywhere = library.readable(realm === 'own' ? 'private' : 'public')
     // Below a node that was bad, more may have been missing than was known.
     const look = async (cid: CID): Promise<{ cid: CID; block?: VerifiedBlock | undefined; isHome: boolean }> => {
       const isHome = await home.has(cid)
       return { cid, isHome, block: isHome && !isNodeCid(cid) ? undefined : await anywhere.get(cid, this.#options) }
     }
-    for await (const { cid, block, isHome } of walkDag(found.record.root, look, this.#options)) {
-      if (!isHome && block !== undefined) await blocks.put(block, this.#options)
-      if ((isHome || block !== undefined) && bad.has(blockKey(cid))) repaired += 1
+    for await (const { cid, block, isHome } of walkDag(record.root, look, this.#options)) {
+      if (!isHome && block !== undefined) await store(block)
+      if (isHome || block !== undefined) yield cid
     }
-    await blocks.flush()
-    return repaired
   }
 }
 

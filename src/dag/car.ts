@@ -107,7 +107,7 @@ export async function* carOf(
   options: AbortOptions & { readonly onBlock?: (block: CarBlock) => void }
 ): AsyncGenerator<Uint8Array> {
   yield carHeader([root])
-  for await (const { block } of walkDag(root, async cid => ({ block: await get(cid, options) }), options)) {
+  for await (const { block } of walkDag(root, async (cid, opts) => ({ block: await get(cid, opts) }), options)) {
     options.onBlock?.(block)
     yield* carBlock(block.cid, block.bytes)
   }

@@ -66,7 +66,7 @@ export async function* filePieces(get: GetBlock, root: DagNode, range: ByteRange
   if (range.offset >= to) return
   // Five blocks may unfold into 900 million pieces.
   const turns = new Turns()
-  for await (const piece of pieces(get, root, 0, { from: range.offset, to }, 0, options)) {
+  for await (const piece of pieces(get, root, 0, { from: range.offset, to }, 0, options, turns)) {
     await turns.step(options)
     yield piece
   }
@@ -83,7 +83,8 @@ async function* pieces(
   start: Bytes,
   want: Span,
   depth: number,
-  options: AbortOptions
+  options: AbortOptions,
+  turns: Turns
 ): AsyncGenerator<Piece> {
   if (depth > FILE_DEPTH_MAX) throw new BadDagError(node.cid, `a file nests deeper than ${FILE_DEPTH_MAX}`)
   const own = overlap({ from: start, to: start + node.data.byteLength }, want)
@@ -93,10 +94,11 @@ async function* pieces(
     const size = link.size ?? 0
     const part = overlap({ from: at, to: at + size }, want)
     if (part !== undefined && isNodeCid(link.cid)) {
+      await turns.step(options) // a node may take milliseconds to read
       const child = await getNode(get, link.cid, options)
       if (fileSize(child) !== size)
         throw new BadDagError(node.cid, `it claims ${size} bytes for ${link.cid.toString()}, which has ${child.size}`)
-      yield* pieces(get, child, at, want, depth + 1, options)
+      yield* pieces(get, child, at, want, depth + 1, options, turns)
     } else if (part !== undefined) {
       yield { cid: link.cid, size, from: part.from - at, to: part.to - at }
     }

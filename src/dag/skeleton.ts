@@ -10,6 +10,7 @@ import { blockKey, DAG_PB_CODEC, IDENTITY_CODE, RAW_CODEC } from '../model/conte
 import { KithError } from '../errors.ts'
 import { Turns } from '../lib/turns.ts'
 import type { Bytes } from '../model/units.ts'
+import type { AbortOptions } from '../ports/options.ts'
 import { BadDagError, isNodeCid, parseNode, type DagNode } from './node.ts'
 import { verifyBlock, type VerifiedBlock } from '../model/block.ts'
 
@@ -148,14 +149,18 @@ export class SkeletonWalk {
 }
 
 /** Walks as far as the nodes can be read; `done` of the result tells whether that was all. */
-export async function walkLocal(blocks: { get(cid: CID): Promise<VerifiedBlock | undefined> }, root: CID): Promise<SkeletonWalk> {
+export async function walkLocal(
+  blocks: { get(cid: CID, options?: AbortOptions): Promise<VerifiedBlock | undefined> },
+  root: CID,
+  options: AbortOptions = {}
+): Promise<SkeletonWalk> {
   const walk = new SkeletonWalk(root)
   const turns = new Turns()
   while (walk.next !== undefined) {
-    const block = await blocks.get(walk.next)
+    const block = await blocks.get(walk.next, options)
     if (block === undefined) break
     walk.accept(block)
-    await turns.step({})
+    await turns.step(options)
   }
   return walk
 }

@@ -117,7 +117,7 @@ export class HealthWatch {
       code: 'DUPLICATE_IDENTITY',
       severity: 'error',
       title:
-        'another node runs with the identity of this one, and both are hard to reach. Stop one; give it a home of its own (without a copied identity.key)'
+        'another node runs with the identity of this one, and both are hard to reach. Stop one; give it a home of its own, without the copied identity.key (kithd --new-identity makes another)'
     })
   }
 
@@ -126,7 +126,7 @@ export class HealthWatch {
     this.#parts.health.raise({
       code: 'PORT_CHANGED',
       severity: 'warning',
-      title: `port ${port} of ${address} was taken by another process, so another one is used until the next start; peers may look for this node at the old one`
+      title: `port ${port} of ${address} was taken by another process, so another one is used until the next start; peers may look for this node at the old one. Free the port and start again, or name a port of its own in network.listen`
     })
   }
 

@@ -18,6 +18,7 @@ export interface FileSink {
   discard(): Promise<void>
 }
 
+/** Whatever the daemon itself keeps on disk is INVALID_PARAMS, and left out of walks as `other`. */
 export interface LocalFiles {
   /** Throws INVALID_PARAMS if there is nothing or it cannot be read. */
   kindOf(path: string): Promise<LocalKind>
@@ -31,4 +32,9 @@ export interface LocalFiles {
   /** Makes one new folder; CONFLICT if it exists. */
   makeFolder(path: string): Promise<void>
   createFile(path: string): Promise<FileSink>
+  /**
+   * The same files, but UNAUTHORIZED for whatever does not lie at or below one of `folders` (real paths, without links)
+   * when it is opened. Undefined: no such bound.
+   */
+  within(folders: readonly string[] | undefined): LocalFiles
 }

@@ -11,6 +11,7 @@ import { Sha256 } from '../model/sha256.ts'
 import type { Attempt, BytesByStage, SourceId } from '../model/source.ts'
 import { GIB, type Bytes, type Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
+import { howFar } from './how-far.ts'
 import type { Ladder } from './ladder.ts'
 import type { DagSession } from './session.ts'
 
@@ -114,8 +115,10 @@ export class Retrieval {
   #withAttempts(error: KithError): KithError {
     const notFound = error.code === 'NOT_FOUND' ? this.#init.notFound : undefined
     const attempts = [...this.#attempts(), ...(notFound?.attempts ?? [])]
-    const asked = attempts.filter(attempt => attempt.outcome !== 'skipped').length
-    return new KithError(error.code, notFound?.message ?? error.message, { ...error.data, attempts, asked }, { cause: error })
+    const { asked, unreachable, words } = howFar(attempts)
+    const message = notFound?.message ?? (error.code === 'NOT_FOUND' && asked === 0 ? nobodyAsked(unreachable) : error.message)
+    if (error.code !== 'NOT_FOUND') return new KithError(error.code, message, { ...error.data, attempts, asked }, { cause: error })
+    return new KithError('NOT_FOUND', `${message}${words}`, { ...error.data, attempts, asked, unreachable }, { cause: error })
   }
 
   /** The content's own hash, computed while the blocks come in; the reader is just one more who waits for them. */
@@ -134,6 +137,11 @@ export class Retrieval {
     }
     return hash.digest()
   }
+}
+
+function nobodyAsked(unreachable: number): string {
+  const why = unreachable > 0 ? '' : ': no Kith peer is connected, and neither IPFS nor a gateway is configured'
+  return `nobody could be asked for this content${why}`
 }
 
 /** The root node as soon as it is verified. */

@@ -1,6 +1,7 @@
 /** The client's way for bytes: HTTP bodies over the daemon's socket, as streams with back-pressure. */
 import { request as httpRequest } from 'node:http'
 import type { IncomingMessage, RequestOptions } from 'node:http'
+import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { KithError, toKithError } from '../errors.ts'
@@ -11,6 +12,8 @@ import type { GetReport, PutParams, PutResult } from './services.ts'
 
 /** Answers other than content are small. Bytes. */
 const ANSWER_BYTES_MAX = 1024 * 1024
+/** The report of a search that asked hundreds of peers, behind the bytes as a trailer. Bytes. */
+const HEADER_BYTES_MAX = 1024 * 1024
 
 export interface GetStreamOptions extends AbortOptions {
   /** Whole seconds the search may last. */
@@ -27,8 +30,8 @@ export interface ContentStream {
   readonly length: number
   readonly contentType: string
   readonly name?: string
-  /** What it took until the first byte. */
-  readonly report?: GetReport
+  /** What it took: until the first byte as long as bytes come, and all of it once {@link body} has ended. */
+  readonly report: GetReport | undefined
   /** Verified bytes. Rejects when the transfer breaks off; ends only when it is whole. */
   readonly body: AsyncIterable<Uint8Array>
   /** Gives the transfer up. */
@@ -69,16 +72,18 @@ export async function getStream(door: Door, content: string, options: GetStreamO
     offset === undefined && length === undefined
       ? {}
       : { range: `bytes=${offset ?? 0}-${length === undefined ? '' : (offset ?? 0) + length - 1}` }
-  const response = await send({ door, method: 'GET', path, headers: range, signal })
+  const response = await send({ door, method: 'GET', path, headers: { ...range, ...TRAILERS_WANTED }, signal })
   const { headers } = response
   const name = readName(headers['content-disposition'])
-  const report = readReport(headers['kith-report'])
+  const atFirstByte = readReport(headers['kith-report'])
   return {
     cid: (headers.etag ?? '').replaceAll('"', ''),
-    length: Number(headers['content-length']),
+    length: Number(headers['kith-content-length'] ?? headers['content-length']),
     contentType: headers['content-type'] ?? 'application/octet-stream',
     ...(name === undefined ? {} : { name }),
-    ...(report === undefined ? {} : { report }),
+    get report() {
+      return readReport(response.trailers['kith-report']) ?? atFirstByte
+    },
     body: bytesOf(response, signal),
     close: () => void response.destroy()
   }
@@ -92,19 +97,58 @@ interface SendOptions {
   readonly signal: AbortSignal | undefined
 }
 
+/** A hop-by-hop field, so `Connection` names it as well (RFC 9110, 10.1.4). One connection serves one request. */
+const TRAILERS_WANTED = { te: 'trailers', connection: 'close, TE' }
+
+/**
+ * A socket that goes on reading when the other side takes no more: a refusal that closes the connection in the middle of
+ * a body would else be lost behind EPIPE. What cannot be sent waits, and so does its source, until reading ends: with the
+ * answer, or with what broke the connection.
+ */
+class ReadingSocket extends Socket {
+  override _write(chunk: unknown, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    super._write(chunk, encoding, unlessGone(done))
+  }
+
+  override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], done: (error?: Error | null) => void): void {
+    super._writev?.(chunks, unlessGone(done))
+  }
+}
+
+function unlessGone(done: (error?: Error | null) => void): (error?: Error | null) => void {
+  return error => {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code !== 'EPIPE' && code !== 'ECONNRESET') done(error)
+  }
+}
+
 /** Resolves with a good response. A refusal may come while the body is still being sent. */
 async function send({ signal, door, ...options }: SendOptions, body?: AsyncIterable<Uint8Array>): Promise<IncomingMessage> {
   signal?.throwIfAborted()
   const { socketPath, token } = door
   const headers = { ...options.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
-  const init: RequestOptions = { ...options, headers, socketPath, host: 'kith', agent: false, ...(signal === undefined ? {} : { signal }) }
+  const init: RequestOptions = {
+    ...options,
+    headers,
+    host: 'kith',
+    maxHeaderSize: HEADER_BYTES_MAX,
+    createConnection: () => new ReadingSocket().connect({ path: socketPath }),
+    ...(signal === undefined ? {} : { signal })
+  }
   const request = httpRequest(init)
+  let hasAnswer = false
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
-    request.once('response', resolve)
+    request.once('response', response => {
+      hasAnswer = true
+      resolve(response)
+    })
     request.on('error', error => reject(signal?.aborted === true ? toKithError(signal.reason) : sendError(socketPath, error)))
   })
   if (body === undefined) request.end()
-  else pipeline(Readable.from(body), request).catch((error: unknown) => request.destroy(toKithError(error)))
+  else
+    pipeline(Readable.from(body), request).catch((error: unknown) => {
+      if (!hasAnswer) request.destroy(toKithError(error)) // what was answered is still to be read
+    })
   const response = await answered
   if ((response.statusCode ?? 500) < 300) return response
   const answer = await readJson(response)

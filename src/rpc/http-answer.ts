@@ -20,8 +20,12 @@ export interface HttpCall {
 
 export type HttpRoute = (parts: RpcParts, call: HttpCall) => Promise<void>
 
-/** A line end follows, so that the prompt of whoever uses curl stands on a line of its own. */
+/**
+ * A line end follows, so that the prompt of whoever uses curl stands on a line of its own. Without effect when there is
+ * an answer: a call that was cut may still end.
+ */
 export function answerJson(response: ServerResponse, status: number, text: string): void {
+  if (response.headersSent) return
   const line = text === '' ? '' : `${text}\n`
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(line) })
   response.end(line)
@@ -40,6 +44,22 @@ export function answerError({ log }: RpcParts, { request, response, caller }: Ht
   const text = JSON.stringify({ error: errorBody(error) })
   response.removeHeader('content-length')
   answerJson(response, status, request.method === 'HEAD' ? '' : text)
+}
+
+/**
+ * Answers a client that still sends, and reads on: the answer is whole but not ended, for then Node would close the
+ * connection, and the client's sending would fail before it has read why. Closing it is up to the caller.
+ */
+export function answerWhileSending({ request, response }: HttpCall, error: KithError): void {
+  const line = `${JSON.stringify({ error: errorBody(error) })}\n`
+  response.removeHeader('content-length')
+  response.writeHead(error.kind.http, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(line),
+    connection: 'close'
+  })
+  response.write(line)
+  request.resume()
 }
 
 /** Resolves when more may be written. @throws the signal's reason when the client is gone */

@@ -1,6 +1,7 @@
 /**
  * `GET /content/CONTENT[/path]`: verified bytes out, as they come, at the speed of the reader. Nothing is answered
- * before the first byte is at hand; a source that fails after it destroys the connection.
+ * before the first byte is at hand; a source that fails after it destroys the connection. Who asks with `TE: trailers`
+ * gets the report of what it took once more behind the bytes, when it is whole.
  */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { InvalidContentError, KithError } from '../errors.ts'
@@ -15,12 +16,18 @@ import { paramsChecker } from './method.ts'
 import { builtPrivacy } from './methods-content.ts'
 import type { RpcParts } from './parts.ts'
 import { preferredSources, privacyParam, ttl } from './schemas.ts'
-import type { GetParams, OpenedContent } from './services.ts'
+import type { GetParams, GetReport, OpenedContent } from './services.ts'
 
 export const CONTENT_ROUTE = '/content/'
 
+/** Names the report, until the first byte as a header and to its end as a trailer. */
+export const REPORT_FIELD = 'kith-report'
+/** The length of a chunked answer, which cannot have `Content-Length`. Bytes, decimal. */
+export const LENGTH_FIELD = 'kith-content-length'
 /** Attempts named in the report header: headers have to stay small. */
-const REPORTED_ATTEMPTS_MAX = 16
+const HEADER_ATTEMPTS_MAX = 16
+/** Attempts named in the trailer, for clients that asked for it. More than one search ever makes. */
+const TRAILER_ATTEMPTS_MAX = 256
 
 const check = paramsChecker(
   { ttl: ttl.exactOptional(), sources: preferredSources.exactOptional(), privacy: privacyParam.exactOptional() },
@@ -68,12 +75,14 @@ async function answerBytes({ request, response, signal }: HttpCall, opened: Open
   }
   const status = range === undefined ? 200 : 206
   const part = range ?? { offset: 0, length: opened.size }
+  const wantsTrailer = opened.report !== undefined && request.httpVersion !== '1.0' && takesTrailers(request.headers['te'])
   const headers = {
     ...contentHeaders(opened, etag),
-    'content-length': part.length,
+    // A trailer comes behind chunks only, and chunks exclude a Content-Length (RFC 9112, 6.2).
+    ...(wantsTrailer ? { trailer: REPORT_FIELD, [LENGTH_FIELD]: part.length } : { 'content-length': part.length }),
     ...(range === undefined ? {} : { 'content-range': `bytes ${part.offset}-${part.offset + part.length - 1}/${opened.size}` })
   }
-  if (request.method === 'HEAD' || part.length === 0) {
+  if (request.method === 'HEAD') {
     response.writeHead(status, headers).end()
     return
   }
@@ -84,6 +93,14 @@ async function answerBytes({ request, response, signal }: HttpCall, opened: Open
     length: part.length,
     head: () => response.writeHead(status, headers)
   })
+  const report = wantsTrailer ? opened.report?.() : undefined
+  if (report !== undefined) response.addTrailers({ [REPORT_FIELD]: reportText(report, TRAILER_ATTEMPTS_MAX) })
+  response.end()
+}
+
+/** RFC 9110, 10.1.4: a list of codings, of which the word `trailers` says that trailers are read. */
+function takesTrailers(te: string | string[] | undefined): boolean {
+  return typeof te === 'string' && te.split(',').some(coding => coding.trim().toLowerCase() === 'trailers')
 }
 
 interface Transfer {
@@ -94,7 +111,7 @@ interface Transfer {
   readonly head: () => void
 }
 
-/** The head goes out with the first verified byte; exactly the promised length follows, or the connection dies. */
+/** The head goes out with the first verified byte; exactly the promised length follows, or the connection dies. The caller ends it. */
 async function stream({ response, signal, bytes, length, head }: Transfer): Promise<void> {
   let sent = 0
   for await (const chunk of bytes) {
@@ -104,7 +121,7 @@ async function stream({ response, signal, bytes, length, head }: Transfer): Prom
     if (!response.write(chunk)) await drained(response, signal)
   }
   if (sent !== length) throw new KithError('INTERNAL', `${length} bytes were promised and a different number came`)
-  response.end()
+  if (!response.headersSent) head() // of nothing there is no first byte
 }
 
 function contentHeaders(opened: OpenedContent, etag: string): OutgoingHttpHeaders {
@@ -117,10 +134,22 @@ function contentHeaders(opened: OpenedContent, etag: string): OutgoingHttpHeader
     'x-content-type-options': 'nosniff',
     etag,
     ...(name === undefined ? {} : { 'content-disposition': `inline; filename*=UTF-8''${encodeName(name)}` }),
-    ...(report === undefined
-      ? {}
-      : { 'kith-report': encodeURIComponent(JSON.stringify({ ...report, attempts: report.attempts.slice(0, REPORTED_ATTEMPTS_MAX) })) })
+    ...(report === undefined ? {} : { [REPORT_FIELD]: reportText(report, HEADER_ATTEMPTS_MAX) })
   }
+}
+
+/** Percent-encoded JSON. Where not all attempts fit, those that delivered come first. */
+function reportText(report: GetReport, attemptsMax: number): string {
+  const { attempts } = report
+  const named =
+    attempts.length <= attemptsMax
+      ? attempts
+      : [...attempts.filter(isDelivery), ...attempts.filter(attempt => !isDelivery(attempt))].slice(0, attemptsMax)
+  return encodeURIComponent(JSON.stringify({ ...report, attempts: named }))
+}
+
+function isDelivery({ outcome, bytes }: GetReport['attempts'][number]): boolean {
+  return outcome === 'ok' || bytes > 0
 }
 
 /** A peer's word about types and names reaches a header only if a header can hold it. */

@@ -5,7 +5,7 @@ import { KithError } from '../errors.ts'
 import { NOBODY } from './access.ts'
 import type { Caller } from './access.ts'
 import { errorBody } from './error-body.ts'
-import { answerError, answerJson } from './http-answer.ts'
+import { answerError, answerJson, answerWhileSending } from './http-answer.ts'
 import type { HttpCall, HttpRoute } from './http-answer.ts'
 import { streamEvents } from './http-events.ts'
 import { CONTENT_ROUTE, getContent } from './http-get.ts'
@@ -18,6 +18,11 @@ interface Route {
   readonly methods: Readonly<Record<string, HttpRoute>>
   /** Streams do not keep a stopping daemon waiting. */
   readonly isEndless?: boolean
+}
+
+interface Running {
+  readonly route: Route
+  readonly call: HttpCall
 }
 
 const ROUTES: Readonly<Record<string, Route>> = {
@@ -33,9 +38,12 @@ export class HttpRequests {
   readonly #parts: RpcParts
   /** By connection: guessing costs connections. */
   readonly #attempts = new WeakMap<Socket, LoginAttempts>()
-  readonly #running = new Map<AbortController, Route>()
+  readonly #running = new Map<AbortController, Running>()
+  /** Answered while their clients were sending. */
+  readonly #lingering = new WeakSet<Socket>()
   readonly #onSettled: () => void
   #isStopping = false
+  #isCut = false
 
   constructor(parts: RpcParts, init: { readonly onSettled: () => void }) {
     this.#parts = parts
@@ -76,18 +84,33 @@ export class HttpRequests {
   /** Ends the endless ones; the others may finish, on connections that close afterwards. */
   stop(): void {
     this.#isStopping = true
-    for (const [controller, route] of this.#running)
+    for (const [controller, { route }] of this.#running)
       if (route.isEndless === true) controller.abort(new KithError('CANCELLED', 'the daemon is shutting down'))
   }
 
+  /** Answers with `reason` what has no answer yet, cuts the others amid theirs, and aborts all. */
   abort(reason: KithError): void {
-    for (const controller of this.#running.keys()) controller.abort(reason)
+    this.#isCut = true
+    for (const [controller, { call }] of this.#running) {
+      const { request, response } = call
+      if (request.complete || response.headersSent || response.destroyed) answerError(this.#parts, call, reason)
+      else {
+        this.#lingering.add(request.socket)
+        answerWhileSending(call, reason)
+      }
+      controller.abort(reason)
+    }
+  }
+
+  /** Whether its client was answered while it was sending: close it when it has had time to read. */
+  isLingering(socket: Socket): boolean {
+    return this.#lingering.has(socket)
   }
 
   async #run(route: Route, run: HttpRoute, { request, response }: Pick<HttpCall, 'request' | 'response'>): Promise<void> {
     const controller = new AbortController()
-    this.#running.set(controller, route)
     let call: HttpCall = { request, response, caller: NOBODY, signal: controller.signal }
+    this.#running.set(controller, { route, call })
     response.on('close', () => {
       if (!response.writableFinished) controller.abort(new KithError('CANCELLED', 'the client closed the connection'))
     })
@@ -95,8 +118,9 @@ export class HttpRequests {
       call = { ...call, caller: this.#callerOf(request) }
       await run({ ...this.#parts, services: this.#parts.servicesFor(call.caller) }, call)
     } catch (error) {
-      answerError(this.#parts, call, error)
+      if (!this.#isCut) answerError(this.#parts, call, error)
     } finally {
+      if (this.#isCut) request.resume()
       this.#running.delete(controller)
       this.#onSettled()
     }

@@ -98,6 +98,14 @@ export class LineConnection {
     this.#advance()
   }
 
+  /** Answers what still runs with `reason`, and closes. Who has not read what there was before is not told. */
+  cut(reason: KithError): void {
+    if (this.#socket.writableLength > 0) return void this.#socket.destroy()
+    this.#session.cancelAll(reason)
+    this.#writer.flush()
+    this.#socket.destroySoon()
+  }
+
   #receive(read: () => string[]): void {
     try {
       for (const line of read()) {

@@ -5,7 +5,7 @@ import { openAccess } from './access.ts'
 import type { AccessControl, Caller } from './access.ts'
 import { KeyedPuts } from './keyed-puts.ts'
 import { LineMemory } from './line-memory.ts'
-import type { ContentFacts } from './scoped-content.ts'
+import type { ContentFacts, Disown } from './scoped-content.ts'
 import { ScopedServices } from './scoped-services.ts'
 import type { Services } from './services.ts'
 
@@ -14,7 +14,7 @@ export interface RpcComponents {
   readonly log: Log
   readonly clock: Clock
   /** Tokens, and what is needed to show each its part. Absent: whoever opens the socket is the operator. */
-  readonly access?: { readonly control: AccessControl; readonly facts: ContentFacts }
+  readonly access?: { readonly control: AccessControl; readonly facts: ContentFacts; readonly disown?: Disown }
 }
 
 export interface RpcParts {
@@ -29,7 +29,7 @@ export interface RpcParts {
 }
 
 export function rpcParts({ services, log, clock, access }: RpcComponents): RpcParts {
-  const scoped = access === undefined ? undefined : new ScopedServices({ services, facts: access.facts })
+  const scoped = access === undefined ? undefined : new ScopedServices({ services, facts: access.facts, disown: access.disown })
   return {
     services,
     log,

@@ -28,7 +28,8 @@ export const name = text.describe('file name, for people')
 export const contentType = text.describe('media type')
 export const type = text.describe('free word of the application, for listing and policies')
 export const privacyParam = z.enum(['public', 'private', 'restricted']).describe('who may have the bytes; "restricted" is not built yet')
-export const ttl = z.int().min(1).max(TTL_SECONDS_MAX).describe('whole seconds the search may last; default 30')
+const ttlRule = `it must be whole seconds, from 1 to ${TTL_SECONDS_MAX}`
+export const ttl = z.int(ttlRule).min(1, ttlRule).max(TTL_SECONDS_MAX, ttlRule).describe('whole seconds the search may last; default 30')
 export const idempotencyKey = z
   .string()
   .min(1)

@@ -9,7 +9,7 @@ import type { Audience } from '../observe/events.ts'
 import type { AccessToken } from './access.ts'
 import type { Decoys } from './decoy.ts'
 import { sees, seesRealm } from './realm-view.ts'
-import { allowedPath } from './scoped-paths.ts'
+import { allowedPath, type AllowedPath } from './scoped-paths.ts'
 import type { SealedCursors } from './sealed-cursors.ts'
 import type { ContentParam, ContentServices, PutResult, PutSource, StatResult, VerifyResult } from './services.ts'
 
@@ -19,9 +19,19 @@ import type { ContentParam, ContentServices, PutResult, PutSource, StatResult, V
  */
 export type ContentFacts = (ref: ContentRef) => Promise<Audience | undefined>
 
+/**
+ * Takes a token's name away from a content that others put too, which stays.
+ *
+ * @returns false if it is the token's alone
+ * @throws KithError CONFLICT if it is pinned and not forced
+ */
+export type Disown = (ref: ContentRef, by: string, force: boolean) => Promise<boolean>
+
 export interface ScopedContentComponents {
   readonly content: ContentServices
   readonly facts: ContentFacts
+  /** Absent: what others put too cannot be removed by a token. */
+  readonly disown?: Disown | undefined
   readonly decoys: Decoys
   readonly cursors: SealedCursors
 }
@@ -37,12 +47,14 @@ export function scopedContent(parts: ScopedContentComponents, token: AccessToken
   const { content } = parts
   const by = token.name
   const view = new View(parts, token)
-  const pathOf = async (path: string): Promise<string> => await allowedPath(token, path)
+  const pathOf = async (path: string): Promise<AllowedPath> => await allowedPath(token, path)
   return {
-    put: async (source, params, options) =>
-      asNew(await content.put(await allowedSource(source, pathOf), { ...params, by }, options), token),
+    put: async (source, params, options) => {
+      const allowed = await allowedSource(source, pathOf)
+      return asNew(await content.put(allowed.source, { ...params, by, within: allowed.within }, options), token)
+    },
     get: async ({ path, ...params }, options) => {
-      const real = path === undefined ? {} : { path: await pathOf(path) }
+      const real = path === undefined ? {} : await pathOf(path)
       const result = await view.fetching(
         params.content,
         async each => await content.get({ ...params, ...real, content: each, by }, options)
@@ -50,21 +62,24 @@ export function scopedContent(parts: ScopedContentComponents, token: AccessToken
       return path === undefined ? result : { ...result, path }
     },
     open: async (params, options) =>
-      await view.fetching(params.content, async each => await content.open({ ...params, content: each, by }, options)),
+      await view.fetching(params.content, async each => {
+        const opened = await content.open({ ...params, content: each, by }, options)
+        if (await view.isOwn(parseContent(each))) return opened
+        const { name: _name, contentType: _type, ...rest } = opened
+        return rest
+      }),
     ls: async (param, options) => await view.fetching(param, async each => await content.ls(each, options)),
     export: async (params, options) => {
-      const path = await pathOf(params.path)
-      return await view.fetching(params.content, async each => await content.export({ ...params, content: each, path }, options))
+      const allowed = await pathOf(params.path)
+      return await view.fetching(params.content, async each => await content.export({ ...params, ...allowed, content: each }, options))
     },
-    import: async (params, options) => await content.import({ ...params, path: await pathOf(params.path), by }, options),
-    stat: async (param, options) => await view.here(param, async each => await content.stat(each, options)),
+    import: async (params, options) => await content.import({ ...params, ...(await pathOf(params.path)), by }, options),
+    stat: async (param, options) =>
+      await view.here(param, async each => await view.shown(parseContent(each), await content.stat(each, options))),
     has: async (param, options) => await view.here(param, async each => await content.has(each, options)),
     link: async params => await view.here(params.content, async each => await content.link({ ...params, content: each })),
     privacy: async param => await view.here(param, async each => await content.privacy(each)),
-    rm: async params => {
-      await view.assertOwn(params.content)
-      return await view.here(params.content, async each => await content.rm({ ...params, content: each }))
-    },
+    rm: async params => await view.here(params.content, async each => await view.remove({ ...params, content: each })),
     list: async params => await view.list(params),
     verify: async (params, options) => {
       const { content: one } = params
@@ -97,23 +112,50 @@ class View {
     return await this.#ask(content, true, run)
   }
 
-  /** @throws KithError CONFLICT if others put it too: to them it would be lost */
-  async assertOwn(content: ContentParam): Promise<void> {
-    const facts = await this.#parts.facts(parseContent(content))
-    if (facts === undefined || seesRealm(this.#token, facts.realm) || !sees(this.#token, facts)) return
-    if (facts.putBy?.some(name => name !== this.#token.name) !== true) return
-    throw new KithError('CONFLICT', 'others put this content here too, so it stays. Its operator can remove it.', {})
+  /**
+   * Whether all that is recorded of a content is the token's to know: it sees the realm, or put it and nobody else did.
+   * Of what is recorded nowhere there is nothing to hide.
+   */
+  async isOwn(ref: ContentRef): Promise<boolean> {
+    const facts = await this.#parts.facts(ref)
+    if (facts === undefined || seesRealm(this.#token, facts.realm)) return true
+    return facts.putBy?.every(name => name === this.#token.name) === true
+  }
+
+  /** What others called it, and when, is theirs. */
+  async shown(ref: ContentRef, stat: StatResult): Promise<StatResult> {
+    if (await this.isOwn(ref)) return stat
+    const { name: _name, contentType: _contentType, type: _type, ...rest } = stat
+    return { ...rest, createdAt: stat.lastAccess }
+  }
+
+  /**
+   * What others put too stays, and is no longer the token's.
+   *
+   * @throws KithError CONFLICT if it is pinned and not forced
+   */
+  async remove(params: Parameters<ContentServices['rm']>[0]): ReturnType<ContentServices['rm']> {
+    const ref = parseContent(params.content)
+    const { content, disown } = this.#parts
+    if (await this.isOwn(ref)) return await content.rm(params)
+    if (disown === undefined) throw new KithError('CONFLICT', 'others put this content here too, so it stays. Its operator can remove it.')
+    if (await disown(ref, this.#token.name, params.force ?? false)) return { removed: true }
+    return (await this.isOwn(ref)) ? await content.rm(params) : { removed: false } // others removed theirs meanwhile
   }
 
   async list(params: Parameters<ContentServices['list']>[0]): ReturnType<ContentServices['list']> {
     const { content, cursors } = this.#parts
-    const { cursor: sealed, limit = LIST_LIMIT_DEFAULT, ...rest } = params
+    // Asked by type, the store would tell by what others call the same bytes.
+    const { cursor: sealed, limit = LIST_LIMIT_DEFAULT, type, ...rest } = params
     const items: StatResult[] = []
     let cursor = sealed === undefined ? undefined : cursors.open(sealed)
     for (let examined = 0; ;) {
       const asked = limit - items.length
       const page = await content.list({ ...rest, limit: asked, ...(cursor === undefined ? {} : { cursor }) })
-      for (const item of page.items) if (await this.#isSeen(parseContent(item.cid))) items.push(item)
+      for (const each of page.items) {
+        const item = await this.#item(each)
+        if (item !== undefined && (type === undefined || item.type === type)) items.push(item)
+      }
       examined += Math.max(1, page.items.length)
       cursor = page.cursor
       if (cursor === undefined) return { items }
@@ -121,9 +163,10 @@ class View {
     }
   }
 
-  async #isSeen(ref: ContentRef): Promise<boolean> {
+  async #item(stat: StatResult): Promise<StatResult | undefined> {
+    const ref = parseContent(stat.cid)
     const facts = await this.#parts.facts(ref)
-    return facts === undefined || sees(this.#token, facts)
+    return facts === undefined || sees(this.#token, facts) ? await this.shown(ref, stat) : undefined
   }
 
   async #ask<T>(content: ContentParam, mayFetch: boolean, run: (content: ContentParam) => Promise<T>): Promise<T> {
@@ -140,12 +183,23 @@ class View {
   }
 }
 
-async function allowedSource(source: PutSource, pathOf: (path: string) => Promise<string>): Promise<PutSource> {
-  if ('path' in source) return { path: await pathOf(source.path) }
-  if (!('entries' in source)) return source
+async function allowedSource(
+  source: PutSource,
+  pathOf: (path: string) => Promise<AllowedPath>
+): Promise<{ readonly source: PutSource; readonly within: readonly string[] }> {
+  if ('path' in source) {
+    const { path, within } = await pathOf(source.path)
+    return { source: { path }, within }
+  }
+  if (!('entries' in source)) return { source, within: [] }
   const entries = []
-  for (const entry of source.entries) entries.push(entry.file === undefined ? entry : { ...entry, file: await pathOf(entry.file) })
-  return { entries }
+  const folders = new Set<string>()
+  for (const entry of source.entries) {
+    const allowed = entry.file === undefined ? undefined : await pathOf(entry.file)
+    for (const folder of allowed?.within ?? []) folders.add(folder)
+    entries.push(allowed === undefined ? entry : { ...entry, file: allowed.path })
+  }
+  return { source: { entries }, within: [...folders] }
 }
 
 /** That some blocks were here already would tell a token what others have put. */

@@ -1,18 +1,24 @@
 /**
  * Paths of this machine that a token may name: below its `paths`, after every symbolic link on the way is followed.
- * What is handed on is the resolved path, so that what was checked is what is opened; the last segment is never
- * followed by what opens it.
+ * What is handed on is the resolved path, whose last segment is never followed by what opens it, and the folders it lies
+ * below: folders may be renamed at any time, so whoever opens it asks again of what was opened.
  */
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { KithError } from '../errors.ts'
 import type { AccessToken } from './access.ts'
 
+export interface AllowedPath {
+  readonly path: string
+  /** The token's paths as they really lie. */
+  readonly within: readonly string[]
+}
+
 /**
- * @returns the path to use instead
+ * @returns what to use instead
  * @throws KithError UNAUTHORIZED outside of the token's paths · INVALID_PARAMS if its folder does not exist
  */
-export async function allowedPath({ name, paths = [] }: AccessToken, path: string): Promise<string> {
+export async function allowedPath({ name, paths = [] }: AccessToken, path: string): Promise<AllowedPath> {
   if (paths.length === 0)
     throw new KithError(
       'UNAUTHORIZED',
@@ -28,9 +34,9 @@ export async function allowedPath({ name, paths = [] }: AccessToken, path: strin
     throw new KithError('INVALID_PARAMS', `cannot use "${path}": its folder does not exist`, { path }, { cause: error })
   })
   const real = join(folder, basename(wanted))
-  const resolved = roots.flatMap(([, root]) => (root === undefined ? [] : [root]))
-  if (!resolved.some(root => isBelow(real, root))) throw outside(name, path, paths)
-  return real
+  const within = roots.flatMap(([, root]) => (root === undefined ? [] : [root]))
+  if (!within.some(root => isBelow(real, root))) throw outside(name, path, paths)
+  return { path: real, within }
 }
 
 function isBelow(path: string, root: string): boolean {

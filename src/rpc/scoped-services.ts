@@ -4,20 +4,22 @@ import type { AccessToken, Caller } from './access.ts'
 import { Decoys } from './decoy.ts'
 import { seesRealm } from './realm-view.ts'
 import { scopedContent } from './scoped-content.ts'
-import type { ContentFacts } from './scoped-content.ts'
+import type { ContentFacts, Disown } from './scoped-content.ts'
 import { SealedCursors } from './sealed-cursors.ts'
 import type { NodeServices, NodeStatus, Services } from './services.ts'
 
 export class ScopedServices {
   readonly #services: Services
   readonly #facts: ContentFacts
+  readonly #disown: Disown | undefined
   readonly #decoys = new Decoys()
   readonly #cursors = new SealedCursors()
   readonly #scoped = new Map<AccessToken, Services>()
 
-  constructor(components: { readonly services: Services; readonly facts: ContentFacts }) {
+  constructor(components: { readonly services: Services; readonly facts: ContentFacts; readonly disown?: Disown | undefined }) {
     this.#services = components.services
     this.#facts = components.facts
+    this.#disown = components.disown
   }
 
   /** Nobody gets the whole: only `open` methods let nobody in, and these tell nothing. */
@@ -35,7 +37,7 @@ export class ScopedServices {
     const { content, node } = this.#services
     return {
       ...this.#services,
-      content: scopedContent({ content, facts: this.#facts, decoys: this.#decoys, cursors: this.#cursors }, token),
+      content: scopedContent({ content, facts: this.#facts, disown: this.#disown, decoys: this.#decoys, cursors: this.#cursors }, token),
       node: scopedNode(node, token)
     }
   }

@@ -28,6 +28,8 @@ const TIMEOUT_CHECK_MS = 5_000
 const KEEP_ALIVE_MS = 60_000
 /** Blanks before the first message; more is noise. Bytes. */
 const BLANKS_MAX = 4096
+/** So long a client may take to read the last answer of a server that stops. Milliseconds. */
+const LAST_ANSWER_MS = 1_000
 /** Only the owner may open the socket: 0600. */
 const SOCKET_UMASK = 0o177
 
@@ -108,14 +110,19 @@ class UnixRpcServer implements RpcServer {
     this.#requests.stop()
     for (const line of this.#lines) line.stop()
     await this.#idle(signal)
-    const reason = new KithError('CANCELLED', 'the daemon has shut down')
-    this.#requests.abort(reason)
-    const isDrained = this.#running() === 0
-    for (const socket of this.#sockets) {
-      if (isDrained) socket.destroySoon()
-      else socket.destroy()
-    }
+    this.#cut(new KithError('UNAVAILABLE', 'the daemon is shutting down; ask again when it is back'))
     await closed
+  }
+
+  /** Calls that still run are answered with `reason`; who does not read it in time is cut off. */
+  #cut(reason: KithError): void {
+    for (const line of this.#lines) line.cut(reason)
+    this.#requests.abort(reason)
+    for (const socket of this.#sockets) {
+      if (!this.#requests.isLingering(socket)) socket.destroySoon()
+      const cancel = this.#components.clock.after(LAST_ANSWER_MS, () => socket.destroy())
+      socket.on('close', cancel)
+    }
   }
 
   /** Trap: an HTTP server enforces its time-outs only on connections of its own, so it has to be the one that listens. */

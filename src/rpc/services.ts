@@ -12,6 +12,9 @@ import type { AbortOptions } from '../ports/options.ts'
 
 export type ContentParam = string | HashParam
 
+/** Real paths of folders: only what lies below them may be touched; absent: all. Never taken from a request. */
+type Within = readonly string[]
+
 export interface PutParams {
   readonly name?: string
   readonly contentType?: string
@@ -141,10 +144,10 @@ export interface CarResult {
 }
 
 export interface ContentServices {
-  put(source: PutSource, params: PutParams, options: ProgressOptions): Promise<PutResult>
+  put(source: PutSource, params: PutParams & { readonly within?: Within }, options: ProgressOptions): Promise<PutResult>
   /** `data` up to 4 MiB when no path is given; with `path` the file or tree is written there (new, never overwritten). */
   get(
-    params: GetParams & { readonly path?: string },
+    params: GetParams & { readonly path?: string; readonly within?: Within },
     options: ProgressOptions
   ): Promise<GetReport & { readonly data?: InlineData; readonly path?: string }>
   /** For HTTP and streaming clients. Throws IS_DIRECTORY never: the caller looks at `kind`. */
@@ -164,10 +167,13 @@ export interface ContentServices {
   /** One content, or every block of every realm. */
   verify(params: { readonly content?: ContentParam; readonly repair?: boolean }, options: ProgressOptions): Promise<VerifyResult>
   /** Writes the whole DAG as CARv1 to a new file of this machine. */
-  export(params: { readonly content: ContentParam; readonly path: string }, options: ProgressOptions): Promise<CarResult>
+  export(
+    params: { readonly content: ContentParam; readonly path: string; readonly within?: Within },
+    options: ProgressOptions
+  ): Promise<CarResult>
   /** Reads CARv1 or v2 of this machine; every root becomes a content here. */
   import(
-    params: { readonly path: string; readonly privacy?: PrivacyClass; readonly by?: string },
+    params: { readonly path: string; readonly privacy?: PrivacyClass; readonly by?: string; readonly within?: Within },
     options: ProgressOptions
   ): Promise<CarResult>
   /** Addresses to hand out; refused unless public. */

@@ -249,9 +249,10 @@ export class RpcSession {
     const { push } = this.#init
     const { signal } = call.controller
     const name = caller.token?.name ?? ''
+    const { content } = this.#components.servicesFor(caller)
     return {
       signal,
-      putOnce: async (key, params, put) => await this.#components.puts.put({ caller: name, key, params }, put, { signal }),
+      putOnce: async (key, params, put) => await this.#components.puts.put({ caller: name, key, params, content }, put, { signal }),
       connection: this.#connection,
       room: async () => await this.#room.enter(call),
       afterAnswer: after => void afters.push(after),

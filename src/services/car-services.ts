@@ -43,10 +43,11 @@ export function carServices(parts: CarServicesComponents, init: CarServicesInit)
 }
 
 async function exportContent(
-  { access, files }: CarServicesComponents,
-  { content, path }: Parameters<ContentServices['export']>[0],
+  { access, files: all }: CarServicesComponents,
+  { content, path, within }: Parameters<ContentServices['export']>[0],
   options: ProgressOptions
 ): ReturnType<ContentServices['export']> {
+  const files = all.within(within)
   await assertFree(files, path)
   const stop = new AbortController()
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
@@ -83,7 +84,7 @@ async function link(
   if (!decision.public)
     throw new KithError(
       'CONFLICT',
-      `${root.toString()} is private here, so no gateway could show it. Make it public on purpose with content.publish (kith publish), then link it.`,
+      `${root.toString()} is private here, so no gateway could show it. Making it public on purpose comes with content.publish, which this version does not have yet.`,
       { cid: root.toString(), reason: decision.reason }
     )
   return linkTo({ root, path: ref.path, filename, download }, gateways)

@@ -7,6 +7,7 @@ import { equals } from 'uint8arrays'
 import { directorySize } from '../content/facts.ts'
 import { isDirectory, resolvePath } from '../content/directory.ts'
 import type { Found, Library } from '../content/library.ts'
+import { Mend } from '../content/mend.ts'
 import { putBy } from '../content/recorder.ts'
 import { getNode, readFile, type ByteRange, type GetBlock } from '../dag/file.ts'
 import { notAFile, type DagNode } from '../dag/node.ts'
@@ -93,17 +94,20 @@ export class ContentAccess {
       const local = await reader.get(cid, options)
       if (local !== undefined) return local
       if (!target.decision.public && this.#parts.library.findRoot(target.context) !== undefined) throw damaged(cid)
+      const mend = await this.#beginMend(target.context, cid)
       const { retrieval, report } = await this.#parts.retriever.start(requestFor({ ...target, root: cid }, { kind: 'root' }), options)
       await report
       const block = await retrieval.session.get(cid, options)
-      await this.#putBack(target, block)
+      await mend?.end(async store => await store(block))
       return block
     }
   }
 
   /** What is recorded as public here is served from there, so a block that was lost goes where it was. */
-  async #putBack({ context }: Target, block: VerifiedBlock): Promise<void> {
-    if (this.#parts.library.findRoot(context)?.realm === 'public') await this.#parts.library.realms.public.blocks.put(block)
+  async #beginMend(root: CID, lost: CID): Promise<Mend | undefined> {
+    const { library } = this.#parts
+    const realm = library.findRoot(root)?.realm
+    return realm === 'public' ? await Mend.begin(library, { realm, root, cids: [lost] }) : undefined
   }
 
   /** Brings here whatever can be had of a recorded content, by the usual stages of its class; the rest stays missing. */

@@ -81,7 +81,7 @@ async function rm(
 
 async function get(
   parts: ContentServicesComponents,
-  params: GetParams & { readonly path?: string },
+  params: Parameters<ContentServices['get']>[0],
   options: ProgressOptions
 ): ReturnType<ContentServices['get']> {
   using budget = params.deadline === undefined ? undefined : startDeadline(parts.clock, params.deadline * 1000, options)
@@ -99,10 +99,11 @@ async function get(
 
 async function getWithin(
   parts: ContentServicesComponents,
-  params: GetParams & { readonly path?: string },
+  params: Parameters<ContentServices['get']>[0],
   within: ProgressOptions
 ): ReturnType<ContentServices['get']> {
-  if (params.path !== undefined && (await parts.files.exists(params.path)))
+  const files = parts.files.within(params.within)
+  if (params.path !== undefined && (await files.exists(params.path)))
     throw new KithError('CONFLICT', `"${params.path}" exists already; nothing was overwritten`, { path: params.path })
   const opened = await parts.access.open(params, wantOf(params), within)
   if (isDirectory(opened.node) && params.path === undefined) throw notAFile(opened.node)
@@ -112,7 +113,7 @@ async function getWithin(
   watch(parts, opened)
   const summary = summaryOf(parts.library, opened, await opened.report)
   if (params.path !== undefined) {
-    await writeOut(parts.files, opened.get, opened.node, params.path, { ...within, range: span })
+    await writeOut(files, opened.get, opened.node, params.path, { ...within, range: span })
     return { ...summary, path: params.path }
   }
   const size = Math.min(span.length ?? Infinity, Math.max(0, fileSize(opened.node) - span.offset))
@@ -134,13 +135,20 @@ async function open(parts: ContentServicesComponents, params: GetParams, options
       throw error
     })
   const { record, node } = opened
+  let whole: RetrievalReport | undefined
+  opened.report.then(
+    report => {
+      whole = report
+    },
+    () => {}
+  ) // the reader hears of the failure
   return {
     cid: opened.root.toString(),
     kind: isDirectory(node) ? 'directory' : 'file',
     size: node.size,
     ...(record?.contentType === undefined ? {} : { contentType: record.contentType }),
     ...(record?.name === undefined ? {} : { name: record.name }),
-    report: () => summaryOf(parts.library, opened, opened.reportSoFar()),
+    report: () => summaryOf(parts.library, opened, whole ?? opened.reportSoFar()),
     read: (range, readOptions) =>
       readPart(parts, params, opened, isPart, range, {
         signal: readOptions.signal === undefined ? signal : AbortSignal.any([signal, readOptions.signal])

@@ -68,7 +68,7 @@ function ipfsStatus(parts: NodeServicesComponents): NodeStatus['ipfs'] {
   const nodes = parts.endpoints()
   return {
     type: parts.ipfsType,
-    healthy: nodes.some(node => node.healthy),
+    healthy: verdict(parts) !== 'unhealthy',
     connected: parts.isIpfsConnected(),
     totalNodes: nodes.length,
     gatewayNodes: nodes.filter(node => node.type === 'gateway').length,
@@ -77,16 +77,26 @@ function ipfsStatus(parts: NodeServicesComponents): NodeStatus['ipfs'] {
   }
 }
 
-/** `healthy` if the primary endpoint or at least half of all answer, `degraded` if fewer, `unhealthy` if none. */
-function healthOf({ endpoints, meter }: NodeServicesComponents): NodeHealth {
-  const nodes = endpoints()
+function healthOf(parts: NodeServicesComponents): NodeHealth {
+  const nodes = parts.endpoints()
   const healthy = nodes.filter(node => node.healthy).length
-  const isWell = nodes[0]?.healthy !== false || healthy * 2 >= nodes.length
   return {
-    status: isWell ? 'healthy' : healthy > 0 ? 'degraded' : 'unhealthy',
+    status: verdict(parts),
     nodes: { total: nodes.length, healthy, unhealthy: nodes.length - healthy },
-    performance: meter.performance()
+    performance: parts.meter.performance()
   }
+}
+
+/**
+ * `healthy` if the primary endpoint or at least half of all answer, `degraded` if fewer, `unhealthy` if none. Without any
+ * all is well if none was wanted: gateways alone, and none of them.
+ */
+function verdict({ endpoints, ipfsType }: NodeServicesComponents): NodeHealth['status'] {
+  const nodes = endpoints()
+  if (nodes.length === 0) return ipfsType === 'gateway-only' ? 'healthy' : 'unhealthy'
+  const healthy = nodes.filter(node => node.healthy).length
+  if (nodes[0]?.healthy === true || healthy * 2 >= nodes.length) return 'healthy'
+  return healthy > 0 ? 'degraded' : 'unhealthy'
 }
 
 function storeUsage(library: Library): Record<Realm, StoreUsage> {

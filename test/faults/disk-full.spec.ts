@@ -3,50 +3,18 @@
  * nothing acknowledged is lost, and it goes on by itself when there is room again.
  */
 import assert from 'node:assert/strict'
-import { open, statfs, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { statfs } from 'node:fs/promises'
 import { KIB, MIB } from '../../src/model/units.ts'
 import type { VerifiedBlock } from '../../src/model/block.ts'
 import type { RealmStore } from '../../src/ports/record-store.ts'
 import { blockOf, codeOf, recordOf } from '../conformance/builders.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { StoreFixture, until } from '../unit/adapters/store/store-fixture.ts'
-import { cannotMount, missing, run, skipIf } from './machine.ts'
+import { cannotMount, missing, skipIf } from './machine.ts'
+import { DISK_BYTES, SmallDisk } from './small-disk.ts'
 
-const DISK_BYTES = 16 * MIB
 const BLOCK_BYTES = 64 * KIB
 const SEGMENT_BYTES = MIB
-
-class SmallDisk implements AsyncDisposable {
-  readonly path: string
-  private constructor(path: string) {
-    this.path = path
-    run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', path])
-  }
-  static async make(path: string): Promise<SmallDisk> {
-    return new SmallDisk(path)
-  }
-
-  grow(): void {
-    run('mount', ['-o', `remount,size=${2 * DISK_BYTES}`, this.path])
-  }
-
-  /** Somebody else takes all that is left. */
-  async fill(): Promise<void> {
-    await using file = await open(join(this.path, 'of somebody else'), 'w')
-    const { bavail, bsize } = await statfs(this.path)
-    for (let left = bavail; left > 0; left = (await statfs(this.path)).bavail)
-      await file.write(Buffer.alloc(Math.min(left * bsize, MIB), 1))
-  }
-
-  async empty(): Promise<void> {
-    await unlink(join(this.path, 'of somebody else'))
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    run('umount', [this.path])
-  }
-}
 
 function numbered(number: number): VerifiedBlock {
   return blockOf(new Uint8Array(Buffer.alloc(BLOCK_BYTES, `block ${number} `)))
@@ -87,7 +55,7 @@ describe('a store on a full disk', () => {
 
   it(
     'refuses to write, reads on, and goes on when content is deleted',
-    onSmallDisk(async (_disk, fixture) => {
+    onSmallDisk(async (disk, fixture) => {
       const init = { segmentBytes: SEGMENT_BYTES }
       let kept: VerifiedBlock[] = []
       {
@@ -99,6 +67,7 @@ describe('a store on a full disk', () => {
         for (const block of acknowledged.slice(0, half)) await store.blocks.delete(block.cid)
         await store.blocks.flush()
         kept = acknowledged.slice(half)
+        await until(async () => (await statfs(disk.path)).bavail > 1024)
         await until(
           async () => (await codeOf(store.blocks.put(numbered(1_000)))) === undefined && (await codeOf(store.blocks.flush())) === undefined
         )
@@ -133,6 +102,62 @@ describe('a store on a full disk', () => {
       await assertWhole(store, [...blocks.slice(48), numbered(101)])
       for (const block of blocks.slice(0, 48)) assert.equal(await store.blocks.has(block.cid), false)
       assert.ok(store.records.get(recordOf('kept').root))
+    })
+  )
+
+  it(
+    'deletes all of it when its own blocks have filled it, block by block, and takes as much again',
+    onSmallDisk(async (disk, fixture) => {
+      await using store = await fixture.open()
+      const filled = async (first: number): Promise<VerifiedBlock[]> => {
+        const blocks: VerifiedBlock[] = []
+        for (let number = first; ; number++) {
+          const block = numbered(number)
+          const { root } = recordOf(`record ${number}`)
+          const codes = [await codeOf(store.blocks.put(block)), await codeOf(store.records.put(recordOf(`record ${number}`)))]
+          if (codes.every(code => code === undefined)) blocks.push(block)
+          else {
+            assert.equal(codes.at(-1), 'QUOTA_EXCEEDED')
+            await store.blocks.delete(block.cid)
+            await store.records.remove(root)
+            return blocks
+          }
+        }
+      }
+      const blocks = await filled(0)
+      assert.ok(blocks.length * BLOCK_BYTES > DISK_BYTES / 2)
+      for (const [number, block] of blocks.entries()) {
+        await store.remembered.add([block.cid.multihash.bytes])
+        assert.equal(await store.records.remove(recordOf(`record ${number}`).root), true)
+        await store.blocks.delete(block.cid)
+        await store.blocks.flush()
+      }
+      assert.deepEqual(store.blocks.usage(), { blocks: 0, bytes: 0 })
+      await until(async () => (await statfs(disk.path)).bavail * 4096 > DISK_BYTES * 0.7)
+      assert.ok((await filled(1_000)).length > blocks.length * 0.8)
+    })
+  )
+
+  it(
+    'is opened when there is not one byte left, reads, and lets go of what a crash left half done',
+    onSmallDisk(async (disk, fixture) => {
+      const kept = numbered(1)
+      {
+        await using store = await fixture.open()
+        await store.blocks.put(kept)
+        await store.records.put(recordOf('kept'))
+        store.withheld.add(numbered(2).cid.multihash.bytes, 'unborn')
+        await store.blocks.put(numbered(2))
+        await store.blocks.flush()
+      }
+      await disk.fill()
+      await using store = await fixture.open()
+      await assertWhole(store, [kept])
+      assert.ok(store.records.get(recordOf('kept').root))
+      assert.equal(await store.blocks.has(numbered(2).cid), false)
+      await store.blocks.delete(kept.cid)
+      await store.blocks.flush()
+      assert.equal(await store.blocks.has(kept.cid), false)
     })
   )
 

@@ -4,134 +4,21 @@
  */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UnixFS } from 'ipfs-unixfs'
-import { CID } from 'multiformats/cid'
-import { create as createDigest } from 'multiformats/hashes/digest'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
-import type { ErrorCode } from '../../src/errors.ts'
-import { DAG_PB_CODEC, IDENTITY_CODE, RAW_CODEC, rawCid } from '../../src/model/content-id.ts'
-import { sha256 } from '../../src/model/sha256.ts'
+import { carBlock, carHeader } from '../../src/dag/car.ts'
+import { KithError } from '../../src/errors.ts'
+import { DAG_PB_CODEC, RAW_CODEC } from '../../src/model/content-id.ts'
 import { distinctBytes } from '../support/dag-builder.ts'
-import { bomb, directoryNode, fileNode, leaf, node, shardNode, type Child } from '../support/dag-nodes.ts'
+import { bomb, fileNode, leaf, node, shardBomb, wideTree } from '../support/dag-nodes.ts'
 import { startTrustlessGateway } from '../support/trustless-gateway.ts'
+import { CASES, identity, inFolder, small, type BadDag } from './bad-dag-cases.ts'
 import { assertClean, unharmed } from './bad-input-support.ts'
-import { MIB, rejection } from './daemon-support.ts'
+import { rejection } from './daemon-support.ts'
 import { addressOf } from './exchange-support.ts'
 import { startHostilePeer, type RawBlock } from './hostile-peer.ts'
-
-/** Root first. */
-type BadDag = readonly RawBlock[]
-
-interface Case {
-  readonly name: string
-  readonly dag: () => BadDag
-  /** How `content.get` with a path fails; the second, where a peer's answer ends differently. */
-  readonly codes: readonly ErrorCode[]
-  /** The content is fine in itself and only its way onto the disk is closed: its record stays. */
-  readonly isRecorded?: boolean
-}
-
-const small = leaf('small')
-const inFolder = (child: Child): BadDag => [directoryNode([child]), small]
-const named = (name: string): BadDag => inFolder({ cid: small.cid, name, size: 5 })
-
-function chain(length: number, make: (child: Child) => RawBlock, first: RawBlock): BadDag {
-  const blocks = [first]
-  for (let depth = 1; depth < length; depth++) blocks.push(make({ cid: (blocks.at(-1) ?? first).cid, name: 'd' }))
-  return blocks.toReversed()
-}
-
-/** A file of one leaf; `claim` is the size its node gives for it. */
-const claiming = (claim: number): BadDag => [fileNode([{ cid: small.cid, size: claim }]), small]
-
-function identity(codec: number, bytes: Uint8Array): CID {
-  return CID.createV1(codec, createDigest(IDENTITY_CODE, bytes))
-}
-
-const CASES: readonly Case[] = [
-  {
-    name: 'a chain 20,000 deep',
-    dag: () => chain(20_000, child => directoryNode([child]), directoryNode([])),
-    codes: ['INTEGRITY']
-  },
-  { name: 'a leaf that is smaller than its parent says', dag: () => claiming(6), codes: ['INTEGRITY'] },
-  { name: 'a leaf that is larger than its parent says', dag: () => claiming(4), codes: ['INTEGRITY'] },
-  { name: 'a size beyond all numbers', dag: () => claiming(Number.MAX_SAFE_INTEGER + 1), codes: ['INTEGRITY'] },
-  ...['../../etc/passwd', '../escaped', 'a/b', '..', '', 'nul\0', 'bell\u0007', 'a\\b', '\u202ecod.exe'].map((name): Case => ({
-    name: `a link named ${JSON.stringify(name)}`,
-    dag: () => named(name),
-    codes: ['INTEGRITY']
-  })),
-  {
-    name: 'a leaf above 2 MiB',
-    dag: () => {
-      const bytes = distinctBytes(2 * MIB + 1)
-      const cid = rawCid(sha256(bytes))
-      return [fileNode([{ cid, size: bytes.byteLength }]), { cid, bytes }]
-    },
-    codes: ['INTEGRITY', 'TIMEOUT']
-  },
-  {
-    name: 'an identity address of 129 bytes',
-    dag: () => inFolder({ cid: identity(RAW_CODEC, new Uint8Array(129)), name: 'long' }),
-    codes: ['INTEGRITY']
-  },
-  {
-    name: 'an identity node that is none',
-    dag: () => inFolder({ cid: identity(DAG_PB_CODEC, new Uint8Array(20).fill(0xff)), name: 'odd' }),
-    codes: ['INTEGRITY']
-  },
-  {
-    name: 'a sharded directory ten shards deep',
-    dag: () => [...chain(10, ({ cid }) => shardNode([{ cid, name: '00' }]), shardNode([{ cid: small.cid, name: '00file' }])), small],
-    codes: ['INTEGRITY']
-  },
-  { name: 'a shard with a fan-out of 24', dag: () => [shardNode([{ cid: small.cid, name: '00x' }], 24n), small], codes: ['INTEGRITY'] },
-  {
-    name: 'a shard with a fan-out of a million',
-    dag: () => [shardNode([{ cid: small.cid, name: '00000x' }], 1_048_576n), small],
-    codes: ['INTEGRITY']
-  },
-  { name: 'a shard below which there is none', dag: () => [shardNode([{ cid: small.cid, name: '00' }]), small], codes: ['INTEGRITY'] },
-  {
-    name: 'a file whose links have names',
-    dag: () => [node([{ cid: small.cid, name: 'x' }], new UnixFS({ type: 'file', blockSizes: [5n] }).marshal()), small],
-    codes: ['INTEGRITY']
-  },
-  {
-    name: 'a file with fewer sizes than links',
-    dag: () => [node([{ cid: small.cid }], new UnixFS({ type: 'file' }).marshal()), small],
-    codes: ['INTEGRITY']
-  },
-  {
-    name: 'a node that is none',
-    dag: () => {
-      const bytes = distinctBytes(500)
-      return [{ cid: CID.createV1(DAG_PB_CODEC, createDigest(0x12, sha256(bytes))), bytes }]
-    },
-    codes: ['INTEGRITY']
-  },
-  {
-    name: 'a symbolic link as the root',
-    dag: () => [node([], new UnixFS({ type: 'symlink', data: Buffer.from('/etc/passwd') }).marshal())],
-    codes: ['INVALID_CONTENT']
-  },
-  {
-    name: 'the same name twice',
-    dag: () => [
-      directoryNode([
-        { cid: small.cid, name: 'a', size: 5 },
-        { cid: leaf('other').cid, name: 'a', size: 5 }
-      ]),
-      small,
-      leaf('other')
-    ],
-    codes: ['INTEGRITY'],
-    isRecorded: true
-  }
-]
 
 for (const from of ['a gateway', 'a peer'] as const) {
   describe(`bad DAGs from ${from}`, () => {
@@ -196,6 +83,57 @@ for (const from of ['a gateway', 'a peer'] as const) {
       const error = await unharmed(daemon, async () => await daemon.client.call('content.get', { content }), { code: 'IS_DIRECTORY' })
       assert.match(error.message, /directory/)
       assert.equal((await daemon.client.call('content.ls', { content })).entries.length, 174)
+    })
+
+    /** Another call, sent at the same time, is answered too. @returns what came first, and what `action` gave */
+    async function besides<T>(action: () => Promise<T>): Promise<{ readonly first: string; readonly given: T | KithError }> {
+      const running = action().catch((error: unknown) => {
+        assert.ok(error instanceof KithError)
+        return error
+      })
+      const other = daemon.client.call('daemon.version', {})
+      const first = await Promise.race([running.then(() => 'the action'), other.then(() => 'the other')])
+      const [given] = await Promise.all([running, other])
+      return { first, given }
+    }
+
+    async function carFile(dag: BadDag): Promise<string> {
+      const path = join(daemon.home, `dag-${++files}.car`)
+      const roots = dag.slice(0, 1).map(({ cid }) => cid)
+      await writeFile(path, Buffer.concat([carHeader(roots), ...dag.flatMap(({ cid, bytes }) => carBlock(cid, bytes))]))
+      return path
+    }
+
+    it('hold nobody up: shards that unfold without end are refused in a list, on a path and in a CAR', async () => {
+      const dag = shardBomb()
+      const content = publish(dag)
+      const path = await carFile(dag)
+      const calls: readonly (() => Promise<unknown>)[] = [
+        async () => await daemon.client.call('content.ls', { content }),
+        async () => await daemon.client.call('content.get', { content: `${content}/missing`, ttl: 5 }),
+        async () => await daemon.client.call('content.import', { path })
+      ]
+      for (const call of calls) {
+        const { given } = await unharmed(daemon, async () => await besides(call))
+        assert.ok(given instanceof KithError)
+        assert.equal(given.code, 'INTEGRITY', given.message)
+      }
+      assert.equal(await isRecorded(content), false)
+    })
+
+    it('hold nobody up: 16,000 links to a directory of 16,000 are listed, with what they all share read once', async () => {
+      const dag = wideTree(15_999)
+      const content = publish(dag)
+      const path = await carFile(dag)
+      const imported = await unharmed(
+        daemon,
+        async () => await besides(async () => await daemon.client.call('content.import', { path, privacy: 'public' }))
+      )
+      const listed = await besides(async () => await daemon.client.call('content.ls', { content }))
+      assert.deepEqual([imported.first, listed.first], ['the other', 'the other'])
+      assert.ok(!(listed.given instanceof KithError))
+      assert.equal(listed.given.entries.length, 15_999)
+      assert.equal((await daemon.client.call('content.stat', { content })).size, 15_999 ** 2)
     })
 
     it('do no harm: a declared total that is a lie is not believed', async () => {

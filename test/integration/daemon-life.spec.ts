@@ -121,6 +121,12 @@ describe('the life of a daemon', () => {
     assert.match(health.find(({ code }) => code === 'CLOCK_SKEW')?.title ?? '', /24 hours behind/)
   })
 
+  it('is well without IPFS and gateways if none was wanted', async () => {
+    await using daemon = await DaemonProcess.start({ set: ['ipfs.type=gateway-only', 'gateways=[]'] })
+    const [{ ipfs }, { status, nodes }] = [await daemon.client.call('daemon.status', {}), await daemon.client.call('daemon.health', {})]
+    assert.deepEqual([ipfs.healthy, ipfs.totalNodes, status, nodes.total], [true, 0, 'healthy', 0])
+  })
+
   it('ends when a client says so, after answering, with exit code 0', async () => {
     await using daemon = await DaemonProcess.start()
     assert.deepEqual(await daemon.client.call('daemon.shutdown', {}), {})
@@ -134,7 +140,7 @@ describe('the life of a daemon', () => {
       ['network:\n  lisen: /ip4/127.0.0.1/tcp/0\n', /network\.lisen[^]*listen/],
       ['routing:\n  ipfsDelay: 150\n', /routing\.ipfsDelay/],
       ['cache:\n  maxBytes: 10GBB\n', /cache\.maxBytes/],
-      ['storage:\n  passphraseFile: /nowhere\n', /storage\.passphraseFile[^]*later/],
+      ['storage:\n  passphraseFile: /nowhere\n', /storage\.passphraseFile[^]*refuses to start rather than run with an unsealed home/],
       ['version: 99\n', /newer Kith/],
       ['a: [', /config\.yaml/]
     ]

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, chmod, cp, lstat, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -64,6 +64,13 @@ function instead(names: readonly string[], make: (path: string, kept: string) =>
 const directoryAt = (...names: string[]): Obstacle => instead(names, async path => await mkdir(path))
 /** Other bytes than there should be, or a file where a directory belongs. */
 const fileAt = (...names: string[]): Obstacle => instead(names, async path => await writeFile(path, 'in the way', { mode: 0o600 }))
+const goneAt = (name: string): Obstacle => {
+  return async home => {
+    const [path, kept] = [join(home, name), join(home, 'kept')]
+    await rename(path, kept)
+    return async () => await rename(kept, path)
+  }
+}
 const linkAt = (...names: string[]): Obstacle => instead(names, async (path, kept) => await symlink(kept, path))
 
 async function listen(server: Server, where: number | string): Promise<() => Promise<void>> {
@@ -81,15 +88,12 @@ const identityOpenToOthers: Obstacle = async home => {
 
 const newerStore: Obstacle = async home => {
   const file = join(home, 'store', 'own', 'index', 'index.db')
-  const version = (change: (before: number) => number): void => {
-    const database = new DatabaseSync(file)
-    const before = Number(Object.values(database.prepare('PRAGMA user_version').get() ?? {})[0])
-    database.exec(`PRAGMA user_version = ${change(before)}`)
-    database.close()
-  }
-  version(before => before + 1000)
+  const before = await readFile(file)
+  const database = new DatabaseSync(file)
+  database.exec('PRAGMA user_version = 1000')
+  database.close()
   return async () => {
-    version(before => before - 1000)
+    await writeFile(file, before)
   }
 }
 
@@ -117,9 +121,10 @@ const CASES: readonly Case[] = [
   { cause: 'the identity is open to others', obstacle: identityOpenToOthers, says: /chmod 600 .*identity\.key/ },
   { cause: 'the key that remembers is damaged', obstacle: fileAt('keys', 'remember.key'), says: /remember\.key is damaged/ },
   { cause: 'the identity is no key', obstacle: fileAt('identity.key'), says: /identity\.key holds no Ed25519/ },
+  { cause: 'the identity is lost', obstacle: goneAt('identity.key'), says: /identity\.key is gone.*--new-identity/ },
   { cause: 'the identity is a link', obstacle: linkAt('identity.key'), says: /identity\.key cannot be opened \(ELOOP\)/ },
   { cause: 'the place of a store is a file', obstacle: fileAt('store', 'cache'), says: /store\/cache/ },
-  { cause: 'a store was written by a newer version', obstacle: newerStore, says: /store\/own/ },
+  { cause: 'a store was written by a newer version', obstacle: newerStore, says: /store\/own.*format version 1000.*Update Kith/ },
   { cause: 'the port is taken', obstacle: portTaken, says: /already listens/, sets: () => [`network.listen=/ip4/127.0.0.1/tcp/${PORT}`] },
   { cause: 'the ports cannot be written down', obstacle: directoryAt('state', 'ports.json'), says: /network .*ports\.json/ }
 ]
@@ -180,6 +185,15 @@ describe('a start that fails', () => {
       await using again = await DaemonProcess.start({ home })
       assert.deepEqual([again.ready.peerId, again.address], [first.ready.peerId, first.address], 'identity and port are kept')
     })
+
+  it('because one of several ports is taken names that one', async () => {
+    await using directory = await temporaryDirectory()
+    const free = await portTaken('')
+    const [taken, other] = [`/ip4/127.0.0.1/tcp/${PORT}`, '/ip4/127.0.0.1/tcp/0']
+    const { stderr } = await run(directory.path, [`network.listen=["${other}","${taken}"]`])
+    await free()
+    assert.match(stderr, new RegExp(`cannot listen on ${taken}: another program`))
+  })
 
   it('because the home is damaged leaves what it found as it was', async () => {
     await using directory = await usedHome()

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { KithError } from '../../src/errors.ts'
@@ -65,6 +66,17 @@ describe('the end of a daemon', () => {
     await using stuck = await startStuck()
     assert.equal(await stuck.daemon.kill('SIGTERM'), 0, 'a stop that takes too long ends with 1')
     assert.equal(['CANCELLED', 'UNAVAILABLE'].includes((await stuck.cut).code), true)
+  })
+
+  it('answers an upload that cannot end with 503', async () => {
+    await using daemon = await DaemonProcess.start()
+    const upload = request({ socketPath: daemon.ready.socket, path: '/content', method: 'PUT', agent: false })
+    upload.on('error', () => {})
+    upload.write(Buffer.alloc(FILE_MEBIBYTES))
+    await daemon.client.call('daemon.version', {})
+    const [[response], code]: [unknown[], number | null] = await Promise.all([once(upload, 'response'), daemon.kill('SIGTERM')])
+    assert.ok(response instanceof IncomingMessage)
+    assert.deepEqual([response.statusCode, code], [503, 0])
   })
 
   it('comes at once with a second signal', async () => {

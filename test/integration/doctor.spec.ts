@@ -84,6 +84,7 @@ describe('kith doctor beside a real daemon', () => {
     assert.deepEqual([code, stderr], [1, ''])
     assert.match(stdout, /^error {4}the home .* is open to other users\. To do: chmod 700/m)
     assert.match(stdout, /^error {4}netwrok.*"network"/m)
+    assert.doesNotMatch(stdout, /[.?!]\. To do/)
     assert.match(stdout, /2 things are wrong\.\n$/)
   })
 })

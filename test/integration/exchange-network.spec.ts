@@ -133,13 +133,16 @@ describe('the main host in other networks', () => {
 
   it('notices a second host with its key, and talks to itself without alarm', async () => {
     const privateKey = await generateKeyPair('Ed25519')
-    const ours = await startHost({ log: silentLog, clock: systemClock, privateKey }, LOOPBACK)
+    const dialled = Promise.withResolvers<void>()
+    const ours = await startHost({ log: silentLog, clock: systemClock, privateKey }, { ...LOOPBACK, onDuplicateIdentity: dialled.resolve })
     hosts.push(ours)
     let seen = 0
     const twin = await startHost({ log: silentLog, clock: systemClock, privateKey }, { ...LOOPBACK, onDuplicateIdentity: () => seen++ })
     hosts.push(twin)
     await assert.rejects(twin.connect(ours.listening()[0] ?? ''), { code: 'INVALID_PARAMS', message: /second node/ })
     assert.equal(seen, 1)
+    await dialled.promise
+    assert.deepEqual(ours.peers(), [], 'the side that is dialled learns it, and talks no more')
     let alarms = 0
     const alone = await start({ onDuplicateIdentity: () => alarms++ })
     await assert.rejects(alone.connect(alone.listening()[0] ?? ''), { code: 'INVALID_PARAMS' })

@@ -56,7 +56,7 @@ describe('a daemon and rude clients at its socket', () => {
 
   it('holds little for clients that ask for much and never read', async () => {
     const { cid } = await daemon.client.call('content.put', { data: base64(patterned(3 * MIB)) })
-    await unharmed(daemon, async () => {
+    const ask = async (): Promise<void> => {
       const before = await residentBytes(daemon)
       const clients = await Promise.all(Array.from({ length: 50 }, open))
       for (const lines of clients) {
@@ -70,8 +70,11 @@ describe('a daemon and rude clients at its socket', () => {
       assert.ok(held < UNREAD_BYTES_MAX, `${held} bytes are held`)
       for (const lines of clients) lines.socket.destroy()
       await collected()
-    })
-  }).timeout(60_000)
+    }
+    // As above: what the first time took stays with the process, and has to do for the second.
+    await ask()
+    await unharmed(daemon, ask)
+  }).timeout(90_000)
 
   it('survives clients that vanish while they are being answered', async () => {
     const { cid } = await daemon.client.call('content.put', { data: base64(patterned(3 * MIB)) })

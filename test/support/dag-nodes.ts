@@ -87,3 +87,23 @@ export function bomb(kind: 'file' | 'directory', width = 174): { readonly root: 
   if (root === undefined) throw new Error('a bomb has blocks')
   return { root: root.cid, blocks }
 }
+
+/** Nine blocks, root first: shards that each name the next one at all of their 256 places, and a leaf at the end. */
+export function shardBomb(): readonly VerifiedBlock[] {
+  const x = leaf('x')
+  const blocks = [x, shardNode([{ cid: x.cid, name: '00a' }])]
+  for (let level = 0; level < 7; level++) {
+    const { cid } = blocks.at(-1) ?? x
+    blocks.push(shardNode(Array.from({ length: 256 }, (_, place) => ({ cid, name: place.toString(16).toUpperCase().padStart(2, '0') }))))
+  }
+  return blocks.toReversed()
+}
+
+/** Three blocks, root first: a directory of many links to one directory of many links to one leaf. */
+export function wideTree(width = 16_000): readonly VerifiedBlock[] {
+  const x = leaf('x')
+  const wide = ({ cid }: VerifiedBlock): VerifiedBlock =>
+    directoryNode(Array.from({ length: width }, (_, index) => ({ cid, name: `${100_000 + index}`, size: 1 })))
+  const inner = wide(x)
+  return [wide(inner), inner, x]
+}

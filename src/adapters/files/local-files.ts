@@ -1,52 +1,105 @@
 /**
- * LocalFiles over node:fs. A crash may leave a `.kith-partial-…` file beside the target, never half a file under
- * its final name.
+ * LocalFiles over node:fs. Whether a path may be touched is asked of the folder that was opened, and everything goes
+ * through that folder: who renames meanwhile gains nothing. A crash may leave a `.kith-partial-…` file beside the
+ * target, never half a file under its final name.
  */
-import { constants } from 'node:fs'
-import { link, lstat, mkdir, open, readdir, unlink } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { constants, type Dirent } from 'node:fs'
+import { link, lstat, mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { KithError } from '../../errors.ts'
 import type { AbortOptions } from '../../ports/options.ts'
 import type { FileSink, LocalEntry, LocalFiles, LocalKind } from '../../ports/local-files.ts'
 import { KIB, MIB } from '../../model/units.ts'
+import { cannotRead, cannotWrite, errnoOf, moved } from './disk-errors.ts'
+import { assertAllowed, Home, type Fence } from './fence.ts'
+import { openFolder, type Folder } from './folder.ts'
 
 /** One chunk of the standard profile a read: fewer calls, no re-slicing. Bytes. */
 const READ_BYTES = MIB
 /** Read at once of a file that is small or says nothing of its size: a folder of thousands must not cost a MiB each. Bytes. */
 const SMALL_READ_BYTES = 4 * KIB
+/** Opening a pipe that nobody writes to would wait for ever, on one of the few threads all disk work shares. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
-export const localFiles: LocalFiles = {
-  async kindOf(path) {
-    const stat = await lstat(path).catch((error: unknown) => {
-      throw cannotRead(path, error)
-    })
-    return kindOf(stat)
-  },
-  async exists(path) {
-    return await lstat(path).then(
-      () => true,
-      (error: unknown) => {
-        if (errnoOf(error) === 'ENOENT') return false
-        throw cannotRead(path, error)
-      }
-    )
-  },
-  read,
-  walk: (path, options) => walk(path, '', options),
-  nameOf: path => basename(path),
-  join: (folder, name) => join(folder, name),
-  async makeFolder(path) {
-    await mkdir(path).catch((error: unknown) => {
-      throw cannotWrite(path, error)
-    })
-  },
-  createFile
+/** Any file of this machine. A daemon takes {@link guardedFiles}. */
+export const localFiles: LocalFiles = filesBehind({})
+
+/**
+ * The files of this machine but those at or below `home`. To open and close a database's file drops the locks that this
+ * process holds on it (POSIX), so not even a look is harmless.
+ */
+export async function guardedFiles(home: string): Promise<LocalFiles> {
+  return filesBehind({ home: await Home.at(home) })
 }
 
-async function* read(path: string, options: AbortOptions): AsyncGenerator<Uint8Array> {
-  // Opening a pipe that nobody writes to would wait for ever, on one of the few threads all disk work shares.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
+function filesBehind(fence: Fence): LocalFiles {
+  return {
+    kindOf: async path => await kindOf(fence, path),
+    exists: async path => await exists(fence, path),
+    read: (path, options) => read(fence, path, options),
+    walk: (path, options) => walk(fence, path, '', options),
+    nameOf: path => basename(path),
+    join: (folder, name) => join(folder, name),
+    makeFolder: async path => await makeFolder(fence, path),
+    createFile: async path => await createFile(fence, path),
+    within: folders => (folders === undefined ? filesBehind(fence) : filesBehind({ ...fence, within: folders }))
+  }
+}
+
+/** The folder of a path, held open. */
+interface Place extends AsyncDisposable {
+  readonly folder: Folder
+  /** The path by way of that folder. */
+  readonly target: string
+}
+
+async function placeOf(fence: Fence, path: string): Promise<Place> {
+  const full = resolve(path)
+  const name = basename(full)
+  const folder = await openAllowed(fence, path, dirname(full), { follow: true, name })
+  return { folder, target: `${folder.at}/${name}`, [Symbol.asyncDispose]: async () => await folder[Symbol.asyncDispose]() }
+}
+
+async function openAllowed(
+  fence: Fence,
+  path: string,
+  at: string,
+  { follow, name }: { readonly follow: boolean; readonly name: string }
+): Promise<Folder> {
+  const folder = await openFolder(at, { follow })
+  try {
+    await assertAllowed(fence, path, folder.real, name)
+    return folder
+  } catch (error) {
+    await folder[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+async function kindOf(fence: Fence, path: string): Promise<LocalKind> {
+  try {
+    await using place = await placeOf(fence, path)
+    return kindOfEntry(await lstat(place.target))
+  } catch (error) {
+    throw cannotRead(path, error)
+  }
+}
+
+async function exists(fence: Fence, path: string): Promise<boolean> {
+  try {
+    await using place = await placeOf(fence, path)
+    await lstat(place.target)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw cannotRead(path, error)
+  }
+}
+
+async function* read(fence: Fence, path: string, options: AbortOptions): AsyncGenerator<Uint8Array> {
+  const handle = await openToRead(fence, path).catch((error: unknown) => {
     throw cannotRead(path, error)
   })
   try {
@@ -67,6 +120,18 @@ async function* read(path: string, options: AbortOptions): AsyncGenerator<Uint8A
   }
 }
 
+async function openToRead(fence: Fence, path: string): Promise<FileHandle> {
+  await using place = await placeOf(fence, path)
+  return await openIn(place, path, place.target, READ_FLAGS)
+}
+
+async function openIn({ folder }: Place, path: string, target: string, flags: number): Promise<FileHandle> {
+  const handle = await open(target, flags, 0o644)
+  if (await folder.isSame()) return handle
+  await handle.close()
+  throw moved(path)
+}
+
 /** Reads until the chunk is full, or nothing is left beyond what was `expected`. */
 async function fill(
   handle: { read(buffer: Uint8Array, offset: number, length: number): Promise<{ bytesRead: number }> },
@@ -82,33 +147,60 @@ async function fill(
   return length
 }
 
-async function* walk(root: string, below: string, options: AbortOptions): AsyncGenerator<LocalEntry> {
-  const entries = await readdir(join(root, below), { withFileTypes: true }).catch((error: unknown) => {
+async function* walk(fence: Fence, root: string, below: string, options: AbortOptions): AsyncGenerator<LocalEntry> {
+  const entries = await entriesOf(fence, join(resolve(root), below)).catch((error: unknown) => {
     throw cannotRead(join(root, below), error)
   })
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     options.signal?.throwIfAborted()
     const path = below === '' ? entry.name : `${below}/${entry.name}`
     // A name that is not UTF-8 reads with a replacement character and cannot be opened by what was read.
-    if (entry.name.includes('\ufffd')) {
+    if (entry.name.includes('\ufffd') || (entry.isDirectory() && (await fence.home?.is(join(root, path))) === true)) {
       yield { path, kind: 'other' }
       continue
     }
-    yield { path, kind: kindOf(entry) }
-    if (entry.isDirectory()) yield* walk(root, path, options)
+    yield { path, kind: kindOfEntry(entry) }
+    if (entry.isDirectory()) yield* walk(fence, root, path, options)
   }
 }
 
-async function createFile(path: string): Promise<FileSink> {
-  const partial = join(dirname(path), `.kith-partial-${randomBytes(6).toString('hex')}`)
-  const handle = await open(partial, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644).catch(
-    (error: unknown) => {
-      throw cannotWrite(path, error)
+async function entriesOf(fence: Fence, path: string): Promise<Dirent[]> {
+  await using folder = await openAllowed(fence, path, path, { follow: false, name: '' })
+  const entries = await readdir(folder.at, { withFileTypes: true })
+  if (!(await folder.isSame())) throw moved(path)
+  return entries
+}
+
+async function makeFolder(fence: Fence, path: string): Promise<void> {
+  try {
+    await using place = await placeOf(fence, path)
+    await mkdir(place.target)
+  } catch (error) {
+    throw cannotWrite(path, error)
+  }
+}
+
+async function createFile(fence: Fence, path: string): Promise<FileSink> {
+  try {
+    const place = await placeOf(fence, path)
+    try {
+      const partial = join(place.folder.at, `.kith-partial-${randomBytes(6).toString('hex')}`)
+      return sinkOf(await openIn(place, path, partial, CREATE_FLAGS), place, partial, path)
+    } catch (error) {
+      await place[Symbol.asyncDispose]()
+      throw error
     }
-  )
+  } catch (error) {
+    throw cannotWrite(path, error)
+  }
+}
+
+/** Owns the handle and the place. */
+function sinkOf(handle: FileHandle, place: Place, partial: string, path: string): FileSink {
   const discard = async (): Promise<void> => {
     await handle.close().catch(() => {}) // may be closed by a failed commit
     await unlink(partial).catch(() => {}) // the name is random: nothing else can be meant
+    await place[Symbol.asyncDispose]()
   }
   return {
     discard,
@@ -121,45 +213,19 @@ async function createFile(path: string): Promise<FileSink> {
       try {
         await handle.datasync()
         await handle.close()
-        await link(partial, path) // unlike rename, never replaces what is there
+        if (!(await place.folder.isSame())) throw moved(path)
+        await link(partial, place.target) // unlike rename, never replaces what is there
         await unlink(partial)
       } catch (error) {
         await discard()
         throw cannotWrite(path, error)
       }
+      await place[Symbol.asyncDispose]()
     }
   }
 }
 
-function kindOf(entry: { isFile(): boolean; isDirectory(): boolean }): LocalKind {
+function kindOfEntry(entry: { isFile(): boolean; isDirectory(): boolean }): LocalKind {
   if (entry.isFile()) return 'file'
   return entry.isDirectory() ? 'directory' : 'other'
-}
-
-function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
-}
-
-function cannotRead(path: string, error: unknown): KithError {
-  const why: Record<string, string> = {
-    ENOENT: 'it does not exist',
-    EACCES: 'the daemon may not read it',
-    ELOOP: 'it is a symbolic link, which is not followed',
-    EISDIR: 'it is a directory'
-  }
-  const code = errnoOf(error) ?? ''
-  return new KithError('INVALID_PARAMS', `cannot read "${path}": ${why[code] ?? code}`, { path }, { cause: error })
-}
-
-function cannotWrite(path: string, error: unknown): KithError {
-  const code = errnoOf(error) ?? ''
-  if (code === 'EEXIST') return new KithError('CONFLICT', `"${path}" exists already; nothing was overwritten`, { path })
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new KithError('QUOTA_EXCEEDED', `the disk of "${path}" is full`, { path })
-  const why: Record<string, string> = {
-    ENOENT: 'its folder does not exist',
-    EACCES: 'the daemon may not write there',
-    ENOTDIR: 'its folder is not a folder',
-    EROFS: 'the file system is read-only'
-  }
-  return new KithError('INVALID_PARAMS', `cannot write "${path}": ${why[code] ?? code}`, { path }, { cause: error })
 }

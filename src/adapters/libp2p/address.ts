@@ -48,7 +48,15 @@ export function startError(listen: readonly string[], error: unknown): KithError
       : /EADDRNOTAVAIL/.test(text)
         ? ['not-ours', 'no network interface here has that address']
         : ['other', text.split('\n')[0] ?? text]
-  return new KithError('START_FAILED', `cannot listen on ${listen.join(', ')}: ${why}`, { reason, listen: [...listen] }, { cause: error })
+  const failed = failedOf(listen, text)
+  return new KithError('START_FAILED', `cannot listen on ${failed.join(', ')}: ${why}`, { reason, listen: failed }, { cause: error })
+}
+
+/** libp2p gives each address that failed a line of its own: `  ADDRESS: why`. All, if it does not say. */
+function failedOf(listen: readonly string[], text: string): string[] {
+  const lines = text.split('\n').map(line => line.trim())
+  const failed = listen.filter(address => lines.some(line => line.startsWith(`${multiaddr(address).toString()}: `)))
+  return failed.length > 0 ? failed : [...listen]
 }
 
 function asError(error: unknown): Error {

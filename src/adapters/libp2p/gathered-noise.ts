@@ -8,7 +8,7 @@ import type { ConnectionEncrypter, PeerId } from '@libp2p/interface'
 import { nativeNoiseCrypto } from './noise-crypto.ts'
 
 interface GatheredNoiseInit {
-  /** Called when the other side has this host's own key and is not this host: libp2p refuses to talk to it. */
+  /** Called when the other side has this host's own key and is not this host: there is no talking to it. */
   readonly onOwnKey?: () => void
 }
 
@@ -20,27 +20,49 @@ export function gatheredNoise({ onOwnKey = () => {} }: GatheredNoiseInit = {}): 
     const encrypter = make(components)
     const secureInbound = encrypter.secureInbound.bind(encrypter)
     const secureOutbound = encrypter.secureOutbound.bind(encrypter)
-    /** The ports of those that dial here, as long as they shake hands. */
+    /** The ports of those that dial here, and those this host dials from, as long as they shake hands. */
     const dialling = new Set<number | undefined>()
+    const reaching = new Set<number | undefined>()
     encrypter.secureInbound = async (connection, options) => {
       gatherWrites(connection)
       const port = socketOf(connection)?.remotePort
       dialling.add(port)
+      const isThisHost = reaching.has(port)
       try {
-        return await secureInbound(connection, options)
+        const secured = await secureInbound(connection, options)
+        if (!secured.remotePeer.equals(components.peerId)) return secured
+        if (!isThisHost) onOwnKey()
+        throw new Error('whoever dialled has the key of this host')
       } finally {
         dialling.delete(port)
       }
     }
-    // Who dials learns first whom it has reached, and hangs up: the other side may never know.
     encrypter.secureOutbound = async (connection, options) => {
       gatherWrites(connection)
-      const secured = await secureOutbound(connection, options)
-      if (secured.remotePeer.equals(components.peerId) && !dialling.has(socketOf(connection)?.localPort)) onOwnKey()
-      return secured
+      const port = socketOf(connection)?.localPort
+      reaching.add(port)
+      try {
+        const secured = await secureOutbound(connection, options)
+        if (!secured.remotePeer.equals(components.peerId)) return secured
+        if (!dialling.has(port)) onOwnKey()
+        await written(connection)
+        return secured
+      } finally {
+        reaching.delete(port)
+      }
     }
     return encrypter
   }
+}
+
+/**
+ * Who dials learns first whom it has reached, and libp2p hangs up on the own key at once: the last message of the
+ * handshake leaves before that, so that the other side learns it, too.
+ */
+async function written(connection: object): Promise<void> {
+  const socket = socketOf(connection)
+  if (socket === undefined || socket.destroyed) return
+  await new Promise<void>(resolve => socket.end(() => resolve()))
 }
 
 /**

@@ -9,6 +9,8 @@ import type { IndexDb, Place } from './index-db.ts'
 export interface Change {
   readonly kind: 'put' | 'delete' | 'quarantine'
   readonly multihash: Uint8Array
+  /** A put of what is stored already, to give back the place where it is. */
+  readonly isMove?: boolean
   /** Empty unless a put. */
   readonly bytes: Uint8Array
   readonly seq: number

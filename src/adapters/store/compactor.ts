@@ -151,7 +151,7 @@ export class Compactor {
     const block = await blocks.get(CID.createV1(RAW_CODEC, decode(multihash)), { signal: this.#abort.signal })
     while (!writer.hasRoom(place.length)) await writer.room({ signal: this.#abort.signal })
     if (block !== undefined && this.#isAt(multihash, place))
-      writer.accept(keyOf(multihash), { kind: 'put', multihash: block.cid.multihash.bytes, bytes: block.bytes })
+      writer.accept(keyOf(multihash), { kind: 'put', isMove: true, multihash: block.cid.multihash.bytes, bytes: block.bytes })
   }
 
   #isAt(multihash: Uint8Array, place: Place): boolean {

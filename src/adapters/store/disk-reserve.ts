@@ -4,8 +4,9 @@
  */
 import { open, stat, unlink } from 'node:fs/promises'
 import { MIB } from '../../model/units.ts'
+import { isDiskFull } from './store-error.ts'
 
-/** Room for the log of many commits that only delete (about 100 KiB each), little beside any disk. Bytes. */
+/** Room to fold the log of the index in (half of it) and to write some deletions (about 100 KiB each). Bytes. */
 const RESERVE_BYTES = MIB
 
 export class DiskReserve {
@@ -25,7 +26,7 @@ export class DiskReserve {
       () => 0
     )
     this.#isHeld = size === this.#bytes
-    await this.restore()
+    await this.take().catch(() => {}) // before the next put
   }
 
   /** True if there is more room than before. */
@@ -36,15 +37,16 @@ export class DiskReserve {
     return true
   }
 
-  /** Without effect where there is no room for it: the next try comes with the next commit. */
-  async restore(): Promise<void> {
+  /** Takes it again if it was given up. @throws the error of a full disk: nothing else may take that room first */
+  async take(): Promise<void> {
     if (this.#isHeld) return
     try {
       await using file = await open(this.#path, 'w', 0o600)
       await file.writeFile(new Uint8Array(this.#bytes).fill(0xff)) // a file system may keep zeros without taking room
       this.#isHeld = true
-    } catch {
+    } catch (error) {
       await unlink(this.#path).catch(() => {}) // a part of it would only be in the way
+      if (isDiskFull(error)) throw error
     }
   }
 }

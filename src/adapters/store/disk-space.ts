@@ -6,8 +6,10 @@ import { statfsSync } from 'node:fs'
 import { KithError } from '../../errors.ts'
 import { MIB, type Bytes } from '../../model/units.ts'
 
-/** Accepted between two looks at the disk: others write too. Bytes. */
+/** Most that is accepted between two looks at the disk: others write too. Bytes. */
 const MEASURE_EVERY_BYTES = 8 * MIB
+/** Near the reserve it is looked at more often: blocks bring rows of the index with them. */
+const TRUSTED_SHARE = 0.25
 
 export interface DiskSpaceInit {
   readonly directory: string
@@ -19,25 +21,29 @@ export interface DiskSpaceInit {
 export class DiskSpace {
   readonly #init: DiskSpaceInit
   #left: Bytes = 0
-  #accepted: Bytes = MEASURE_EVERY_BYTES
+  /** What may be accepted before the next look. */
+  #trusted: Bytes = 0
 
   constructor(init: DiskSpaceInit) {
     this.#init = init
   }
 
-  /** @throws KithError QUOTA_EXCEEDED when so many bytes more would use the reserve */
-  take(bytes: Bytes): void {
+  /**
+   * @param pending accepted before and not on the disk yet
+   * @throws KithError QUOTA_EXCEEDED when so many bytes more would use the reserve
+   */
+  take(bytes: Bytes, pending: Bytes): void {
     if (this.#init.reserveShare === 0) return
-    if (this.#accepted >= MEASURE_EVERY_BYTES || bytes > this.#left) this.#measure()
+    if (bytes > this.#trusted) this.#measure(pending)
     if (bytes > this.#left) throw this.#refusal()
     this.#left -= bytes
-    this.#accepted += bytes
+    this.#trusted -= bytes
   }
 
-  #measure(): void {
+  #measure(pending: Bytes): void {
     const { bavail, blocks, bsize } = statfsSync(this.#init.directory)
-    this.#left = bavail * bsize - blocks * bsize * this.#init.reserveShare
-    this.#accepted = 0
+    this.#left = bavail * bsize - blocks * bsize * this.#init.reserveShare - pending
+    this.#trusted = Math.min(MEASURE_EVERY_BYTES, this.#left * TRUSTED_SHARE)
   }
 
   #refusal(): KithError {

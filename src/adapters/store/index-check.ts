@@ -2,6 +2,7 @@
  * What is looked at when an index was not closed in order. Its trees must be whole and agree with each other, which SQLite checks; the counts of
  * the segments are made anew from the blocks they count. Costs a reading of the index: 0.6 s for a million blocks.
  */
+import { stat } from 'node:fs/promises'
 import { KithError } from '../../errors.ts'
 import type { IndexDb } from './index-db.ts'
 import { isWalDamaged } from './wal-check.ts'
@@ -12,7 +13,20 @@ import { isWalDamaged } from './wal-check.ts'
  * @throws KithError START_FAILED
  */
 export async function checkLog(path: string): Promise<void> {
-  if (await isWalDamaged(`${path}-wal`)) throw damagedIndexError(`${path}-wal`, 'commits would be lost behind a bad frame of this log')
+  if (!(await isWalDamaged(`${path}-wal`))) return
+  throw damagedIndexError(
+    `${path}-wal`,
+    'commits would be lost behind a bad frame of this log',
+    'or, without one, keep a copy of both before you move them away to start empty'
+  )
+}
+
+/** Whether commits may lie in the log of an index that nobody has open. */
+export async function hasLog(path: string): Promise<boolean> {
+  return await stat(`${path}-wal`).then(
+    ({ size }) => size > 0,
+    () => false
+  )
 }
 
 /** @throws KithError START_FAILED */

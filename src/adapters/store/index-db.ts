@@ -5,14 +5,16 @@
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { KithError } from '../../errors.ts'
+import { APPLICATION_ID, emptyIndexError, versionError } from './index-header.ts'
 import { STORE_FORMAT_VERSION } from './segment-format.ts'
+import { DiskFullError, isDiskFull } from './store-error.ts'
 
-/** "KITH", so that `file` and other tools can tell what this is. */
-const APPLICATION_ID = 0x4b49_5448
+/** The database may owe its file this much: half of the reserve of a full disk. Pages of 4 KiB. */
+const UNFOLDED_PAGES_MAX = 128
 /** Page cache of one index: the tree of a million blocks (60 MB) stays in memory. KiB. */
 const CACHE_KIB = 64 * 1024
 /** A checkpoint every 16 MiB of log: amortises its two syncs, bounds the work of a reopen. Pages of 4 KiB. */
-const CHECKPOINT_PAGES = 4096
+export const CHECKPOINT_PAGES_MAX = 4096
 
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -53,8 +55,19 @@ export interface SegmentRow {
   readonly bytes: number
 }
 
+export interface IndexInit {
+  readonly realm: string
+  readonly mayCreate: boolean
+  /** There was a log beside it before it was opened. */
+  readonly hadLog?: boolean
+  /** The log is folded in when it has so many pages; default {@link CHECKPOINT_PAGES_MAX}. */
+  readonly checkpointPages?: number | undefined
+}
+
 export class IndexDb {
   readonly #db: DatabaseSync
+  /** Of the database at the last checkpoint: what is beyond may be in the log alone. */
+  #foldedPages = 0
   readonly #statements = new Map<string, StatementSync>()
   readonly #findBlock: StatementSync
   readonly #insertBlock: StatementSync
@@ -65,15 +78,15 @@ export class IndexDb {
    *
    * @throws KithError START_FAILED for another format version or realm; SQLite's errors as they are
    */
-  constructor(path: string, init: { readonly realm: string; readonly mayCreate: boolean }) {
+  constructor(path: string, init: IndexInit) {
     this.#db = new DatabaseSync(path)
     try {
       this.#db.exec(
-        `PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}`
+        `PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA wal_autocheckpoint=${init.checkpointPages ?? CHECKPOINT_PAGES_MAX}`
       )
       this.#db.exec('BEGIN IMMEDIATE; COMMIT') // takes the lock now, not at the first write
       if (init.mayCreate && this.#number('PRAGMA application_id') === 0) this.#create(init.realm)
-      this.#check(path, init.realm)
+      this.#check(path, init)
       this.#findBlock = this.#db.prepare('SELECT segment, offset, length, cipher FROM blocks WHERE hash = ?')
       this.#insertBlock = this.#db.prepare(
         'INSERT INTO blocks (hash, segment, offset, length, cipher) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'
@@ -111,14 +124,22 @@ export class IndexDb {
     }
   }
 
-  /** Moves the log into the database, so that it is written from its start again. Always true: no use is no harm. */
+  /** Moves the log into the database, so that it is written from its start again. False if there is no room for that. */
   checkpoint(): boolean {
     try {
       this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)')
-    } catch {
-      // the database cannot grow either
+      this.#foldedPages = this.#number('PRAGMA page_count')
+      return true
+    } catch (error) {
+      if (isDiskFull(error)) return false
+      throw error
     }
-    return true
+  }
+
+  /** Folds the log in before that would take more room than the reserve has. @throws the error of a full disk */
+  keepUp(): void {
+    if (this.#number('PRAGMA page_count') - this.#foldedPages < UNFOLDED_PAGES_MAX || this.checkpoint()) return
+    throw new DiskFullError('the index cannot grow')
   }
 
   findBlock(hash: Uint8Array): Place | undefined {
@@ -194,32 +215,18 @@ export class IndexDb {
     this.#db.exec(`PRAGMA application_id=${APPLICATION_ID}; PRAGMA user_version=${STORE_FORMAT_VERSION}; COMMIT`)
   }
 
-  #check(path: string, realm: string): void {
+  #check(path: string, init: IndexInit): void {
     const version = this.#number('PRAGMA user_version')
     const application = this.#number('PRAGMA application_id')
-    if (application === 0)
-      throw new KithError(
-        'START_FAILED',
-        `there are segments but their index ${path} is missing or empty. Restore index/ and segments/ from the same backup, or move both away to start empty.`
-      )
+    if (application === 0) throw emptyIndexError(path, init.hadLog === true)
     if (application !== APPLICATION_ID)
       throw new KithError('START_FAILED', `${path} is not an index of Kith. Move it away, or choose another home directory.`)
-    if (version !== STORE_FORMAT_VERSION) {
-      const advice =
-        version > STORE_FORMAT_VERSION
-          ? 'Update Kith, or use another home directory.'
-          : 'Export the content with the version that wrote it and import it here.'
-      throw new KithError(
-        'START_FAILED',
-        `the store ${path} has format version ${version}; this version of Kith reads ${STORE_FORMAT_VERSION}. ${advice}`,
-        { version, expected: STORE_FORMAT_VERSION }
-      )
-    }
+    if (version !== STORE_FORMAT_VERSION) throw versionError(path, version)
     const owner = this.#db.prepare("SELECT value FROM meta WHERE key = 'realm'").get()?.['value']
-    if (owner !== realm)
+    if (owner !== init.realm)
       throw new KithError(
         'START_FAILED',
-        `the store ${path} belongs to realm "${String(owner)}", not to "${realm}": realms must never be mixed. Put the directory back where it was.`
+        `the store ${path} belongs to realm "${String(owner)}", not to "${init.realm}": realms must never be mixed. Put the directory back where it was.`
       )
   }
 

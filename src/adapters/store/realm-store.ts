@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CID } from 'multiformats/cid'
 import { decode } from 'multiformats/hashes/digest'
+import { KithError } from '../../errors.ts'
 import { RAW_CODEC } from '../../model/content-id.ts'
 import type { Bytes } from '../../model/units.ts'
 import type { BlockStore } from '../../ports/block-store.ts'
@@ -16,8 +17,10 @@ import type { Change } from './apply-changes.ts'
 import { Compactor } from './compactor.ts'
 import { DiskReserve } from './disk-reserve.ts'
 import { DiskSpace } from './disk-space.ts'
-import { changedIndexError, checkLog, checkOpenIndex } from './index-check.ts'
-import { IndexDb } from './index-db.ts'
+import { fileSizes } from './file-sizes.ts'
+import { changedIndexError, checkLog, checkOpenIndex, hasLog } from './index-check.ts'
+import { IndexDb, type IndexInit } from './index-db.ts'
+import { checkVersion } from './index-header.ts'
 import { breakSeal, checkSeal, seal } from './index-seal.ts'
 import { SegmentBlockStore } from './segment-block-store.ts'
 import { listSegments, syncDirectory } from './segment-directory.ts'
@@ -43,7 +46,7 @@ export interface RealmStoreInit {
   readonly maxBytes?: Bytes | undefined
   /** Share of the whole disk, 0 to 1, that blocks leave free; a `put` beyond throws QUOTA_EXCEEDED. Default 0. */
   readonly reserveShare?: number | undefined
-  /** Size at which a segment file is closed; default 256 MiB. */
+  /** Size at which a segment file is closed; default 256 MiB, and less on a small disk. */
   readonly segmentBytes?: Bytes | undefined
 }
 
@@ -64,14 +67,15 @@ async function open(components: RealmStoreComponents, init: RealmStoreInit): Pro
   const directory = join(init.directory, 'segments')
   await makeDirectory(directory)
   await makeDirectory(join(init.directory, 'index'))
-  const index = await openIndex(init, (await listSegments(directory)).length === 0)
+  const sizes = fileSizes(init)
+  const index = await openIndex(init, { mayCreate: (await listSegments(directory)).length === 0, checkpointPages: sizes.checkpointPages })
   try {
     const segments = await SegmentFiles.open({
       directory,
       realm: init.realm,
       known: index.segments(),
       open: components.openFile,
-      segmentBytes: init.segmentBytes
+      segmentBytes: sizes.segmentBytes
     })
     const reserve = new DiskReserve(join(init.directory, 'index', 'reserve'))
     await reserve.open()
@@ -85,13 +89,17 @@ async function open(components: RealmStoreComponents, init: RealmStoreInit): Pro
 }
 
 /** Nothing is written into it before it is known to be whole. */
-async function openIndex(init: RealmStoreInit, mayCreate: boolean): Promise<IndexDb> {
-  const directory = join(init.directory, 'index')
+async function openIndex(
+  { directory: home, realm }: RealmStoreInit,
+  options: Pick<IndexInit, 'mayCreate' | 'checkpointPages'>
+): Promise<IndexDb> {
+  const directory = join(home, 'index')
   const path = join(directory, 'index.db')
+  await checkVersion(path)
   const state = await checkSeal(directory)
   if (state === 'damaged') throw changedIndexError(path)
   if (state === 'open') await checkLog(path)
-  const index = new IndexDb(path, { realm: init.realm, mayCreate })
+  const index = new IndexDb(path, { ...options, realm, hadLog: await hasLog(path) })
   try {
     if (state === 'open') checkOpenIndex(index, path)
     await breakSeal(directory)
@@ -152,7 +160,7 @@ class DiskRealmStore implements RealmStore {
       await this.#blocks.delete(CID.createV1(RAW_CODEC, decode(multihash)))
       this.#withheld.release(multihash)
     }
-    if (unborn.length > 0) await this.#writer.flush()
+    if (unborn.length > 0) await unlessFull(this.#writer.flush()) // they are gone for readers, and it is tried again
     void this.#compactor.run() // what the last process did not come to
   }
 
@@ -169,7 +177,7 @@ class DiskRealmStore implements RealmStore {
   async #close(): Promise<void> {
     await this.#compactor.stop()
     try {
-      await this.#records.flushTouches()
+      await unlessFull(this.#records.flushTouches()) // access times may be lost
       await this.#writer.flush()
     } finally {
       await this.#writer.stop()
@@ -178,6 +186,13 @@ class DiskRealmStore implements RealmStore {
       await seal(this.#indexDirectory).catch(() => {}) // without it the next open looks through the index
     }
   }
+}
+
+/** A full disk must not keep a store from being opened or closed. */
+async function unlessFull(work: Promise<void>): Promise<void> {
+  await work.catch((error: unknown) => {
+    if (!(error instanceof KithError) || error.code !== 'QUOTA_EXCEEDED') throw error
+  })
 }
 
 function isRemoval(change: Change): boolean {

@@ -79,7 +79,7 @@ export class SegmentBlockStore implements BlockStore {
       if (writer.hasRoom(size)) break
       await writer.room(options)
     }
-    this.#parts.space.take(size)
+    this.#parts.space.take(size, writer.pendingBytes)
     writer.accept(keyOf(multihash), { kind: 'put', multihash, bytes: block.bytes })
     this.#count(1, size)
     return true

@@ -14,7 +14,7 @@ export function writeError(error: unknown, realm: string): KithError {
   if (isDiskFull(error)) {
     return new KithError(
       'QUOTA_EXCEEDED',
-      `the disk is full: nothing more can be stored in realm "${realm}". Free some space or collect garbage, then try again; what was stored before is safe.`,
+      `the disk is full: nothing more can be stored in realm "${realm}". Remove content (kith rm) or free some space on the disk, then try again; what was stored before is safe.`,
       { realm },
       { cause: error }
     )
@@ -54,6 +54,11 @@ function openReason(error: unknown): string {
   if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB || code === SQLITE_ERROR)
     return `its index is damaged: index/index.db (${describe(error)}). Check the disk, then restore index/ and segments/ from the same backup, or move both away to start empty.`
   return `${describe(error)}. Check the disk and the permissions of the directory.`
+}
+
+/** There would be room, but it is kept for deletions. */
+export class DiskFullError extends Error {
+  readonly code = 'ENOSPC'
 }
 
 /** The file system, a quota or the database says that there is no room. */

@@ -8,24 +8,16 @@
  */
 import { KithError } from '../../errors.ts'
 import { abortable } from '../../lib/deadline.ts'
-import { MIB } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { AbortOptions } from '../../ports/options.ts'
 import { applyChanges, type Change } from './apply-changes.ts'
 import type { DiskReserve } from './disk-reserve.ts'
 import type { IndexDb, Place } from './index-db.ts'
+import { PendingChanges } from './pending-changes.ts'
 import type { SegmentFiles } from './segment-files.ts'
 import { isDiskFull, writeError } from './store-error.ts'
 
-/** Changes that may wait to become durable; beyond this `put` waits. Bytes of blocks. */
-export const PENDING_BYTES_MAX = 32 * MIB
-/** A change held in memory costs this beside its bytes: bounds floods of tiny blocks. Bytes. */
-const CHANGE_OVERHEAD_BYTES = 512
-/** A commit begins unasked at this size: large enough that a sync is cheap, small enough to overlap. Bytes. */
-const COMMIT_BYTES = 16 * MIB
-/** Most changes of one commit: bounds how long its transaction holds the event loop (2–10 ms). */
-const COMMIT_CHANGES_MAX = 512
 /** What nobody asks to flush becomes durable after this. Milliseconds. */
 const COMMIT_DELAY_MS = 1000
 /** After a failure what is pending is tried again this much later, if nobody asks before. Milliseconds. */
@@ -40,7 +32,7 @@ export interface StoreWriterComponents {
 }
 
 interface Waiter {
-  /** Served by a commit after which no change up to this one is pending. */
+  /** Served by a commit after which no change up to this one is pending; 0: by any. */
   readonly seq: number
   /** What it writes is little, and lets space be given back: it may use the reserve of a full disk. */
   readonly frees: boolean
@@ -50,13 +42,19 @@ interface Waiter {
   reject(error: KithError): void
 }
 
+interface Commit {
+  readonly changes: readonly Change[]
+  /** Of the puts among `changes`, in their order. */
+  readonly places: readonly Place[]
+  readonly ready: readonly Waiter[]
+  /** Takes no room that it does not give back: the reserve may be given up for it. */
+  readonly frees: boolean
+}
+
 export class StoreWriter {
   readonly #parts: StoreWriterComponents
   readonly #realm: string
-  /** By multihash, ascending by `seq`. */
-  readonly #pending = new Map<string, Change>()
-  #pendingBytes = 0
-  #seq = 0
+  readonly #pending = new PendingChanges()
   #waiters: Waiter[] = []
   /** Small changes that ride along with the next commit. */
   #notes: ((index: IndexDb) => void)[] = []
@@ -75,17 +73,22 @@ export class StoreWriter {
 
   /** The latest change of a block that is not durable yet. */
   find(key: string): Change | undefined {
-    return this.#pending.get(key)
+    return this.#pending.find(key)
   }
 
   /** Blocks waiting to be written: a snapshot. */
   pendingPuts(): Change[] {
-    return [...this.#pending.values()].filter(change => change.kind === 'put')
+    return this.#pending.puts()
+  }
+
+  /** Bytes that wait to be written. */
+  get pendingBytes(): number {
+    return this.#pending.bytes
   }
 
   /** True when `bytes` more may be accepted at once. */
   hasRoom(bytes: number): boolean {
-    return this.#pending.size === 0 || this.#pendingBytes + bytes + CHANGE_OVERHEAD_BYTES <= PENDING_BYTES_MAX
+    return this.#pending.hasRoom(bytes)
   }
 
   /** Waits for the next commit. Rejects if that fails (QUOTA_EXCEEDED, UNAVAILABLE) or the signal fires. */
@@ -100,32 +103,33 @@ export class StoreWriter {
   /** Accepts a change: seen by {@link find} at once. Replaces an earlier one of the same block. */
   accept(key: string, change: Omit<Change, 'seq'>): void {
     this.#assertOpen()
-    this.#forget(key)
-    this.#pending.set(key, { ...change, seq: ++this.#seq })
-    this.#pendingBytes += change.bytes.byteLength + CHANGE_OVERHEAD_BYTES
-    if (this.#isLarge()) this.#kick()
+    this.#pending.add(key, change)
+    if (this.#pending.isLarge()) this.#kick()
     else this.#wake(COMMIT_DELAY_MS)
   }
 
   /** When it returns, every change accepted before it is durable. */
   async flush(): Promise<void> {
-    if (this.#pending.size > 0 || this.#notes.length > 0) await this.commitFreeing(() => {})
+    if (this.#pending.size > 0 || this.#notes.length > 0) await this.#commit({ seq: this.#pending.seq, frees: true, apply: () => {} })
   }
 
   /** Runs `apply` in the transaction that makes every earlier change durable, or after it. Undone if that fails. */
   async commit(apply: (index: IndexDb) => void): Promise<void> {
-    await this.#commit(apply, false)
+    await this.#commit({ seq: this.#pending.seq, frees: false, apply })
   }
 
-  /** As {@link commit}, for what comes before space is given back: goes on where a full disk takes nothing else. */
+  /**
+   * Runs `apply` in the next transaction, for what comes before space is given back: goes on where a full disk takes
+   * nothing else, and so does not wait for the changes before it.
+   */
   async commitFreeing(apply: (index: IndexDb) => void): Promise<void> {
-    await this.#commit(apply, true)
+    await this.#commit({ seq: 0, frees: true, apply })
   }
 
-  async #commit(apply: (index: IndexDb) => void, frees: boolean): Promise<void> {
+  async #commit(wanted: Pick<Waiter, 'seq' | 'frees' | 'apply'>): Promise<void> {
     this.#assertOpen()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#waiters.push({ seq: this.#seq, frees, apply, resolve, reject })
+    this.#waiters.push({ ...wanted, resolve, reject })
     this.#kick()
     await promise
   }
@@ -149,10 +153,6 @@ export class StoreWriter {
     if (this.#isStopped) throw new KithError('UNAVAILABLE', `realm "${this.#realm}" is closed: the daemon is stopping.`)
   }
 
-  #isLarge(): boolean {
-    return this.#pendingBytes >= COMMIT_BYTES || this.#pending.size >= COMMIT_CHANGES_MAX
-  }
-
   #kick(): void {
     this.#running ??= this.#run()
   }
@@ -169,11 +169,12 @@ export class StoreWriter {
     await Promise.resolve() // everything asked for in the same turn joins the first commit
     try {
       if (this.#isFailing) await this.#commitRemovals()
-      else await this.#parts.reserve.restore()
-      while (this.#waiters.length > 0 || this.#roomWaiters.length > 0 || this.#isLarge()) await this.#commitOnce(this.#oldest())
+      while (this.#waiters.length > 0 || this.#roomWaiters.length > 0 || this.#pending.isLarge())
+        await this.#commitOnce(this.#pending.oldest())
       if (this.#isFailing) this.#parts.log.info({ realm: this.#realm }, 'the store can write again')
       this.#isFailing = false
     } catch (error) {
+      if (isDiskFull(error) && !this.#isFailing) await this.#commitRemovals().catch(() => {}) // the first error is the one to tell
       this.#fail(error)
     }
     this.#running = undefined // in the same turn as the last look at the waiters: whoever comes now starts anew
@@ -181,25 +182,26 @@ export class StoreWriter {
 
   /** What gives space back does not wait behind puts that find none. */
   async #commitRemovals(): Promise<void> {
-    const removals = [...this.#pending.values()].filter(change => change.kind !== 'put').slice(0, COMMIT_CHANGES_MAX)
-    if (removals.length > 0) await this.#commitOnce(removals)
+    const removals = this.#pending.removals()
+    if (removals.length > 0 || this.#waiters.some(waiter => waiter.seq === 0)) await this.#commitOnce(removals)
   }
 
   async #commitOnce(changes: readonly Change[]): Promise<void> {
-    const { segments } = this.#parts
-    const durable = this.#coveredBy(changes)
-    const places = await this.#append(changes.filter(change => change.kind === 'put'))
+    const durable = this.#pending.coveredBy(changes)
+    const puts = changes.filter(change => change.kind === 'put')
     const ready = this.#waiters.filter(waiter => waiter.seq <= durable)
-    await this.#commitIndex(changes, places, ready)
-    segments.committed()
+    const frees = puts.every(change => change.isMove === true) && ready.every(waiter => waiter.frees)
+    if (!frees) await this.#keepRoom()
+    const places = await this.#append(puts)
+    await this.#commitIndex({ changes, places, ready, frees })
+    this.#parts.segments.committed()
     this.#settle(changes, ready)
   }
 
-  /** Once these are durable, so is every change up to this number. */
-  #coveredBy(changes: readonly Change[]): number {
-    const taken = new Set(changes)
-    for (const change of this.#pending.values()) if (!taken.has(change)) return change.seq - 1
-    return this.#seq
+  /** Room for deletions comes before what takes room. @throws the error of a full disk */
+  async #keepRoom(): Promise<void> {
+    await this.#parts.reserve.take()
+    this.#parts.index.keepUp()
   }
 
   async #append(puts: readonly Change[]): Promise<Place[]> {
@@ -211,7 +213,7 @@ export class StoreWriter {
     }
   }
 
-  async #commitIndex(changes: readonly Change[], places: readonly Place[], ready: readonly Waiter[]): Promise<void> {
+  async #commitIndex({ changes, places, ready, frees }: Commit): Promise<void> {
     const { index, segments, clock } = this.#parts
     const notes = this.#notes.slice()
     const write = (): void => {
@@ -222,10 +224,7 @@ export class StoreWriter {
       })
     }
     try {
-      await this.#writeOrMakeRoom(
-        write,
-        ready.every(waiter => waiter.frees)
-      )
+      await this.#writeOrMakeRoom(write, frees)
     } catch (error) {
       if (places.length > 0) await segments.abandon({ mayBeCommitted: !isDiskFull(error) })
       throw error
@@ -233,37 +232,26 @@ export class StoreWriter {
     this.#notes.splice(0, notes.length)
   }
 
-  /** A full disk may still have room within the index's own log, and in the reserve. */
+  /**
+   * A full disk may still have room within the index's own log, once that is folded in. Folding makes the database
+   * grow, by no more than the reserve has.
+   */
   async #writeOrMakeRoom(write: () => void, frees: boolean): Promise<void> {
     const { index, reserve } = this.#parts
-    for (const makeRoom of [() => index.checkpoint(), async () => frees && (await reserve.release())]) {
+    for (const makeRoom of [() => index.checkpoint(), async () => frees && (await reserve.release()) && index.checkpoint()]) {
       try {
         write()
         return
       } catch (error) {
-        if (!isDiskFull(error) || !(await makeRoom())) throw error
+        if (!isDiskFull(error)) throw error
+        if (!(await makeRoom()) && !frees) throw error
       }
     }
     write()
   }
 
-  /** At most one commit's worth. */
-  #oldest(): Change[] {
-    const changes: Change[] = []
-    let bytes = 0
-    for (const change of this.#pending.values()) {
-      if (changes.length === COMMIT_CHANGES_MAX || bytes >= COMMIT_BYTES) break
-      changes.push(change)
-      bytes += change.bytes.byteLength
-    }
-    return changes
-  }
-
   #settle(changes: readonly Change[], ready: readonly Waiter[]): void {
-    for (const change of changes) {
-      const key = keyOf(change.multihash)
-      if (this.#pending.get(key) === change) this.#forget(key) // else a newer change waits for its turn
-    }
+    for (const change of changes) this.#pending.settle(keyOf(change.multihash), change)
     this.onCommitted(changes)
     this.#waiters = this.#waiters.filter(waiter => !ready.includes(waiter))
     for (const waiter of ready) waiter.resolve()
@@ -278,14 +266,8 @@ export class StoreWriter {
     this.#isFailing = true
     for (const waiter of this.#waiters.splice(0)) waiter.reject(error)
     for (const room of this.#roomWaiters.splice(0)) room.reject(error)
+    this.#pending.forgetMoves()
     if (this.#pending.size > 0 && !this.#isStopped) this.#wake(RETRY_DELAY_MS)
-  }
-
-  #forget(key: string): void {
-    const change = this.#pending.get(key)
-    if (change === undefined) return
-    this.#pending.delete(key)
-    this.#pendingBytes -= change.bytes.byteLength + CHANGE_OVERHEAD_BYTES
   }
 }
 

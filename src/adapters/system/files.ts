@@ -37,6 +37,11 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
+/** The file system or a quota says that there is no room. */
+export function isDiskFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(errorCode(error) ?? '')
+}
+
 async function writeTemporary(file: string, bytes: Uint8Array): Promise<string> {
   const temporary = `${file}.${randomUUID()}.tmp`
   const handle = await open(temporary, 'wx', PRIVATE_FILE_MODE)

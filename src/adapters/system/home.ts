@@ -2,7 +2,7 @@
  * The home directory: where everything of a node lies, for its owner's eyes only.
  * Makes the directories; what is in them belongs to others.
  */
-import { chmod, lstat, mkdir, readdir } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { KithError } from '../../errors.ts'
 import { errorCode } from './files.ts'
@@ -18,12 +18,13 @@ const SOCKET_PATH_BYTES_MAX = 103
 /**
  * Makes the home directory and its parts, or checks that they belong to this user alone.
  *
- * @returns its absolute path
+ * @returns its absolute path; of a link, that of the directory it leads to, so that changing the link changes nothing that runs
  * @throws KithError START_FAILED if it belongs to someone else or is no directory of Kith
  */
 export async function prepareHome(home: string): Promise<string> {
-  const path = resolve(home)
-  await makeDirectory(path)
+  const named = resolve(home)
+  await makeDirectory(named)
+  const path = await followed(named)
   await checkDirectory(path)
   for (const name of SUBDIRECTORIES) {
     await makeDirectory(join(path, name))
@@ -67,6 +68,10 @@ async function makeDirectory(path: string): Promise<void> {
       { cause: error }
     )
   }
+}
+
+async function followed(path: string): Promise<string> {
+  return (await lstat(path)).isSymbolicLink() ? await realpath(path) : path
 }
 
 async function checkOwner(path: string): Promise<number> {

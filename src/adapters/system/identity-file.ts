@@ -5,7 +5,7 @@
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { constants } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
+import { open, readdir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KithError } from '../../errors.ts'
 import { didFromPublicKey, peerIdFromPublicKey } from '../../peers/did-key.ts'
@@ -22,15 +22,33 @@ export interface NodeIdentity {
   readonly identity: Identity
 }
 
+export interface IdentityInit {
+  /** The operator wants a new name for a home that has lost its key; a home that has one keeps it. */
+  readonly newIdentity?: boolean
+}
+
 /**
- * Reads the key of this home, or makes one. Call while the home's lock is held.
+ * Reads the key of this home, or makes one for a home that nobody has used. Call while the home's lock is held.
  *
- * @throws KithError START_FAILED if the file can be read by others, is broken, or holds another kind of key
+ * @throws KithError START_FAILED if the file can be read by others, is broken, holds another kind of key, or is gone
  */
-export async function loadIdentity(home: string): Promise<NodeIdentity> {
+export async function loadIdentity(home: string, { newIdentity = false }: IdentityInit = {}): Promise<NodeIdentity> {
   const file = join(home, 'identity.key')
-  const privateKey = (await readKey(file)) ?? (await makeKey(file))
+  const found = await readKey(file)
+  if (found !== undefined && newIdentity) throw notLost(file)
+  if (found === undefined && !newIdentity && (await isUsed(home))) throw lost(file)
+  const privateKey = found ?? (await makeKey(file))
   return { privateKey, identity: identityOf(privateKey) }
+}
+
+/** The store is made right after the first key, and is empty until then. */
+async function isUsed(home: string): Promise<boolean> {
+  try {
+    return (await readdir(join(home, 'store'))).length > 0
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false
+    throw error
+  }
 }
 
 function identityOf(privateKey: Ed25519PrivateKey): Identity {
@@ -90,10 +108,27 @@ function parseKey(file: string, bytes: Uint8Array): Ed25519PrivateKey {
   throw broken(file)
 }
 
+function lost(file: string): KithError {
+  return new KithError(
+    'START_FAILED',
+    `${file} is gone, though this home was in use. It is the node's name: with another one its peers do not know it, and what they allowed it is lost. Bring it back from a copy, or start once with --new-identity to go on as a new node with the same content`,
+    { file }
+  )
+}
+
+/** Left in a service file, the option would one day replace a lost key without a word. */
+function notLost(file: string): KithError {
+  return new KithError(
+    'START_FAILED',
+    `--new-identity is for a home that has no key, and ${file} is there. Start without it; to really be another node, move that file away first`,
+    { file }
+  )
+}
+
 function broken(file: string, cause?: unknown): KithError {
   return new KithError(
     'START_FAILED',
-    `${file} holds no Ed25519 private key. Bring it back from a copy; moving it away gives this node a new identity that nobody knows`,
+    `${file} holds no Ed25519 private key. Bring it back from a copy; moving it away and starting once with --new-identity gives this node a new identity that nobody knows`,
     { file },
     { cause }
   )

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { KithError } from '../../errors.ts'
 import type { Ms } from '../../model/units.ts'
-import { errorCode, replaceFile } from './files.ts'
+import { errorCode, isDiskFull, replaceFile } from './files.ts'
 
 const PRIVATE_FILE_MODE = 0o600
 /** A daemon killed through its launcher a moment ago needs this long to be gone. */
@@ -34,13 +34,23 @@ export async function lockHome(home: string): Promise<HomeLock> {
     throw await refusal(home, error)
   }
   const note = join(home, 'state', 'kithd.pid')
-  await replaceFile(note, Buffer.from(`${process.pid}\n`))
+  await tell(note)
   return {
     [Symbol.asyncDispose]: async () => {
       if (!database.isOpen) return
       await rm(note, { force: true })
       database.close()
     }
+  }
+}
+
+/** For people only: on a full disk there is no note, rather than no daemon, and none of an earlier one either. */
+async function tell(note: string): Promise<void> {
+  try {
+    await replaceFile(note, Buffer.from(`${process.pid}\n`))
+  } catch (error) {
+    if (!isDiskFull(error)) throw error
+    await rm(note, { force: true })
   }
 }
 

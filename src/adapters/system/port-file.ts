@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Log } from '../../ports/log.ts'
-import { replaceFile } from './files.ts'
+import { isDiskFull, replaceFile } from './files.ts'
 
 const DRAWN = /^\/(ip4|ip6)\/([^/]+)\/tcp\/0$/
 const PORT_MAX = 65_535
@@ -37,7 +37,10 @@ export async function rememberPorts(home: string, listen: readonly string[], bou
     // A wildcard is bound once for each interface, all with one port.
     for (let other = free.length - 1; other >= 0; other--) if (free[other]?.port === found.port) free.splice(other, 1)
   }
-  if (JSON.stringify(next) !== JSON.stringify(known)) await replaceFile(portsFile(home), Buffer.from(`${JSON.stringify(next)}\n`))
+  if (JSON.stringify(next) === JSON.stringify(known)) return
+  await replaceFile(portsFile(home), Buffer.from(`${JSON.stringify(next)}\n`)).catch((error: unknown) => {
+    if (!isDiskFull(error)) throw error // else they are drawn anew at the next start
+  })
 }
 
 async function recall({ log, onTaken }: PortFileComponents, address: string, port: number | undefined): Promise<string> {

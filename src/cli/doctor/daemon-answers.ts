@@ -48,14 +48,18 @@ export function daemonFindings({ version, status, health }: DaemonSays, clientVe
   ]
 }
 
-/** Why a daemon that is there gave no answer. */
-export function refusalFinding(error: KithError): Finding {
+/**
+ * Why a daemon that is there gave no answer.
+ *
+ * @param hasToken whether KITH_TOKEN was sent along
+ */
+export function refusalFinding(error: KithError, hasToken: boolean): Finding {
   if (error.code === 'UNAUTHORIZED')
     return {
       code: 'DAEMON_REFUSES',
       severity: 'error',
       message: `a daemon runs, and refuses to say how it is: ${error.message}`,
-      remedy: 'be its owner, or set KITH_TOKEN to a token with the scope read'
+      remedy: refusalRemedy(error, hasToken)
     }
   return {
     code: 'DAEMON_SILENT',
@@ -63,6 +67,12 @@ export function refusalFinding(error: KithError): Finding {
     message: `a daemon takes connections and does not answer: ${error.message}`,
     remedy: 'see its log; start it again if that does not help'
   }
+}
+
+function refusalRemedy({ data: { socketPath } }: KithError, hasToken: boolean): string {
+  if (socketPath !== undefined) return 'be its owner' // the socket could not even be opened
+  if (hasToken) return 'set KITH_TOKEN to a token of access.tokens that has not expired and has the scope read'
+  return 'set KITH_TOKEN to a token with the scope read; its operator makes one with kith config token NAME read'
 }
 
 function versionFindings(daemon: string, client: string): Finding[] {
@@ -81,12 +91,22 @@ function ipfsFindings({ ipfs, health }: NodeStatus, { status }: NodeHealth): Fin
   const isSaid = health.some(({ code }) => code === 'IPFS_UNREACHABLE')
   const down = ipfs.nodes
     .filter(node => !node.healthy)
-    .map(({ url, type, error }): Finding => ({
-      code: 'IPFS_NODE_UNHEALTHY',
-      severity: 'warning',
-      message: `the ${type} ${url} is not well${error === undefined ? '' : `: ${error}`}`,
-      remedy: 'it is tried again by itself; see whether it is up'
-    }))
+    .map(({ url, type, error }): Finding => {
+      const message = `the ${type} ${url} is not well${error === undefined ? '' : `: ${error}`}`
+      if (error !== undefined && LOGIN_REFUSED.test(error))
+        return {
+          code: 'IPFS_REFUSES',
+          severity: 'error',
+          message,
+          remedy: 'correct ipfs.projectId and ipfs.projectSecret, then start the daemon again'
+        }
+      return {
+        code: 'IPFS_NODE_UNHEALTHY',
+        severity: 'warning',
+        message,
+        remedy: 'it is tried again by itself; see whether it is up'
+      }
+    })
   if (status !== 'unhealthy' || isSaid) return down
   return [
     ...down,
@@ -98,6 +118,9 @@ function ipfsFindings({ ipfs, health }: NodeStatus, { status }: NodeHealth): Fin
     }
   ]
 }
+
+/** How the daemon tells of a node that does not take its credentials: trying again changes nothing about that. */
+const LOGIN_REFUSED = /\bHTTP 40[13]\b/
 
 const LOOPBACK = /^\/(?:ip4\/127\.|ip6\/::1\/)/
 const LOCAL = /^\/(?:ip4\/(?:127\.|10\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2\d|3[01])\.)|ip6\/(?:::1\/|f[cd]|fe[89ab]))/i

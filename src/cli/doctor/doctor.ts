@@ -105,7 +105,7 @@ async function daemonOrNot(context: CommandContext, { home, socketPath, config }
   } catch (thrown) {
     context.signal.throwIfAborted()
     const error = toKithError(thrown)
-    if (error.data['notRunning'] !== true) return { findings: [refusalFinding(error)] }
+    if (error.data['notRunning'] !== true) return { findings: [refusalFinding(error, context.token !== undefined)] }
     const silent = await silentFindings(home, socketPath)
     const isHeld = silent.some(({ code }) => code === 'DAEMON_SILENT')
     const ports = config === undefined || isHeld ? [] : await portFindings(home, config.network.listen)
@@ -129,7 +129,12 @@ async function hear({ token, signal, timeout }: CommandContext, socketPath: stri
 }
 
 function lineOf({ severity, message, remedy }: Finding): string {
-  return printable(`${severity.padEnd('warning'.length)}  ${message}${remedy === undefined ? '' : `. To do: ${remedy}`}`)
+  return printable(`${severity.padEnd('warning'.length)}  ${remedy === undefined ? message : `${sentence(message)} To do: ${remedy}`}`)
+}
+
+/** Messages of the daemon are whole sentences; those made here have no full stop. */
+function sentence(text: string): string {
+  return /[.?!…]$/.test(text) ? text : `${text}.`
 }
 
 function summary(findings: readonly Finding[]): string {

@@ -1,12 +1,20 @@
 /** The home directory and the key in it: there, this user's, and nobody else's to read. Changes nothing. */
+import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { constants } from 'node:fs'
 import type { Stats } from 'node:fs'
-import { access, lstat } from 'node:fs/promises'
+import { access, lstat, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errorCode } from './finding.ts'
 import type { Finding } from './finding.ts'
 
 const OTHERS = 0o077
+/** Of a seed, and of a public key. */
+const ED25519_BYTES = 32
+/** libp2p's PrivateKey (peer-ids.md): field 1 `Type` is 1 (Ed25519), field 2 `Data` has 64 bytes, the seed and the public key. */
+const KEY_HEAD = Buffer.from('08011240', 'hex')
+const KEY_FILE_BYTES = KEY_HEAD.byteLength + 2 * ED25519_BYTES
+/** What stands before a seed in PKCS #8 (RFC 8410, 7). */
+const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex')
 const SUBDIRECTORIES = ['store', 'state', 'swarms', 'keys']
 
 export async function homeFindings(home: string, user: number | undefined = process.getuid?.()): Promise<Finding[]> {
@@ -102,7 +110,33 @@ async function keyFindings(home: string, user: number | undefined): Promise<Find
     return [
       { code: 'KEY_OPEN', severity: 'error', message: `${path} can be read by other users`, remedy: `if nobody has: chmod 600 ${path}` }
     ]
-  return ownerFindings(path, facts, user)
+  const foreign = ownerFindings(path, facts, user)
+  return foreign.length > 0 ? foreign : await damagedKey(path)
+}
+
+async function damagedKey(path: string): Promise<Finding[]> {
+  if (await holdsKey(path)) return []
+  return [
+    {
+      code: 'KEY_BROKEN',
+      severity: 'error',
+      message: `${path} cannot be read as an Ed25519 private key: kithd does not start with it`,
+      remedy: 'bring the key back from a copy; without it the node is somebody nobody knows'
+    }
+  ]
+}
+
+/** Whether a file is what libp2p writes, and its two halves belong together. */
+async function holdsKey(path: string): Promise<boolean> {
+  try {
+    const bytes = await readFile(path)
+    if (bytes.byteLength !== KEY_FILE_BYTES || !bytes.subarray(0, KEY_HEAD.byteLength).equals(KEY_HEAD)) return false
+    const [seed, half] = [bytes.subarray(KEY_HEAD.byteLength, -ED25519_BYTES), bytes.subarray(-ED25519_BYTES)]
+    const key = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, seed]), format: 'der', type: 'pkcs8' })
+    return createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-ED25519_BYTES).equals(half)
+  } catch {
+    return false
+  }
 }
 
 /** A home that a daemon has lived in has a key. */

@@ -57,7 +57,8 @@ describe('kith config token', () => {
     [['token', 'a b', 'read'], /good name/],
     [['token', 'a', 'read', '--expires', 'soon'], /2027-01-31/],
     [['token', 'a', 'read', '--expires', '2020-01-01'], /over already/],
-    [['token', 'a', 'read', '--realms', 'a/b'], /realm/]
+    [['token', 'a', 'read', '--realms', 'a/b'], /realm/],
+    [['token', 'a', 'read', '--realms', 'own,pub'], /--realms: there is no "pub"\..*public, cache, own/]
   ]
   for (const [words, message] of wrong) {
     it(`kith config ${words.join(' ')} is wrong usage, and makes no token`, async () => {

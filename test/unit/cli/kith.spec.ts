@@ -188,16 +188,31 @@ describe('wrong usage of kith', () => {
     [['stauts'], 2, /"status"/],
     [['get'], 2, /missing/],
     [['get', 'a', 'b'], 2, /"b"/],
+    [['put', ''], 2, /something is missing.*FILE\|DIR/],
+    [['put', '', '--privacy', 'public'], 2, /something is missing/],
+    [['import', ''], 2, /something is missing/],
+    [['export', '', '-o', 'x.car'], 2, /something is missing/],
+    [['link', ''], 2, /something is missing/],
+    [['verify', '', '--repair'], 2, /something is missing/],
+    [['ls', ''], 2, /something is missing/],
+    [['config', 'validate', ''], 2, /something is missing/],
+    [['get', 'a', '-o', ''], 2, /needs a value/],
+    [['export', 'a', '--output='], 2, /needs a value/],
+    [['get', 'a', '-o', 'nodir/x'], 2, /the folder \S+nodir does not exist\n$/],
+    [['--json'], 2, /^\{"error":\{"code":-32602/],
     [['get', 'a', '--soket', 'x'], 2, /"socket"/],
     [['get', 'a', '-o'], 2, /needs a value/],
     [['put', '--name', '--json', 'x'], 2, /needs a value/],
     [['status', '--json=yes'], 2, /takes no value/],
     [['get', 'a', '--timeout', '5'], 2, /5s|30s/],
     [['get', 'a', '--timeout', '10m'], 2, /at most 300s/],
+    [['get', 'a', '--timeout', '0s'], 2, /no time at all/],
     [['peers', 'conect', 'x'], 2, /"connect"/],
     [['peers', 'connect'], 2, /ADDRESS/],
     [['get', 'kith:ABCDEF'], 2, /not built yet/],
     [['get', 'a', '--sources', 'pear,ipfs'], 2, /"peer"/],
+    [['get', 'a', '--sources', 'peer,ipfs,peer'], 2, /--sources: "peer" is given twice/],
+    [['put', '.', '--privacy', 'secret'], 2, /Known: public, private\n$/],
     [['get', 'a', '--privacy', 'pubilc'], 2, /"public"/],
     [['put', '.', '--privacy', 'restricted'], 2, /not built yet/],
     [['export', 'a', '-o', '-'], 2, /-o FILE\.car/],
@@ -224,10 +239,19 @@ describe('wrong usage of kith', () => {
 
   it('knows the commands that come later', async () => {
     await using home = await temporaryDirectory()
-    for (const name of NOT_BUILT_COMMANDS) {
-      const { code, stderr } = await kith([name, 'x', '--json'], { home: home.path })
+    for (const [name, what] of Object.entries(NOT_BUILT_COMMANDS)) {
+      const { code, stderr } = await kith([name, 'x', '--of-later', '--json'], { home: home.path })
       assert.equal(code, 2)
       assert.equal(JSON.parse(stderr).error.data.code, 'NOT_BUILT')
+      for (const argv of [
+        [name, '--help'],
+        ['help', name],
+        [name, 'x', '-h']
+      ]) {
+        const help = await kith(argv, { home: home.path })
+        assert.deepEqual([help.code, help.stderr], [0, ''])
+        assert.equal(help.stdout, `kith ${name}: not built yet in this version of Kith. It will ${what}.\n`)
+      }
     }
   })
 

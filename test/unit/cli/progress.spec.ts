@@ -70,6 +70,16 @@ describe('progress bar', () => {
     assert.equal(clock.pending, 0)
   })
 
+  it('takes a terminal that claims to have no columns for one of 80', async () => {
+    const clock = new VirtualClock()
+    const { output, shown } = terminal(0)
+    const bar = progressBar(output, 'a.bin', clock)
+    bar.update(10, 20)
+    await clock.advance(1000)
+    assert.match(shown(), /^a\.bin .*50 %/)
+    bar.done()
+  })
+
   it('shows a stall as a stall', async () => {
     const clock = new VirtualClock()
     const { output, shown } = terminal()

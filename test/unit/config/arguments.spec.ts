@@ -16,6 +16,11 @@ describe('arguments of kithd', () => {
     assert.deepEqual([given.sets, given.json, given.config, given.help], [['a.b=1', 'c=d=e'], true, 'f.yaml', false])
   })
 
+  it('ask for a new identity only when that is said', () => {
+    assert.equal(parseDaemonArguments([], {}).newIdentity, false)
+    assert.equal(parseDaemonArguments(['--new-identity'], {}).newIdentity, true)
+  })
+
   it('are refused in words, with the nearest option', () => {
     const refused = (argv: string[], message: RegExp): void =>
       assert.throws(() => parseDaemonArguments(argv, {}), { code: 'INVALID_PARAMS', message })
@@ -27,6 +32,7 @@ describe('arguments of kithd', () => {
   })
 
   it('all stand in the help', () => {
-    for (const option of ['--home', '--config', '--set', '--json', '--version', '--help']) assert.ok(DAEMON_USAGE.includes(`  ${option}`))
+    for (const option of ['--home', '--config', '--set', '--json', '--new-identity', '--version', '--help'])
+      assert.ok(DAEMON_USAGE.includes(`  ${option}`))
   })
 })

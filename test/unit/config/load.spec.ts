@@ -186,8 +186,17 @@ describe('configuration', () => {
       )
   })
 
+  it('names the right thing for names one would expect in the environment', async () => {
+    await fails({ env: { KITH_SOCKET: '/s' } }, /KITH_SOCKET.*KITH_API_SOCKET for kithd, and --socket for kith/)
+    await fails({ env: { KITH_CONFIG: '/c' } }, /KITH_CONFIG.*--config FILE/)
+  })
+
   it('refuses to run without encryption when it was asked for', async () => {
-    await fails({ sets: ['storage.passphraseFile=/run/secret'] }, /storage\.passphraseFile .*comes later/, 'NOT_BUILT')
+    await fails(
+      { sets: ['storage.passphraseFile=/run/secret'] },
+      /storage\.passphraseFile .*encryption at rest comes later.*unsealed/,
+      'NOT_BUILT'
+    )
   })
 
   it('reads a file that says its version, and refuses one of a newer Kith', async () => {

@@ -3,6 +3,7 @@ import { CID } from 'multiformats/cid'
 import { localFiles } from '../../../src/adapters/files/local-files.ts'
 import type { Found, Library } from '../../../src/content/library.ts'
 import { Putter } from '../../../src/content/put.ts'
+import { removeContent } from '../../../src/content/remove.ts'
 import { Verifier } from '../../../src/content/verify.ts'
 import { KithError } from '../../../src/errors.ts'
 import type { VerifiedBlock } from '../../../src/model/block.ts'
@@ -30,11 +31,12 @@ describe('verify', () => {
     elsewhere = []
   })
 
-  const verifier = () =>
+  const verifier = (meanwhile = async (): Promise<void> => {}) =>
     new Verifier({
       library,
       fetch: async found => {
         fetched.push(found)
+        await meanwhile()
         for (const block of elsewhere) await library.realms.cache.blocks.put(block)
       }
     })
@@ -131,6 +133,40 @@ describe('verify', () => {
     }
     const { corrupt, missing } = await verifier().verify({ content: parseContent(cid) }, { onProgress })
     assert.deepEqual([corrupt, missing], [[], []])
+  })
+
+  for (const which of ['leaf', 'node'] as const)
+    it(`does not bring back what was removed while its ${which} was fetched`, async () => {
+      const { cid } = await put('public')
+      const other = await put('public', distinctBytes(1000, 5))
+      const bad = which === 'leaf' ? leafOf(1) : dag.root
+      elsewhere = [...dag.blocks.values()].filter(block => which === 'node' || block.cid.equals(bad))
+      await damage('public', bad)
+      const remove = async (): Promise<void> => {
+        const found = library.findRoot(CID.parse(cid))
+        assert.ok(found !== undefined)
+        await library.inTurn(found.record.root, async () => await removeContent(library, found, true))
+      }
+      const result = await verifier(remove).verify({ repair: true }, {})
+      assert.equal(result.repaired, 0)
+      assert.equal(await library.served(['public', 'cache']).has(bad), false)
+      for (const block of dag.blocks.values()) assert.equal(await library.realms.cache.blocks.has(block.cid), false)
+      assert.equal(await library.realms.public.blocks.has(CID.parse(other.cid)), true)
+    })
+
+  it('keeps what it fetched for removed content if something in the cache needs it', async () => {
+    const { cid } = await put('public')
+    const bad = leafOf(1)
+    elsewhere = [...dag.blocks.values()].filter(block => block.cid.equals(bad))
+    await damage('public', bad)
+    const instead = async (): Promise<void> => {
+      const found = library.findRoot(CID.parse(cid))
+      assert.ok(found !== undefined)
+      await removeContent(library, found, true)
+      await library.realms.cache.records.put({ ...found.record, root: bad, blocks: 1 })
+    }
+    await verifier(instead).verify({ repair: true }, {})
+    assert.equal(await library.realms.cache.blocks.has(bad), true)
   })
 
   it('says so when a content is not here, and takes no path', async () => {

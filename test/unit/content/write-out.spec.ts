@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { localFiles } from '../../../src/adapters/files/local-files.ts'
@@ -9,6 +9,7 @@ import { KithError } from '../../../src/errors.ts'
 import type { VerifiedBlock } from '../../../src/model/block.ts'
 import { directoryNode, leaf } from '../../support/dag-nodes.ts'
 
+const empty = directoryNode([])
 const isIntegrity = (error: unknown): boolean => error instanceof KithError && error.code === 'INTEGRITY'
 
 describe('writing a tree', () => {
@@ -54,5 +55,19 @@ describe('writing a tree', () => {
       blocks.push(directoryNode(Array.from({ length: 20 }, (_, index) => ({ name: `f${String(index).padStart(2, '0')}`, cid: below.cid }))))
     }
     await assert.rejects(write(blocks, blocks.at(-1) ?? a), isIntegrity)
+  })
+
+  it('stops at folders that are not many but unfold far', async () => {
+    const wide = directoryNode(Array.from({ length: 600 }, (_, index) => ({ name: `${1000 + index}`, cid: empty.cid })))
+    const root = directoryNode(Array.from({ length: 600 }, (_, index) => ({ name: `${1000 + index}`, cid: wide.cid })))
+    await assert.rejects(write([empty, wide, root], root), isIntegrity)
+    assert.deepEqual(await readdir(folder), [], 'nothing was written')
+  })
+
+  it('writes the same folder as often as an honest tree holds it', async () => {
+    const sub = directoryNode([{ name: 'empty', cid: empty.cid }])
+    const root = directoryNode(Array.from({ length: 40 }, (_, index) => ({ name: `${10 + index}`, cid: sub.cid })))
+    await write([empty, sub, root], root)
+    assert.equal((await readdir(join(folder, 'out'))).length, 40)
   })
 })

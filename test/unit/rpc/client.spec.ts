@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { putStream } from '../../../src/rpc/client-http.ts'
 import { connect, socketPathOf } from '../../../src/rpc/client.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { rpcFixture } from './support.ts'
@@ -51,6 +54,73 @@ describe('kith/client', () => {
     const part = await client.get(cid, { offset: 10, length: 5 })
     assert.ok((await collect(part.body)).equals(bytes.subarray(10, 15)))
     client.close()
+  })
+
+  it('tells all that a search took once the last byte has come', async () => {
+    await using fixture = await rpcFixture()
+    const { content } = fixture.services
+    const open = content.open.bind(content)
+    const attempt = {
+      stage: 'gateway' as const,
+      url: 'https://gateway.example',
+      outcome: 'ok' as const,
+      ms: 5,
+      bytes: 5,
+      reason: 'x'.repeat(400)
+    }
+    const attempts = Array.from({ length: 200 }, () => attempt)
+    Object.assign(content, {
+      open: async (...asked: Parameters<typeof open>): ReturnType<typeof open> => {
+        const opened = await open(...asked)
+        const first = opened.report?.()
+        let isRead = false
+        return {
+          ...opened,
+          ...(first === undefined ? {} : { report: () => (isRead ? { ...first, attempts } : { ...first, attempts: [] }) }),
+          async *read(range, options) {
+            yield* opened.read(range, options)
+            isRead = true
+          }
+        }
+      }
+    })
+    const client = await connect({ socket: fixture.socketPath })
+    const { cid } = await client.put(parts(randomBytes(500_000)))
+    const stream = await client.get(cid)
+    assert.deepEqual([stream.length, stream.report?.attempts], [500_000, []])
+    await collect(stream.body)
+    assert.deepEqual([stream.report?.sha256?.length, stream.report?.attempts], [64, attempts])
+    client.close()
+  })
+
+  it('hears a refusal that closes the connection in the middle of its body', async () => {
+    await using home = await temporaryDirectory()
+    const socketPath = join(home.path, 'api.sock')
+    const body = JSON.stringify({ error: { code: -32003, message: 'not for you', data: { code: 'UNAUTHORIZED' } } })
+    const gone = Promise.withResolvers<void>()
+    await using server = createServer(socket => {
+      socket.on('close', () => gone.resolve()).on('error', () => {})
+      socket.once('data', () => {
+        socket.write(`HTTP/1.1 403 Forbidden\r\ncontent-length: ${body.length}\r\n\r\n${body}`, () => socket.destroy())
+      })
+    })
+    server.listen(socketPath)
+    await once(server, 'listening')
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      yield Buffer.alloc(10)
+      await gone.promise
+      for (;;) yield Buffer.alloc(65_536)
+    }
+    await assert.rejects(putStream({ socketPath, token: undefined }, endless(), {}, {}), { code: 'UNAUTHORIZED', message: 'not for you' })
+  })
+
+  it('says that the connection broke when it was closed without an answer', async () => {
+    await using home = await temporaryDirectory()
+    const socketPath = join(home.path, 'api.sock')
+    await using server = createServer(socket => socket.on('error', () => {}).once('data', () => socket.destroy()))
+    server.listen(socketPath)
+    await once(server, 'listening')
+    await assert.rejects(putStream({ socketPath, token: undefined }, parts(Buffer.alloc(5_000_000)), {}, {}), { code: 'UNAVAILABLE' })
   })
 
   it('never ends a broken transfer as if it were whole', async () => {

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request } from 'node:http'
+import type { GetReport, OpenedContent } from '../../../src/rpc/services.ts'
 import { FAKE_DIRECTORY } from '../../support/fake-content.ts'
+import type { FakeServices } from '../../support/fake-services.ts'
 import { settle } from '../../support/virtual-clock.ts'
 import { http, openHttp, rpcFixture } from './support.ts'
 import type { HttpAnswer, RpcFixture } from './support.ts'
@@ -15,6 +17,37 @@ function json({ body }: HttpAnswer): { [field: string]: unknown; error?: { code:
 
 async function stored({ socketPath }: RpcFixture, body: Uint8Array, query = ''): Promise<string> {
   return String(json(await http(socketPath, `/content${query}`, { method: 'PUT', body }))['cid'])
+}
+
+/** What is said of a search: nothing at first (or the last of `early` attempts), all of it once the bytes are read. */
+function reportAsItGoes({ content }: FakeServices, early = 0): void {
+  const open = content.open.bind(content)
+  const all = Array.from({ length: 30 }, (_, index): GetReport['attempts'][number] => ({
+    stage: 'peer',
+    outcome: index === 29 ? 'ok' : 'not-found',
+    ms: 1,
+    bytes: 0
+  }))
+  Object.assign(content, {
+    open: async (...asked: Parameters<typeof open>): Promise<OpenedContent> => {
+      const opened = await open(...asked)
+      const report = opened.report?.()
+      assert.ok(report !== undefined)
+      let attempts = all.slice(all.length - early)
+      return {
+        ...opened,
+        report: () => ({ ...report, attempts }),
+        async *read(range, options) {
+          yield* opened.read(range, options)
+          attempts = all
+        }
+      }
+    }
+  })
+}
+
+function reportOf(field: string | string[] | undefined): GetReport {
+  return JSON.parse(decodeURIComponent(String(field)))
 }
 
 describe('PUT /content', () => {
@@ -75,6 +108,41 @@ describe('GET /content', () => {
     assert.equal(answer.headers['content-length'], '300000')
     assert.equal(answer.headers['content-disposition'], "inline; filename*=UTF-8''%C3%BC.bin")
     assert.equal(fixture.services.calls.at(-1), 'close')
+  })
+
+  it('gives the whole report behind the bytes to who takes trailers, and a Content-Length to everybody else', async () => {
+    await using fixture = await rpcFixture()
+    const { services } = fixture
+    const body = randomBytes(300_000)
+    for (const bytes of [body, Buffer.alloc(0)]) {
+      const cid = await stored(fixture, bytes)
+      reportAsItGoes(services)
+      const response = await openHttp(fixture.socketPath, `/content/${cid}`, { headers: { te: 'gzip;q=0.5, trailers' } })
+      assert.deepEqual(
+        [response.headers['content-length'], response.headers['kith-content-length'], response.headers.trailer],
+        [undefined, String(bytes.byteLength), 'kith-report']
+      )
+      const early = reportOf(response.headers['kith-report'])
+      const parts: Buffer[] = []
+      for await (const part of response) parts.push(part)
+      assert.ok(Buffer.concat(parts).equals(bytes))
+      const late = reportOf(response.trailers['kith-report'])
+      assert.deepEqual([early.attempts.length, late.attempts.length, late.attempts.at(-1)?.outcome], [0, 30, 'ok'])
+      const plain = await http(fixture.socketPath, `/content/${cid}`)
+      assert.deepEqual(
+        [plain.headers['content-length'], plain.headers['transfer-encoding'], plain.headers['kith-content-length']],
+        [String(bytes.byteLength), undefined, undefined]
+      )
+    }
+  })
+
+  it('names who delivered in the header, however many were asked before', async () => {
+    await using fixture = await rpcFixture()
+    const cid = await stored(fixture, Buffer.from('x'))
+    reportAsItGoes(fixture.services, 30)
+    const { headers } = await http(fixture.socketPath, `/content/${cid}`)
+    const { attempts } = reportOf(headers['kith-report'])
+    assert.deepEqual([attempts.length, attempts[0]?.outcome], [16, 'ok'])
   })
 
   it('gives one range, and 416 for one outside', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { KithError } from '../../../src/errors.ts'
 import { KeyedPuts } from '../../../src/rpc/keyed-puts.ts'
-import type { PutResult } from '../../../src/rpc/services.ts'
+import type { PutResult, StatResult } from '../../../src/rpc/services.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { digestOf, RawLines, rpcFixture } from './support.ts'
 
@@ -9,6 +10,11 @@ const HELLO = Buffer.from('hello').toString('base64')
 
 function resultOf(cid: string): PutResult {
   return { cid, uri: `kith://${cid}`, size: 1, blocks: 1, newBlocks: 1, privacy: 'private', pinned: true }
+}
+
+function statOf(cid: string): StatResult {
+  const at = '2026-01-01T00:00:00.000Z'
+  return { ...resultOf(cid), privacy: 'private', localBlocks: 1, createdAt: at, lastAccess: at }
 }
 
 describe('an idempotencyKey', () => {
@@ -107,6 +113,62 @@ describe('KeyedPuts', () => {
     const third = await puts.put(keyed('k'), async () => resultOf('b'), {})
     assert.deepEqual([second.cid, third.cid], ['a', 'a'])
   })
+
+  it('never answers one put with another, however many came while the first still ran', async () => {
+    const puts = new KeyedPuts({ clock: new VirtualClock() })
+    let end = (_result: PutResult): void => {}
+    const slow = puts.put(
+      keyed('k'),
+      async () =>
+        await new Promise<PutResult>(resolve => {
+          end = resolve
+        }),
+      {}
+    )
+    for (let each = 0; each < 10_000; each++) await puts.put(keyed(`more ${each}`), async () => resultOf('m'), {})
+    const other = puts.put({ ...keyed('k'), params: { data: 'y' } }, async () => resultOf('b'), {})
+    await assert.rejects(other, error => error instanceof KithError && error.code === 'CONFLICT')
+    end(resultOf('a'))
+    assert.equal((await slow).cid, 'a')
+    assert.equal((await puts.put(keyed('k'), async () => resultOf('b'), {})).cid, 'a', 'its time counts from its end')
+  })
+
+  it('keeps nothing of a put whose caller had left before', async () => {
+    const puts = new KeyedPuts({ clock: new VirtualClock() })
+    const left = { signal: AbortSignal.abort(new Error('gone')) }
+    await assert.rejects(
+      puts.put(keyed('k'), async () => resultOf('a'), left),
+      /gone/
+    )
+    assert.equal((await puts.put({ ...keyed('k'), params: { data: 'y' } }, async () => resultOf('b'), {})).cid, 'b')
+  })
+
+  for (const [what, now] of [
+    ['was removed', undefined],
+    ['is not whole any more', { localBlocks: 0 }],
+    ['is not pinned any more', { pinned: false }]
+  ] as const)
+    it(`puts again what ${what}`, async () => {
+      const puts = new KeyedPuts({ clock: new VirtualClock() })
+      let stat: StatResult | undefined = statOf('a')
+      const content = {
+        stat: async (): Promise<StatResult> => {
+          if (stat === undefined) throw new KithError('NOT_FOUND', 'it is not here')
+          return stat
+        }
+      }
+      let runs = 0
+      const put = async (): Promise<unknown> =>
+        await puts.put({ ...keyed('k'), content }, async () => ({ ...resultOf('a'), newBlocks: (runs += 1) }), {})
+      const first = await put()
+      assert.equal(await put(), first)
+      stat = now === undefined ? undefined : { ...statOf('a'), ...now }
+      const again = await put()
+      stat = statOf('a')
+      assert.notEqual(again, first)
+      assert.equal(await put(), again)
+      assert.equal(runs, 2)
+    })
 
   it('forgets after a day, and the oldest beyond ten thousand', async () => {
     const clock = new VirtualClock()

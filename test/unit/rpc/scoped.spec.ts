@@ -120,6 +120,32 @@ describe('realms of a token', () => {
     assert.equal((await other.ask('content.has', { content })).result?.['local'], true)
   })
 
+  it('show nothing of what others called the same bytes, nor when they came', async () => {
+    await using fixture = await rpcFixture(guard)
+    using other = await connected(fixture, 'other')
+    using app = await connected(fixture, 'app')
+    const named = { name: 'telling.txt', contentType: 'text/telling', type: 'diary' }
+    const mine = await put(app, 'mine', named)
+    const shared = await put(app, 'the same')
+    assert.equal(await put(other, 'the same', named), shared)
+    const { result: stat } = await app.ask('content.stat', { content: shared })
+    assert.ok(!/telling|diary/.test(JSON.stringify(stat)))
+    assert.equal(stat?.['createdAt'], stat?.['lastAccess'])
+    assert.equal((await app.ask('content.stat', { content: mine })).result?.['name'], named.name)
+    const items = async (params: object): Promise<unknown[]> => {
+      const found = (await app.ask('content.list', params)).result?.['items']
+      assert.ok(Array.isArray(found))
+      return found.map(({ cid, type }) => [cid, type])
+    }
+    assert.deepEqual(await items({}), [
+      [mine, 'diary'],
+      [shared, undefined]
+    ])
+    assert.deepEqual(await items({ type: 'diary' }), [[mine, 'diary']])
+    const { headers } = await http(fixture.socketPath, `/content/${shared}`, { headers: { authorization: 'Bearer app' } })
+    assert.ok(!/telling/.test(JSON.stringify(headers)))
+  })
+
   it('page through a list with cursors that say nothing', async () => {
     await using fixture = await rpcFixture(guard)
     using operator = await connected(fixture)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { IncomingMessage, request } from 'node:http'
 import { stat } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
@@ -63,7 +64,7 @@ describe('the socket server', () => {
     await assert.rejects(once(createConnection({ path: fixture.socketPath }), 'connect'))
   })
 
-  it('cuts what is left when its time is up', async () => {
+  it('answers what is left when its time is up, and closes', async () => {
     await using fixture = await rpcFixture()
     const { services, server } = fixture
     using lines = await RawLines.open(fixture.socketPath)
@@ -73,7 +74,32 @@ describe('the socket server', () => {
     await hanging
     await server.stop({ signal: AbortSignal.abort() })
     await abortion
+    assert.equal((await lines.next()).error?.data['code'], 'UNAVAILABLE')
     assert.equal(await lines.line(), undefined)
+  })
+
+  it('answers a client that still sends when its time is up, and cuts it if it goes on', async () => {
+    await using fixture = await rpcFixture()
+    const { socketPath, server, clock } = fixture
+    using still = await RawLines.open(socketPath)
+    still.write('PUT /content HTTP/1.1\r\nHost: kith\r\nContent-Length: 1000000\r\n\r\nthe beginning')
+    const sending = request({ socketPath, path: '/content', method: 'PUT', agent: false })
+    const broken = once(sending, 'close')
+    sending.on('error', () => {})
+    sending.write(Buffer.alloc(100_000))
+    while (server.connections() < 2) await settle()
+    await settle()
+    const stopped = server.stop({ signal: AbortSignal.abort() })
+    const [response]: unknown[] = await once(sending, 'response')
+    assert.ok(response instanceof IncomingMessage)
+    assert.deepEqual([response.statusCode, response.headers['connection']], [503, 'close'])
+    const parts: Buffer[] = []
+    for await (const part of response) parts.push(part)
+    assert.match(Buffer.concat(parts).toString(), /"code":"UNAVAILABLE"/)
+    assert.match((await still.line()) ?? '', /^HTTP\/1\.1 503/)
+    await clock.advance(1_000)
+    await stopped
+    await broken
   })
 
   it('ends event streams at once', async () => {

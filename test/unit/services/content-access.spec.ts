@@ -5,6 +5,7 @@ import { localFiles } from '../../../src/adapters/files/local-files.ts'
 import { memoryRealmStore } from '../../../src/adapters/memory/memory-realm-store.ts'
 import { Library } from '../../../src/content/library.ts'
 import { Putter } from '../../../src/content/put.ts'
+import { removeContent } from '../../../src/content/remove.ts'
 import { KithError } from '../../../src/errors.ts'
 import { Semaphore } from '../../../src/lib/semaphore.ts'
 import { EventBus } from '../../../src/observe/events.ts'
@@ -26,11 +27,14 @@ describe('ContentAccess', () => {
   let access: ContentAccess
   let fullness: boolean[]
   let asked: number
+  /** Happens while the first block is asked for. */
+  let meanwhile: () => Promise<void>
 
   beforeEach(async () => {
     dag = await fileDag(distinctBytes(2 * MIB))
     fullness = []
     asked = 0
+    meanwhile = async () => {}
     setUp()
   })
 
@@ -57,6 +61,7 @@ describe('ContentAccess', () => {
         close: () => {},
         get: async cid => {
           asked += 1
+          if (asked === 1) await meanwhile()
           const block = await blocks.get(cid)
           if (block === undefined) throw new SourceError('not-found', 'it does not have it')
           return block.bytes.slice()
@@ -149,6 +154,23 @@ describe('ContentAccess', () => {
     assert.deepEqual(await get(dag.root.toString()), Buffer.from(distinctBytes(2 * MIB)))
     assert.equal(asked, 1)
     assert.notEqual(await library.realms.public.blocks.get(bad), undefined)
+  })
+
+  it('puts nothing back of public content that was removed while a block was fetched', async () => {
+    await put('public')
+    const bad = [...dag.blocks.values()].map(({ cid }) => cid).find(cid => cid.code === 0x55) ?? dag.root
+    const stored = await library.realms.public.blocks.get(bad)
+    stored?.bytes.fill(0)
+    meanwhile = async () => {
+      const found = library.findRoot(dag.root)
+      assert.ok(found !== undefined)
+      await library.inTurn(dag.root, async () => await removeContent(library, found, true))
+    }
+    // What is read while it is removed may end early; what matters is what is left of it.
+    await get(dag.root.toString()).catch(() => {})
+    assert.equal(asked >= 1, true)
+    assert.equal(await library.served(['public', 'cache']).has(bad), false)
+    for (const realm of ['public', 'cache'] as const) assert.equal(await library.realms[realm].blocks.has(bad), false)
   })
 
   it('asks nobody for a damaged block of private content', async () => {

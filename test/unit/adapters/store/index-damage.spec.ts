@@ -64,6 +64,15 @@ describe('a damaged index', () => {
     assert.equal(store.records.count(), 4)
   })
 
+  it('is not called missing when it lies in its log alone and that is damaged, and is not to be thrown away unseen', async () => {
+    await using fixture = await StoreFixture.make()
+    await using origin = await killed(fixture)
+    await using file = await open(origin.path('index', 'index.db-wal'), 'r+')
+    await file.truncate(32 + FRAME_BYTES / 2)
+    await assert.rejects(origin.open(), { code: 'START_FAILED', message: /index\.db-wal, which is damaged.*backup.*keep a copy/ })
+    assert.ok((await stat(origin.path('segments', '000001.seg'))).size > 0)
+  })
+
   it('is opened when the end of its log is torn, as a crash leaves it', async () => {
     await using fixture = await StoreFixture.make()
     await using origin = await killed(fixture)

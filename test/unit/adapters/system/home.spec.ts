@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readlink, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { prepareHome, socketPath } from '../../../../src/adapters/system/home.ts'
 import { temporaryDirectory } from '../../../support/temporary-directory.ts'
@@ -28,6 +28,15 @@ describe('home directory', () => {
     assert.equal(await mode(foreign ?? ''), 0o755)
     await chmod(foreign ?? '', 0o700)
     await prepareHome(foreign ?? '')
+  })
+
+  it('may be reached through a link', async () => {
+    await using directory = await temporaryDirectory()
+    const [disk, link] = [join(directory.path, 'disk'), join(directory.path, 'link')]
+    await mkdir(disk)
+    await symlink('disk', link)
+    assert.equal(await prepareHome(link), disk)
+    assert.deepEqual([await readlink(link), (await readdir(disk)).includes('store'), await mode(disk)], ['disk', true, 0o700])
   })
 
   it('must be a directory, not a file, nor a link to elsewhere', async () => {

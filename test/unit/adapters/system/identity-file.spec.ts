@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { chmod, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadIdentity } from '../../../../src/adapters/system/identity-file.ts'
 import { didFromPeerId } from '../../../../src/peers/did-key.ts'
@@ -45,6 +45,23 @@ describe('identity file', () => {
       await assert.rejects(loadIdentity(directory.path), { code: 'START_FAILED', message: /holds no Ed25519 private key/ })
       assert.deepEqual(await readFile(file), Buffer.from(bytes))
     }
+  })
+
+  it('is not replaced without a word when it is lost from a home in use', async () => {
+    await using directory = await temporaryDirectory()
+    const { path: home } = directory
+    const first = await loadIdentity(home)
+    await mkdir(join(home, 'store'))
+    await rm(join(home, 'identity.key'))
+    assert.notEqual((await loadIdentity(home)).identity.peerId, first.identity.peerId, 'nothing was in it: a new home')
+    await rm(join(home, 'identity.key'))
+    await writeFile(join(home, 'store', 'x'), '')
+    await assert.rejects(loadIdentity(home), { code: 'START_FAILED', message: /identity\.key is gone.*node's name.*--new-identity/ })
+    assert.deepEqual(await readdir(home), ['store'])
+    const second = await loadIdentity(home, { newIdentity: true })
+    assert.equal((await loadIdentity(home)).identity.peerId, second.identity.peerId)
+    await assert.rejects(loadIdentity(home, { newIdentity: true }), { code: 'START_FAILED', message: /move that file away/ })
+    assert.equal((await loadIdentity(home)).identity.peerId, second.identity.peerId)
   })
 
   it('is not read through a link', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { chmod, chown, mkdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { clockFindings } from '../../../../src/cli/doctor/clock.ts'
 import { homeFindings } from '../../../../src/cli/doctor/home.ts'
 import { temporaryDirectory } from '../../../support/temporary-directory.ts'
@@ -12,8 +13,12 @@ const isRoot = process.getuid?.() === 0
 async function lived(): Promise<Awaited<ReturnType<typeof temporaryDirectory>>> {
   const directory = await temporaryDirectory()
   await mkdir(join(directory.path, 'store', 'own'), { recursive: true })
-  await writeFile(join(directory.path, 'identity.key'), 'key', { mode: 0o600 })
+  await writeFile(join(directory.path, 'identity.key'), await newKey('Ed25519'), { mode: 0o600 })
   return directory
+}
+
+async function newKey(type: 'Ed25519' | 'secp256k1'): Promise<Uint8Array> {
+  return privateKeyToProtobuf(type === 'Ed25519' ? await generateKeyPair(type) : await generateKeyPair(type))
 }
 
 async function codes(home: string, user?: number): Promise<string[]> {
@@ -69,6 +74,21 @@ describe('doctor on the home', () => {
     await rm(join(home.path, 'identity.key'))
     await symlink('/dev/null', join(home.path, 'identity.key'))
     assert.deepEqual(await codes(home.path), ['error KEY_BROKEN', 'error HOME_NOT_A_DIRECTORY'])
+  })
+
+  it('finds a key that was cut short, changed, or is of another kind', async () => {
+    await using home = await lived()
+    const path = join(home.path, 'identity.key')
+    const key = await newKey('Ed25519')
+    const changed = key.map((byte, index) => (index === 10 ? byte ^ 1 : byte))
+    for (const bytes of [key.subarray(0, 10), changed, await newKey('secp256k1'), new Uint8Array()]) {
+      await writeFile(path, bytes)
+      const [found] = await homeFindings(home.path)
+      assert.deepEqual([found?.code, found?.severity], ['KEY_BROKEN', 'error'])
+      assert.match(found?.message ?? '', /cannot be read as an Ed25519 private key/)
+    }
+    await writeFile(path, key)
+    assert.deepEqual(await codes(home.path), ['ok HOME'])
   })
 
   it('warns before a lost key makes the node a stranger', async () => {

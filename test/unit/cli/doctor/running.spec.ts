@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { statusError } from '../../../../src/adapters/kubo/rpc-error.ts'
 import { lockHome } from '../../../../src/adapters/system/lock.ts'
 import { daemonFindings, refusalFinding } from '../../../../src/cli/doctor/daemon-answers.ts'
 import { holderOf, silentFindings, socketLengthFindings, socketPathIn } from '../../../../src/cli/doctor/running.ts'
@@ -54,8 +55,16 @@ describe('doctor on a daemon that does not answer', () => {
   })
 
   it('tells a refusal from silence', () => {
-    assert.equal(refusalFinding(new KithError('UNAUTHORIZED', 'no')).code, 'DAEMON_REFUSES')
-    assert.equal(refusalFinding(new KithError('TIMEOUT', 'late')).code, 'DAEMON_SILENT')
+    assert.equal(refusalFinding(new KithError('UNAUTHORIZED', 'no'), false).code, 'DAEMON_REFUSES')
+    assert.equal(refusalFinding(new KithError('TIMEOUT', 'late'), false).code, 'DAEMON_SILENT')
+  })
+
+  it('advises what helps against the refusal at hand: a token, a better token, or to be the owner', () => {
+    const advice = (data: Record<string, unknown>, hasToken: boolean): string | undefined =>
+      refusalFinding(new KithError('UNAUTHORIZED', 'no', data), hasToken).remedy
+    assert.match(advice({}, false) ?? '', /^set KITH_TOKEN/)
+    assert.match(advice({}, true) ?? '', /not expired/)
+    assert.equal(advice({ socketPath: '/s' }, true), 'be its owner')
   })
 })
 
@@ -98,6 +107,19 @@ describe('doctor on a daemon that answers', () => {
       'error IPFS_UNREACHABLE',
       'warning LOOPBACK_ONLY'
     ])
+  })
+
+  it('holds a wrong password for an error that only the right one mends', async () => {
+    const given = await says()
+    for (const status of [401, 403]) {
+      const error = statusError(status, '').message
+      const node = { url: 'http://k:5001', type: 'kubo', healthy: false, lastCheck: null, responseTime: null, error }
+      const findings = daemonFindings({ ...given, status: { ...given.status, ipfs: { ...given.status.ipfs, nodes: [node] } } }, '1.0.0')
+      const refused = findings.find(({ code }) => code === 'IPFS_REFUSES')
+      assert.equal(refused?.severity, 'error')
+      assert.match(refused?.remedy ?? '', /^correct ipfs\.projectId/)
+      assert.ok(findings.every(({ code }) => code !== 'IPFS_NODE_UNHEALTHY'))
+    }
   })
 })
 

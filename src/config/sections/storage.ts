@@ -39,7 +39,7 @@ export const GC = {
 } as const
 
 export const STORAGE = {
-  reserve: share({ doc: 'Share of the disk that stays free: below it `status` warns.', default: '5 %' }),
+  reserve: share({ doc: 'Share of the disk that stays free: puts and fetches are refused and `status` warns below it.', default: '5 %' }),
   passphraseFile: notYet(
     path({ doc: 'File with the passphrase under which the keys of this home are sealed. Not built yet: setting it refuses the start.' }),
     'encryption at rest comes later. Kith refuses to start rather than run with an unsealed home; remove the key to run without, on an encrypted disk if need be'

@@ -27,7 +27,7 @@ const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL |
 export const localFiles: LocalFiles = filesBehind({})
 
 /**
- * The files of this machine but those at or below `home`. To open and close a database's file drops the locks that this
+ * The files of this machine but those that the daemon keeps in `home`. To open and close a database's file drops the locks that this
  * process holds on it (POSIX), so not even a look is harmless.
  */
 export async function guardedFiles(home: string): Promise<LocalFiles> {

@@ -220,7 +220,7 @@ describe('configuration', () => {
   it('refuses broken YAML, a missing file and a malformed --set in words', async () => {
     await fails({ file: await fileWith('a: [1') }, /not valid YAML/)
     await fails({ file: await fileWith('log: {level: info}\nlog: {level: warn}\n') }, /not valid YAML.*unique/s)
-    await fails({ file: join(home, 'nowhere.yaml') }, /nowhere\.yaml cannot be read \(ENOENT\)/)
+    await fails({ file: join(home, 'nowhere.yaml') }, /nowhere\.yaml does not exist/)
     await fails({ file: home }, /cannot be read \(EISDIR\)/)
     await fails({ sets: ['log.level'] }, /key=value/)
     await fails({ file: await fileWith(`#${'x'.repeat(1_100_000)}`) }, /at most 1048576/)

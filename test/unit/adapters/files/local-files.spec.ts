@@ -75,7 +75,9 @@ describe('files of this machine', () => {
       at('user', 'home', 'store', 'new'),
       at('open', 'link', 'lock'),
       at('open', 'link', 'store', 'new'),
-      `${at('open')}/../user/home/new`
+      `${at('open')}/../user/home/config.yaml`,
+      at('user', 'home', 'lock-journal'),
+      at('user', 'home', 'identity.key.new')
     ])
       await assertRefused(files, path, 'INVALID_PARAMS')
     for (const path of [at('user', 'home'), `${at('user', 'home')}/.`])
@@ -83,6 +85,8 @@ describe('files of this machine', () => {
     for (const path of [at('user', 'home'), at('user', 'home', 'store'), at('open', 'link', 'store')])
       await assert.rejects(walked(files, path), { code: 'INVALID_PARAMS', message: /belongs to the home of this daemon/ })
     assert.deepEqual(await readdir(at('user', 'home')), ['lock', 'store'])
+    await written(files, at('user', 'home', 'lockers.txt'), 'what somebody else keeps there is his')
+    assert.deepEqual((await readdir(at('user', 'home'))).toSorted(), ['lock', 'lockers.txt', 'store'])
   })
 
   it('of the home stay refused once it has another name, also by a link it was opened with', async () => {

@@ -23,7 +23,7 @@ export const CONTENT_ROUTE = '/content/'
 /** Names the report, until the first byte as a header and to its end as a trailer. */
 export const REPORT_FIELD = 'kith-report'
 /** The length of a chunked answer, which cannot have `Content-Length`. Bytes, decimal. */
-export const LENGTH_FIELD = 'kith-content-length'
+const LENGTH_FIELD = 'kith-content-length'
 /** Attempts named in the report header: headers have to stay small. */
 const HEADER_ATTEMPTS_MAX = 16
 /** Attempts named in the trailer, for clients that asked for it. More than one search ever makes. */

@@ -23,7 +23,7 @@ import { ClaimsFirst } from '../ranking/claims-first.ts'
 import { Classifier } from '../retrieval/classify.ts'
 import { PeerFinder } from '../retrieval/peer-finder.ts'
 import { Retriever } from '../retrieval/retriever.ts'
-import type { Services } from '../rpc/services.ts'
+import type { ContentServices, Services } from '../rpc/services.ts'
 import { ContentAccess } from './content-access.ts'
 import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
@@ -62,45 +62,12 @@ export interface BuildInit {
 }
 
 export function buildServices(parts: BuildComponents, { version, config, shown, stop }: BuildInit): Services {
-  const { clock, random, files, library, host, identity, events, directory, publisher, ipfs, gateways } = parts
+  const { clock, library, host, identity, events, directory, ipfs, gateways } = parts
   const meter = new Meter({ clock })
   const endpoints = (): readonly EndpointHealth[] => endpointsOf(ipfs, gateways)
   parts.watch.watchEndpoints(endpoints)
-  const classifier = new Classifier({ library }, config.privacy)
-  const peers = new PeerFinder({ ...parts, network: host, ranking: new ClaimsFirst(), didOf: didFromPeerId })
-  const slots = new Semaphore({ limit: config.limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
-  const retriever = new Retriever(
-    { library, peers, ipfs: ipfs?.source, gateways, clock, random, slots },
-    { ...config.routing, maxFileSize: config.limits.maxFileSize }
-  )
-  const publicChanged = (stored?: CID): void => {
-    publisher.changed()
-    if (stored === undefined) return
-    ipfs?.stored(stored)
-    const record = library.realms.public.records.get(stored)
-    if (record !== undefined) parts.providing?.stored(record)
-  }
-  const putInit = {
-    defaultPrivacy: config.privacy.default,
-    maxFileSize: config.limits.maxFileSize,
-    allowedTypes: config.limits.allowedTypes
-  }
-  const cacheFull = (isFull: boolean): void => parts.watch.cacheIsFull(isFull)
   return {
-    content: contentServices(
-      {
-        library,
-        classifier,
-        clock,
-        events,
-        meter,
-        publicChanged,
-        files,
-        access: new ContentAccess({ library, retriever, classifier, clock, cacheFull }, config.limits),
-        putter: new Putter({ library, files, clock, events }, putInit)
-      },
-      { ...putInit, gateways: config.gateways.map(({ url }) => url) }
-    ),
+    content: buildContent(parts, meter, config),
     peers: peerServices({
       network: host,
       didOf: didFromPeerId,
@@ -132,4 +99,42 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
     }),
     events
   }
+}
+
+function buildContent(parts: BuildComponents, meter: Meter, config: Config): ContentServices {
+  const { clock, random, files, library, host, events, publisher, ipfs, gateways } = parts
+  const classifier = new Classifier({ library }, config.privacy)
+  const peers = new PeerFinder({ ...parts, network: host, ranking: new ClaimsFirst(), didOf: didFromPeerId })
+  const slots = new Semaphore({ limit: config.limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
+  const retriever = new Retriever(
+    { library, peers, ipfs: ipfs?.source, gateways, clock, random, slots },
+    { ...config.routing, maxFileSize: config.limits.maxFileSize }
+  )
+  const publicChanged = (stored?: CID): void => {
+    publisher.changed()
+    if (stored === undefined) return
+    ipfs?.stored(stored)
+    const record = library.realms.public.records.get(stored)
+    if (record !== undefined) parts.providing?.stored(record)
+  }
+  const putInit = {
+    defaultPrivacy: config.privacy.default,
+    maxFileSize: config.limits.maxFileSize,
+    allowedTypes: config.limits.allowedTypes
+  }
+  const cacheFull = (isFull: boolean): void => parts.watch.cacheIsFull(isFull)
+  return contentServices(
+    {
+      library,
+      classifier,
+      clock,
+      events,
+      meter,
+      publicChanged,
+      files,
+      access: new ContentAccess({ library, retriever, classifier, clock, cacheFull }, config.limits),
+      putter: new Putter({ library, files, clock, events }, putInit)
+    },
+    { ...putInit, gateways: config.gateways.map(({ url }) => url) }
+  )
 }

@@ -82,8 +82,11 @@ describe('a transfer that is given up', () => {
     await left
   })
 
-  it('ends at its deadline although five blocks unfold for hours, and holds up nobody meanwhile', async () => {
-    for (const kind of ['file', 'directory'] as const) {
+  it('ends although five blocks unfold for hours: a file at its deadline, a folder before it is begun; nobody is held up', async () => {
+    for (const [kind, code] of [
+      ['file', 'TIMEOUT'],
+      ['directory', 'INTEGRITY']
+    ] as const) {
       const { root, blocks } = bomb(kind)
       for (const block of blocks) witness.content.put(block)
       witness.content.gate = async () => {}
@@ -92,7 +95,7 @@ describe('a transfer that is given up', () => {
         rejection(daemon.client.call('content.get', { content: root.toString(), deadline: 1, path })),
         daemon.client.call('daemon.version', {})
       ])
-      assert.equal(error.code, 'TIMEOUT')
+      assert.equal(error.code, code)
       await daemon.client.call('daemon.version', {})
     }
   })

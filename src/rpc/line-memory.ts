@@ -12,8 +12,8 @@ const RUNNING_BYTES_MAX = 256 * MIB
 /** Answers that nobody has read, of all connections: beyond, who has some gets no more. Bytes. */
 const UNREAD_BYTES_MAX = 128 * MIB
 
-/** Large answers that are being made at once, of all connections: each is megabytes, some of them twice. */
-const MAKING_MAX = 16
+/** Large answers that are being made at once, of all connections: each is up to 4 MiB, five times while it becomes text; one thread makes them. */
+const MAKING_MAX = 4
 
 /** What one connection may hold of each, however much the others do: ordinary calls go on beside greedy ones. Bytes. */
 export const SMALL_SHARE_BYTES_MAX = 64 * KIB

@@ -5,7 +5,8 @@ import { callbackify } from 'node:util'
 import { buildConnector } from 'undici'
 import type { Semaphore } from '../../lib/semaphore.ts'
 import type { Ms } from '../../model/units.ts'
-import { AddressRefusedError, isPublicAddress, publicLookup } from './address-guard.ts'
+import { isPublicAddress } from '../../lib/public-address.ts'
+import { AddressRefusedError, publicLookup } from './address-guard.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** A server that needs longer to accept a connection is treated as down. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import type { LookupAddress } from 'node:dns'
 import type { LookupFunction } from 'node:net'
-import { AddressRefusedError, isPublicAddress, publicLookup } from '../../../../src/adapters/gateway/address-guard.ts'
+import { AddressRefusedError, publicLookup } from '../../../../src/adapters/gateway/address-guard.ts'
+import { isPublicAddress } from '../../../../src/lib/public-address.ts'
 
 const PUBLIC = [
   '1.1.1.1',

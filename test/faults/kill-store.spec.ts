@@ -64,8 +64,9 @@ async function runLane(directory: string, dice: Dice, cache: string): Promise<La
   await using store = await openStore(directory)
   await assertKept(store, lane.lives)
   await assertCounts(store)
-  const names = await readdir(join(directory, 'segments'))
-  assert.ok(!names.includes('000001.seg'), 'the first segment was rewritten long ago')
+  // Which segments stay mostly alive is a matter of chance; that rewritten ones leave the disk is not.
+  const names = (await readdir(join(directory, 'segments'))).toSorted()
+  assert.ok(Number.parseInt(names.at(-1) ?? '', 10) > names.length, `segments that were rewritten are gone: ${names.join(' ')}`)
   return lane
 }
 

@@ -31,6 +31,7 @@ import { inPart } from './start/in-part.ts'
 import { openDirect } from './start/open-direct.ts'
 import { openHost } from './start/open-host.ts'
 import { openOutside } from './start/open-outside.ts'
+import { openPeople } from './start/open-people.ts'
 import { openProviding } from './start/open-providing.ts'
 import type { Start } from './start/start.ts'
 import { watchHealth } from './start/watch-health.ts'
@@ -97,9 +98,10 @@ async function start(
   const onPortTaken = (taken: { readonly address: string; readonly port: number }): void => watch.portHasChanged(taken)
   const onClockSkew = (ms: Ms): void => watch.clockIsAhead(ms)
   const host = await inPart('the network', async () => await openHost(step, { privateKey, onDuplicateIdentity, onPortTaken }))
+  const people = await inPart('what is known of peers', async () => await openPeople(step, { host, identity }))
   const direct = await inPart(
     'the network',
-    async () => await openDirect(step, { library, host, identity, events, onDuplicateIdentity, onClockSkew })
+    async () => await openDirect(step, { library, host, identity, events, people, onDuplicateIdentity, onClockSkew })
   )
   const outside = await inPart('IPFS', async () => await openOutside(step, { library, host }))
   const providing = openProviding(step, { library, routing: outside.ipfs?.routing })
@@ -110,7 +112,7 @@ async function start(
   }
   const files = await guardedFiles(home)
   const services = buildServices(
-    { clock, random, files, library, host, identity, events, health, watch, log, providing, ...direct, ...outside },
+    { clock, random, files, library, host, identity, events, health, watch, log, providing, people, ...direct, ...outside },
     {
       version: VERSION,
       config,

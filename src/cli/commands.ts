@@ -1,5 +1,9 @@
 /** All commands of `kith`: names, help, options, and where the code is. */
 import type { Command, OptionSpec } from './command.ts'
+import { PAIRING_COMMANDS } from './commands-pairing.ts'
+import { PUBSUB_COMMANDS } from './commands-pubsub.ts'
+import { ROUTE_COMMANDS } from './commands-route.ts'
+import { TRUST_COMMANDS } from './commands-trust.ts'
 
 export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   json: { doc: 'print one JSON object (streams: one a line); errors too' },
@@ -109,6 +113,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     words: [0, 1],
     load: async () => (await import('./run-car.ts')).verify
   },
+  ...ROUTE_COMMANDS,
+  ...PAIRING_COMMANDS,
   id: {
     summary: 'who this node is and where it listens',
     usage: '',
@@ -157,6 +163,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     words: [0, 0],
     load: async () => (await import('./run-peers.ts')).adverts
   },
+  ...TRUST_COMMANDS,
+  ...PUBSUB_COMMANDS,
   config: {
     summary: 'show or check the configuration; make an access token',
     usage: '[show | validate [FILE] | token NAME SCOPES]',

@@ -46,17 +46,10 @@ export type Config = ValueOf<typeof CONFIG_SCHEMA>
  * whoever sets one is told that nothing comes of it.
  */
 export const WITHOUT_EFFECT: readonly string[] = [
-  'network.relay',
   'ipfs.delegatedRouters',
-  'ipfs.publicGateway',
-  'ipfs.swarmAddresses',
-  'routing.ranking',
-  'routing.askUnknownMinTrust',
   'p2pIpfs.p2pBandwidthLimit',
   'p2pIpfs.ipfsBandwidthLimit',
   'p2pIpfs.cacheStrategy',
-  'trust',
-  'proxy',
   'pinning',
   'swarms',
   'cache.ttl',

@@ -1,11 +1,11 @@
-/** The first ranking: who claims the content, then who may have it, then who says no; within each, the longest connected. */
-import type { Candidate, Claim, Ranking } from './ranking.ts'
+/** The plainest ranking: who claims the content, then who may have it, then who says no; within each, the longest connected. */
+import type { Candidate, Claim, Ranked, Ranking } from './ranking.ts'
 
 const CLASS_OF: Readonly<Record<Claim, number>> = { yes: 0, unknown: 1, no: 2 }
 
 export class ClaimsFirst implements Ranking {
-  order(candidates: readonly Candidate[]): readonly Candidate[] {
-    return candidates.toSorted(compare)
+  order(candidates: readonly Candidate[]): readonly Ranked[] {
+    return candidates.toSorted(compare).map(candidate => ({ candidate, score: -CLASS_OF[candidate.claim], terms: {}, expectedMs: null }))
   }
 }
 

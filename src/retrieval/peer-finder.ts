@@ -11,8 +11,10 @@ import { create as createDigest } from 'multiformats/hashes/digest'
 import { SourceError } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { ExchangeClient, HaveAnswer } from '../ports/exchange.ts'
+import type { Estimates } from '../ports/estimates.ts'
 import type { ConnectedPeer, Network } from '../ports/network.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import type { Standing } from '../ports/standing.ts'
 import type { Claim, Ranking } from '../ranking/ranking.ts'
 import type { Candidate } from './rung.ts'
 import type { RetrievalRequest } from './retriever.ts'
@@ -44,6 +46,8 @@ export interface PeerFinderComponents {
   readonly exchange: ExchangeClient
   readonly directory: Claims
   readonly ranking: Ranking
+  readonly standing: Standing
+  readonly estimates: Estimates
   readonly clock: Clock
   readonly didOf: (peer: string) => string
 }
@@ -114,12 +118,23 @@ export class PeerFinder {
   }
 
   #rank(content: ContentKeys): Ranked[] {
-    const { network, exchange, directory, ranking } = this.#parts
+    const { network, exchange, directory, ranking, standing, estimates } = this.#parts
     const candidates = network
       .peers()
-      .filter(({ peer }) => exchange.speaks(peer))
-      .map(({ peer, since }: ConnectedPeer) => ({ peer, connectedSince: since, claim: directory.claims(peer, content) }))
-    return [...ranking.order(candidates)]
+      .filter(({ peer }) => exchange.speaks(peer) && !standing.isShunned(peer))
+      .map(({ peer, since, relayed }: ConnectedPeer) => ({
+        peer,
+        connectedSince: since,
+        claim: directory.claims(peer, content),
+        isTrusted: standing.isTrusted(peer),
+        access: standing.accessOf(peer),
+        trust: standing.trustOf(peer),
+        isConnected: true,
+        isRelayed: relayed,
+        hasIpfs: false,
+        estimate: estimates.of(peer)
+      }))
+    return ranking.order(candidates, { size: null }).map(({ candidate }) => candidate)
   }
 
   async #have(peer: string, multihash: Uint8Array, notes: Attempt[], options: AbortOptions): Promise<HaveAnswer | undefined> {

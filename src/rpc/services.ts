@@ -9,6 +9,7 @@ import type { EventBus } from '../observe/events.ts'
 import type { HealthCondition } from '../observe/health.ts'
 import type { LogLevel } from '../ports/log.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import type { CapabilityServices, PairingServices, PubsubServices, RouteServices, TrustServices } from './services-people.ts'
 
 export type ContentParam = string | HashParam
 
@@ -273,6 +274,11 @@ export interface Services {
   readonly content: ContentServices
   readonly peers: PeerServices
   readonly adverts: { list(): Promise<{ items: AdvertInfo[] }> }
+  readonly capabilities: CapabilityServices
+  readonly trust: TrustServices
+  readonly pairing: PairingServices
+  readonly route: RouteServices
+  readonly pubsub: PubsubServices
   readonly node: NodeServices
   readonly events: EventBus
 }

@@ -12,10 +12,26 @@ import { authMethods } from './methods-auth.ts'
 import { contentMethods } from './methods-content.ts'
 import { daemonMethods } from './methods-daemon.ts'
 import { eventsMethods } from './methods-events.ts'
+import { pairingMethods } from './methods-pairing.ts'
 import { peersMethods } from './methods-peers.ts'
+import { capabilityMethods } from './methods-capabilities.ts'
+import { pubsubMethods } from './methods-pubsub.ts'
+import { routeMethods } from './methods-route.ts'
+import { trustMethods } from './methods-trust.ts'
 import { NOT_BUILT_METHODS } from './not-built.ts'
 
-const served = { ...authMethods, ...daemonMethods, ...contentMethods, ...peersMethods, ...eventsMethods }
+const served = {
+  ...authMethods,
+  ...daemonMethods,
+  ...contentMethods,
+  ...routeMethods,
+  ...peersMethods,
+  ...pairingMethods,
+  ...trustMethods,
+  ...capabilityMethods,
+  ...pubsubMethods,
+  ...eventsMethods
+}
 
 export const METHODS = {
   ...served,
@@ -35,7 +51,7 @@ export type MethodTable = typeof METHODS
 export const METHODS_BY_NAME: ReadonlyMap<string, Method> = new Map<string, Method>(Object.entries(METHODS))
 
 /** Every name of the contract, built or not. */
-export const METHOD_NAMES: readonly string[] = [...METHODS_BY_NAME.keys(), ...Object.keys(NOT_BUILT_METHODS)]
+export const METHOD_NAMES: readonly string[] = [...new Set([...METHODS_BY_NAME.keys(), ...Object.keys(NOT_BUILT_METHODS)])]
 
 const notBuilt = new Map<string, Method>(Object.entries(NOT_BUILT_METHODS).map(([name, access]) => [name, notBuiltMethod(name, access)]))
 

@@ -13,12 +13,15 @@ import type { HealthWatch } from '../observe/health-watch.ts'
 import { Meter } from '../observe/meter.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Estimates } from '../ports/estimates.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { LocalFiles } from '../ports/local-files.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
+import type { Standing } from '../ports/standing.ts'
+import type { StateStore } from '../ports/state-table.ts'
 import { ClaimsFirst } from '../ranking/claims-first.ts'
 import { Classifier } from '../retrieval/classify.ts'
 import { PeerFinder } from '../retrieval/peer-finder.ts'
@@ -28,6 +31,7 @@ import { ContentAccess } from './content-access.ts'
 import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
+import { notBuilt } from './not-built.ts'
 import { peerServices } from './peer-services.ts'
 
 /** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
@@ -49,6 +53,7 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
+  readonly people: { readonly state: StateStore; readonly standing: Standing; readonly estimates: Estimates }
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
 }
@@ -76,6 +81,19 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       hasIpfs: peer => directory.ipfsOf(peer)?.enabled
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
+    capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
+    trust: {
+      set: notBuilt('trust.set'),
+      get: notBuilt('trust.get'),
+      list: notBuilt('trust.list'),
+      assert: notBuilt('trust.assert'),
+      revoke: notBuilt('trust.revoke'),
+      block: notBuilt('trust.block'),
+      unblock: notBuilt('trust.unblock')
+    },
+    pairing: { invite: notBuilt('peers.invite'), join: notBuilt('peers.join'), share: notBuilt('content.share') },
+    route: { explain: notBuilt('route.explain'), best: notBuilt('route.best') },
+    pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },
     node: nodeServices({
       version,
       apiVersion: version,
@@ -104,7 +122,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
 function buildContent(parts: BuildComponents, meter: Meter, config: Config): ContentServices {
   const { clock, random, files, library, host, events, publisher, ipfs, gateways } = parts
   const classifier = new Classifier({ library }, config.privacy)
-  const peers = new PeerFinder({ ...parts, network: host, ranking: new ClaimsFirst(), didOf: didFromPeerId })
+  const peers = new PeerFinder({ ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), didOf: didFromPeerId })
   const slots = new Semaphore({ limit: config.limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
   const retriever = new Retriever(
     { library, peers, ipfs: ipfs?.source, gateways, clock, random, slots },

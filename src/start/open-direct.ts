@@ -19,6 +19,7 @@ import { didFromPeerId } from '../peers/did-key.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { startListening } from './open-host.ts'
+import type { People } from './open-people.ts'
 import type { Start } from './start.ts'
 
 export interface Direct {
@@ -33,6 +34,7 @@ export interface DirectComponents {
   readonly host: Host
   readonly identity: Identity
   readonly events: EventBus
+  readonly people: People
   /** Told when a second node with this node's key is heard of. */
   readonly onDuplicateIdentity?: () => void
   /** Told how far the own clock is ahead of what others agree on (below 0: behind); 0 when it agrees again. */
@@ -77,7 +79,7 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
 
 function openDirectory(
   { config, log, parts }: Start,
-  { host, identity, events }: DirectComponents,
+  { host, identity, events, people }: DirectComponents,
   { exchange, skew }: { readonly exchange: ExchangeClient; readonly skew: ClockSkew }
 ): AdvertDirectory {
   const pull = async (peer: string, options: AbortOptions): Promise<Uint8Array | null> => {
@@ -86,7 +88,15 @@ function openDirectory(
     return advert
   }
   const directory = new AdvertDirectory(
-    { clock, log, events, self: identity.peerId, isConnected: peer => host.isConnected(peer), pull },
+    {
+      clock,
+      log,
+      events,
+      self: identity.peerId,
+      isConnected: peer => host.isConnected(peer),
+      trustOf: peer => people.standing.trustOf(peer),
+      pull
+    },
     { maxBytes: config.adverts.maxBytes }
   )
   parts.defer(async () => {

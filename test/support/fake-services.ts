@@ -7,6 +7,7 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { ContentFacts } from '../../src/rpc/scoped-content.ts'
 import type { GetParams, Services } from '../../src/rpc/services.ts'
 import { fakeContent } from './fake-content.ts'
+import { FAKE_PEOPLE } from './fake-people.ts'
 
 export interface FakeFaults {
   /** `content.get` and `open` of this address wait until released or aborted. */
@@ -56,6 +57,7 @@ export function fakeServices(components: { readonly clock: Clock }): FakeService
       disconnect: async () => ({}),
       ping: async () => ({ latencyMs: 1.5 })
     },
+    ...FAKE_PEOPLE,
     adverts: {
       list: async () => ({
         items: [

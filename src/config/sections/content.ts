@@ -16,7 +16,9 @@ export function level(doc: string, usual: number): Key<number> {
 }
 
 export const ROUTING = {
-  ranking: oneOf(['expected-time', 'weighted'], { doc: 'How direct peers are ordered.' }),
+  ranking: oneOf(['expected-time', 'weighted', 'random'], {
+    doc: 'How direct peers are ordered: by the expected time to the content, by the fixed formula, or by chance (for comparison).'
+  }),
   maxParallelPeers: count({
     doc: 'Most peers asked at once for one content; 1 is a plain sequential loop.',
     default: 3,
@@ -63,7 +65,7 @@ export const PRIVACY = {
   default: oneOf(['private', 'public'], { doc: 'Class of what is put without saying.' }),
   unknown: oneOf(['private', 'public'], { doc: 'Class of a bare hash nobody here knows.' }),
   unknownCid: oneOf(['peers-first', 'public', 'private'], {
-    doc: 'Class of a bare CID nobody here knows: `peers-first` asks trusted peers, then everybody; nobody is trusted in this version, so it is as `public`.'
+    doc: 'Class of a bare CID nobody here knows: `peers-first` asks the peers one trusts whether they know it as private, then everybody.'
   }),
   serveFetched: oneOf(['trusted', 'anyone'], { doc: 'Who is served what this node merely fetched.' })
 } as const

@@ -173,11 +173,11 @@ describe('configuration', () => {
 
   it('takes keys of later parts, checks them, and warns once of all that have no effect', async () => {
     const { warnings } = await load({
-      sets: ['pinning.maxAutoBytes=1GiB', 'trust.halfLife=1d', 'http.listen=127.0.0.1:8420', 'cache.ttl=30d']
+      sets: ['pinning.maxAutoBytes=1GiB', 'gc.interval=2h', 'http.listen=127.0.0.1:8420', 'cache.ttl=30d']
     })
     assert.equal(warnings.length, 1)
     assert.match(warnings[0]?.message ?? '', /no effect in this version/)
-    assert.deepEqual(warnings[0]?.keys, ['trust.halfLife', 'pinning.maxAutoBytes', 'http.listen'])
+    assert.deepEqual(warnings[0]?.keys, ['pinning.maxAutoBytes', 'gc.interval', 'http.listen'])
     await fails({ sets: ['pinning.maxAutoBytes=1'] }, /not a size/)
     for (const listed of WITHOUT_EFFECT)
       assert.ok(

@@ -2,12 +2,24 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { ClaimsFirst } from '../../../src/ranking/claims-first.ts'
 import type { Candidate, Claim } from '../../../src/ranking/ranking.ts'
+import { UNMEASURED } from '../../../src/ranking/unmeasured.ts'
 
-const candidate = (peer: string, claim: Claim, connectedSince: number): Candidate => ({ peer, claim, connectedSince })
+const candidate = (peer: string, claim: Claim, connectedSince: number): Candidate => ({
+  peer,
+  claim,
+  connectedSince,
+  isTrusted: false,
+  access: 0,
+  trust: 0,
+  isConnected: true,
+  isRelayed: false,
+  hasIpfs: false,
+  estimate: UNMEASURED.of(peer)
+})
 const order = (candidates: readonly Candidate[]): string =>
   new ClaimsFirst()
     .order(candidates)
-    .map(({ peer }) => peer)
+    .map(({ candidate: { peer } }) => peer)
     .join('')
 
 describe('ranking: claims first', () => {
@@ -26,11 +38,12 @@ describe('ranking: claims first', () => {
   it('gives back exactly the candidates it got and leaves the input alone', () => {
     const any = fc.array(fc.record({ peer: fc.string(), claim: fc.constantFrom<Claim>('yes', 'no', 'unknown'), connectedSince: fc.nat() }))
     fc.assert(
-      fc.property(any, candidates => {
+      fc.property(any, drawn => {
+        const candidates = drawn.map(({ peer, claim, connectedSince }) => candidate(peer, claim, connectedSince))
         const before = [...candidates]
         const ordered = new ClaimsFirst().order(candidates)
         assert.deepEqual(candidates, before)
-        assert.deepEqual(new Set(ordered), new Set(candidates))
+        assert.deepEqual(new Set(ordered.map(ranked => ranked.candidate)), new Set(candidates))
         assert.equal(ordered.length, candidates.length)
       })
     )

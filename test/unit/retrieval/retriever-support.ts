@@ -1,4 +1,7 @@
 /** A retriever over sources that do what the test says, without peers. */
+import { STRANGERS } from '../../../src/peers/strangers.ts'
+import { ClaimsFirst } from '../../../src/ranking/claims-first.ts'
+import { UNMEASURED } from '../../../src/ranking/unmeasured.ts'
 import type { CID } from 'multiformats/cid'
 import type { Library } from '../../../src/content/library.ts'
 import { KithError } from '../../../src/errors.ts'
@@ -102,7 +105,9 @@ export function makeRetriever(settings: RetrieverSettings): Retriever {
     network: lonely(looked),
     clock,
     didOf: peer => `did:key:${peer}`,
-    ranking: { order: candidates => [...candidates] },
+    ranking: new ClaimsFirst(),
+    standing: STRANGERS,
+    estimates: UNMEASURED,
     exchange: {
       speaks: () => false,
       have: async () => [],

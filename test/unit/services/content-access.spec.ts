@@ -1,4 +1,7 @@
 /** Reading for this node's own user: whose a fetched content is, what is not recorded, what is put back. */
+import { STRANGERS } from '../../../src/peers/strangers.ts'
+import { ClaimsFirst } from '../../../src/ranking/claims-first.ts'
+import { UNMEASURED } from '../../../src/ranking/unmeasured.ts'
 import assert from 'node:assert/strict'
 import { CID } from 'multiformats/cid'
 import { localFiles } from '../../../src/adapters/files/local-files.ts'
@@ -89,7 +92,9 @@ describe('ContentAccess', () => {
       },
       clock,
       didOf: peer => peer,
-      ranking: { order: candidates => [...candidates] },
+      ranking: new ClaimsFirst(),
+      standing: STRANGERS,
+      estimates: UNMEASURED,
       exchange: {
         speaks: () => false,
         have: async () => [],

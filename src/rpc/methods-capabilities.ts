@@ -1,0 +1,3 @@
+/** The methods `adverts.publish` and `capabilities.query`. */
+
+export const capabilityMethods = {}

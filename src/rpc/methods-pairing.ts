@@ -1,0 +1,3 @@
+/** The methods `peers.invite`, `peers.join` and `content.share`. */
+
+export const pairingMethods = {}

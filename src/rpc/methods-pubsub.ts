@@ -1,0 +1,3 @@
+/** The methods `pubsub.*`. */
+
+export const pubsubMethods = {}

@@ -1,0 +1,3 @@
+/** The methods `route.*`. */
+
+export const routeMethods = {}

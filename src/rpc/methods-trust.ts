@@ -1,0 +1,3 @@
+/** The methods `trust.*`. */
+
+export const trustMethods = {}

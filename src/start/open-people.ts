@@ -1,0 +1,30 @@
+/** What a node makes of its peers: durable state, standing, estimates, and the channel for short messages. Opened before anybody can connect. */
+import { openStateDb } from '../adapters/system/state-db.ts'
+import { systemClock as clock } from '../adapters/system/clock.ts'
+import type { Host } from '../adapters/libp2p/host.ts'
+import { STRANGERS } from '../peers/strangers.ts'
+import type { Estimates } from '../ports/estimates.ts'
+import type { Identity } from '../ports/identity.ts'
+import type { Standing } from '../ports/standing.ts'
+import type { StateStore } from '../ports/state-table.ts'
+import { UNMEASURED } from '../ranking/unmeasured.ts'
+import type { Start } from './start.ts'
+
+export interface People {
+  readonly state: StateStore
+  readonly standing: Standing
+  readonly estimates: Estimates
+}
+
+export interface PeopleComponents {
+  readonly host: Host
+  readonly identity: Identity
+}
+
+export async function openPeople({ home, log, parts }: Start, _components: PeopleComponents): Promise<People> {
+  const onError = (err: Error): void => {
+    log.warn({ err }, 'figures about peers could not be written; they are tried again')
+  }
+  const state = parts.use(await openStateDb({ clock, onError }, home))
+  return { state, standing: STRANGERS, estimates: UNMEASURED }
+}

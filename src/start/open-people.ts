@@ -7,7 +7,7 @@ import type { Estimates } from '../ports/estimates.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
-import { UNMEASURED } from '../ranking/unmeasured.ts'
+import { MeasuredEstimates } from '../ranking/estimates.ts'
 import type { Start } from './start.ts'
 
 export interface People {
@@ -26,5 +26,7 @@ export async function openPeople({ home, log, parts }: Start, _components: Peopl
     log.warn({ err }, 'figures about peers could not be written; they are tried again')
   }
   const state = parts.use(await openStateDb({ clock, onError }, home))
-  return { state, standing: STRANGERS, estimates: UNMEASURED }
+  const standing: Standing = STRANGERS
+  const estimates = new MeasuredEstimates({ clock, state, isTrusted: peer => standing.isTrusted(peer), onError })
+  return { state, standing, estimates }
 }

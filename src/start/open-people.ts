@@ -9,7 +9,7 @@ import type { Estimates } from '../ports/estimates.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
-import { UNMEASURED } from '../ranking/unmeasured.ts'
+import { MeasuredEstimates } from '../ranking/estimates.ts'
 import type { Start } from './start.ts'
 
 export interface People {
@@ -31,10 +31,11 @@ export async function openPeople({ home, log, parts }: Start, { host }: PeopleCo
   }
   const state = parts.use(await openStateDb({ clock, onError }, home))
   const standing: Standing = STRANGERS
+  const estimates = new MeasuredEstimates({ clock, state, isTrusted: peer => standing.isTrusted(peer), onError })
   const control = new ControlChannel({ network: host, standing, clock, log })
   await control.start()
   parts.defer(() => {
     control.stop()
   })
-  return { state, standing, estimates: UNMEASURED, control }
+  return { state, standing, estimates, control }
 }

@@ -25,7 +25,7 @@ import { SkeletonCache } from './skeleton-cache.ts'
 const IDLE_MAX: Ms = 120_000
 
 export interface ExchangeServerComponents {
-  readonly network: Network
+  readonly network: Pick<Network, 'handle'>
   readonly policy: ServingPolicy
   readonly clock: Clock
   readonly log: Log

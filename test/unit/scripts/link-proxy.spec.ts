@@ -10,6 +10,13 @@ import { systemClock } from '../../../src/adapters/system/clock.ts'
 import { KIB, MIB } from '../../../src/model/units.ts'
 import { settle, VirtualClock } from '../../support/virtual-clock.ts'
 
+/** A reset is an end as well. */
+async function closed(socket: Socket): Promise<void> {
+  await new Promise<void>(resolve => {
+    socket.on('close', () => resolve())
+  })
+}
+
 describe('a lane of a link', () => {
   it('lets bytes leave at its rate, those of whoever asked first first', async () => {
     const clock = new VirtualClock()
@@ -139,7 +146,7 @@ describe('a proxy that gives each node its link', () => {
   it('ends connections when a link is cut, refuses new ones, and takes them again when it is mended', async () => {
     const { near, far } = await joined({ to: 'ana' })
     assert.equal(proxy.connections('ana'), 1)
-    const ended = [near, far].map(async socket => await once(socket, 'close'))
+    const ended = [near, far].map(closed)
     for (const socket of [near, far]) socket.resume()
     proxy.cut('ana')
     await Promise.all(ended)
@@ -147,7 +154,7 @@ describe('a proxy that gives each node its link', () => {
     const door = await proxy.open({ to: 'ana' })
     const refused = connect({ port: door.port, host: '127.0.0.1' })
     refused.on('error', () => {})
-    await once(refused, 'close')
+    await closed(refused)
     proxy.mend('ana')
     const again = await joined({ to: 'ana' })
     again.near.write('x')
@@ -158,6 +165,6 @@ describe('a proxy that gives each node its link', () => {
     const door = await proxy.open({ to: 'nobody' })
     const early = connect({ port: door.port, host: '127.0.0.1' })
     early.on('error', () => {}).resume()
-    await once(early, 'close')
+    await closed(early)
   })
 })

@@ -2,17 +2,19 @@
 import { openStateDb } from '../adapters/system/state-db.ts'
 import { systemClock as clock } from '../adapters/system/clock.ts'
 import type { Host } from '../adapters/libp2p/host.ts'
-import { STRANGERS } from '../peers/strangers.ts'
+import { KithError } from '../errors.ts'
+import { AssertionOutbox } from '../peers/assertion-outbox.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { Identity } from '../ports/identity.ts'
-import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { UNMEASURED } from '../ranking/unmeasured.ts'
+import { openTrust, type Trust } from './open-trust.ts'
 import type { Start } from './start.ts'
 
-export interface People {
+export interface People extends Trust {
   readonly state: StateStore
-  readonly standing: Standing
+  /** What this node said of others. */
+  readonly outbox: AssertionOutbox
   readonly estimates: Estimates
 }
 
@@ -21,10 +23,16 @@ export interface PeopleComponents {
   readonly identity: Identity
 }
 
-export async function openPeople({ home, log, parts }: Start, _components: PeopleComponents): Promise<People> {
+export async function openPeople(step: Start, { host, identity }: PeopleComponents): Promise<People> {
+  const { home, log, parts } = step
   const onError = (err: Error): void => {
     log.warn({ err }, 'figures about peers could not be written; they are tried again')
   }
   const state = parts.use(await openStateDb({ clock, onError }, home))
-  return { state, standing: STRANGERS, estimates: UNMEASURED }
+  const trust = openTrust(step, { state, network: host })
+  const ask = async (peer: string): Promise<never> => {
+    throw new KithError('UNAVAILABLE', `peer ${peer} cannot be asked yet`)
+  }
+  const outbox = parts.use(new AssertionOutbox({ state, clock, identity, network: host, control: { ask }, log }))
+  return { state, ...trust, outbox, estimates: UNMEASURED }
 }

@@ -14,6 +14,7 @@ import type { Network } from '../ports/network.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { StateStore, StateTable } from '../ports/state-table.ts'
 import { signAssertion } from './assertion-claims.ts'
+import { didFromPeerId } from './did-key.ts'
 import { nodeOf } from './did.ts'
 
 /** Words in mind, delivered or not: so many readers times subjects. About 1 KiB each. */
@@ -42,11 +43,15 @@ interface Said {
   readonly isDelivered: boolean
 }
 
-export interface Saying {
+interface Words {
   readonly sub: string
   readonly level: number
   readonly context?: string
+  /** How long it holds. */
   readonly seconds: number
+}
+
+interface Saying extends Words {
   /** did:key of each reader. */
   readonly to: readonly string[]
 }
@@ -80,20 +85,21 @@ export class AssertionOutbox implements AsyncDisposable {
    * @returns the token of each reader, and what became of it
    * @throws KithError QUOTA_EXCEEDED
    */
-  async say(
-    { sub, level, context, seconds, to }: Saying,
-    options: AbortOptions
-  ): Promise<{ reader: string; jwt: string; delivery: Delivery }[]> {
+  async say({ to, ...words }: Saying, options: AbortOptions): Promise<{ reader: string; jwt: string; delivery: Delivery }[]> {
     const said: Said[] = []
     for (const reader of to) {
+      const { sub, level } = words
       const iat = this.#nextIat(reader, sub)
-      const exp = iat + seconds
-      const words = { sub, level, iat, exp, ...(context === undefined ? {} : { context }) }
-      said.push({ to: reader, sub, level, iat, exp, jwt: await signAssertion(words, reader, this.#parts.identity), isDelivered: false })
+      said.push({ to: reader, sub, level, iat, exp: iat + words.seconds, jwt: await this.#sign(words, reader, iat), isDelivered: false })
     }
     await this.#makeRoom(said)
     for (const one of said) await this.#table.put(keyOf(one), one)
     return await Promise.all(said.map(async one => ({ reader: one.to, jwt: one.jwt, delivery: await this.#tell(one, options) })))
+  }
+
+  /** A word that is handed to nobody. @returns the token */
+  async sign(words: Words, reader: string): Promise<string> {
+    return await this.#sign(words, reader, this.#nextIat(reader, words.sub))
   }
 
   /** Who was told something of `sub` that still holds. */
@@ -106,6 +112,11 @@ export class AssertionOutbox implements AsyncDisposable {
     await this.#telling.close()
   }
 
+  async #sign({ sub, level, context, seconds }: Words, reader: string, iat: number): Promise<string> {
+    const words = { sub, level, iat, exp: iat + seconds, ...(context === undefined ? {} : { context }) }
+    return await signAssertion(words, reader, this.#parts.identity)
+  }
+
   /** Later than the last word to the same reader: of two with one time, the later would not count. */
   #nextIat(to: string, sub: string): number {
     const last = this.#table.get(keyOf({ to, sub }))
@@ -113,7 +124,8 @@ export class AssertionOutbox implements AsyncDisposable {
   }
 
   #onConnected(peer: string): void {
-    const waiting = [...this.#table.entries()].filter(([, said]) => !said.isDelivered && nodeOf(said.to) === peer)
+    const did = didFromPeerId(peer)
+    const waiting = [...this.#table.entries()].filter(([, said]) => !said.isDelivered && said.to === did)
     if (waiting.length === 0) return
     this.#telling.push(async options => {
       for (const [key] of waiting) {
@@ -136,9 +148,8 @@ export class AssertionOutbox implements AsyncDisposable {
       log.debug({ err: error, peer }, 'an assertion was not handed over; it waits')
       return 'queued'
     }
-    // What was taken back is done with; what was said is remembered, so that it can be taken back.
-    if (this.#isLatest(said))
-      await (said.level === 0 ? this.#table.remove(keyOf(said)) : this.#table.put(keyOf(said), { ...said, isDelivered: true }))
+    // Also what was taken back is remembered: a new word must be later than it.
+    if (this.#isLatest(said)) await this.#table.put(keyOf(said), { ...said, isDelivered: true })
     return 'delivered'
   }
 
@@ -155,7 +166,8 @@ export class AssertionOutbox implements AsyncDisposable {
     const added = said.filter(one => this.#table.get(keyOf(one)) === undefined).length
     if (this.#table.size + added <= OUTBOX_MAX) return
     const now = this.#parts.clock.now() / 1000
-    for (const [key, { exp }] of this.#table.entries()) if (exp <= now) await this.#table.remove(key)
+    for (const [key, { exp, level, isDelivered }] of this.#table.entries())
+      if (exp <= now || (level === 0 && isDelivered)) await this.#table.remove(key)
     if (this.#table.size + added > OUTBOX_MAX)
       throw new KithError(
         'QUOTA_EXCEEDED',

@@ -57,23 +57,15 @@ export function trustServices(parts: TrustServicesComponents): TrustServices {
     list: async () => ({ items: listed(parts).map(did => entryOf(parts, did)) }),
     assert: async ({ did: text, level, context, expires, to }, options) => {
       const sub = other(text)
-      const said = await outbox.say(
-        {
-          sub,
-          level: level ?? levelSet(book, sub),
-          seconds: secondsOf(expires),
-          to: readersOf(parts, to, sub),
-          ...(context === undefined ? {} : { context })
-        },
-        options
-      )
-      const [first] = said
-      if (first === undefined)
-        throw new KithError(
-          'UNAVAILABLE',
-          'nobody is there to be told: say whom by "to", or give somebody a trust level first (kith trust set)'
-        )
-      return { jwt: first.jwt, delivery: deliveries(said) }
+      const words = {
+        sub,
+        level: level ?? levelSet(book, sub),
+        seconds: secondsOf(expires),
+        ...(context === undefined ? {} : { context })
+      }
+      const said = await outbox.say({ ...words, to: readersOf(parts, to, sub) }, options)
+      // Nobody is there to be told: signed for the one it is about, and sent nowhere.
+      return { jwt: said[0]?.jwt ?? (await outbox.sign(words, sub)), delivery: deliveries(said) }
     },
     revoke: async ({ did: text, to }, options) => {
       const did = other(text)

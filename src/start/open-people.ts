@@ -2,20 +2,23 @@
 import { openStateDb } from '../adapters/system/state-db.ts'
 import { systemClock as clock } from '../adapters/system/clock.ts'
 import type { Host } from '../adapters/libp2p/host.ts'
-import { KithError } from '../errors.ts'
-import { AssertionOutbox } from '../peers/assertion-outbox.ts'
+import type { AssertionOutbox } from '../peers/assertion-outbox.ts'
+import { ControlChannel } from '../peers/control.ts'
+import type { Control } from '../ports/control.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { StateStore } from '../ports/state-table.ts'
-import { UNMEASURED } from '../ranking/unmeasured.ts'
-import { openTrust, type Trust } from './open-trust.ts'
+import { MeasuredEstimates } from '../ranking/estimates.ts'
+import { openTrust, passAssertions, type Trust } from './open-trust.ts'
 import type { Start } from './start.ts'
 
 export interface People extends Trust {
   readonly state: StateStore
+  readonly estimates: Estimates
+  /** Kinds are registered before the host listens. */
+  readonly control: Control
   /** What this node said of others. */
   readonly outbox: AssertionOutbox
-  readonly estimates: Estimates
 }
 
 export interface PeopleComponents {
@@ -30,9 +33,13 @@ export async function openPeople(step: Start, { host, identity }: PeopleComponen
   }
   const state = parts.use(await openStateDb({ clock, onError }, home))
   const trust = openTrust(step, { state, network: host })
-  const ask = async (peer: string): Promise<never> => {
-    throw new KithError('UNAVAILABLE', `peer ${peer} cannot be asked yet`)
-  }
-  const outbox = parts.use(new AssertionOutbox({ state, clock, identity, network: host, control: { ask }, log }))
-  return { state, ...trust, outbox, estimates: UNMEASURED }
+  const { standing } = trust
+  const estimates = new MeasuredEstimates({ clock, state, isTrusted: peer => standing.isTrusted(peer), onError })
+  const control = new ControlChannel({ network: host, standing, clock, log })
+  await control.start()
+  parts.defer(() => {
+    control.stop()
+  })
+  const outbox = passAssertions(step, { ...trust, state, identity, control, network: host })
+  return { state, ...trust, estimates, control, outbox }
 }

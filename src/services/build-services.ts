@@ -20,7 +20,6 @@ import type { LocalFiles } from '../ports/local-files.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
-import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { ClaimsFirst } from '../ranking/claims-first.ts'
 import { Classifier } from '../retrieval/classify.ts'
@@ -33,6 +32,7 @@ import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
 import { peerServices } from './peer-services.ts'
+import { trustServices, type TrustParts } from './trust-services.ts'
 
 /** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
 const RETRIEVALS_WAITING_MAX = 10_000
@@ -53,7 +53,7 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
-  readonly people: { readonly state: StateStore; readonly standing: Standing; readonly estimates: Estimates }
+  readonly people: { readonly state: StateStore; readonly estimates: Estimates } & TrustParts
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
 }
@@ -75,6 +75,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
     content: buildContent(parts, meter, config),
     peers: peerServices({
       network: host,
+      ...parts.people,
       didOf: didFromPeerId,
       peerOf: peerIdFromDid,
       advertOf: peer => directory.summary(peer),
@@ -82,15 +83,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
     capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
-    trust: {
-      set: notBuilt('trust.set'),
-      get: notBuilt('trust.get'),
-      list: notBuilt('trust.list'),
-      assert: notBuilt('trust.assert'),
-      revoke: notBuilt('trust.revoke'),
-      block: notBuilt('trust.block'),
-      unblock: notBuilt('trust.unblock')
-    },
+    trust: trustServices({ clock, identity, network: host, ...parts.people }),
     pairing: { invite: notBuilt('peers.invite'), join: notBuilt('peers.join'), share: notBuilt('content.share') },
     route: { explain: notBuilt('route.explain'), best: notBuilt('route.best') },
     pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },

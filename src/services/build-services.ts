@@ -6,7 +6,6 @@ import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
 import type { Providing } from '../content/providing.ts'
 import { Putter } from '../content/put.ts'
-import { Semaphore } from '../lib/semaphore.ts'
 import type { EventBus } from '../observe/events.ts'
 import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
@@ -24,18 +23,14 @@ import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { ClaimsFirst } from '../ranking/claims-first.ts'
 import { Classifier } from '../retrieval/classify.ts'
-import { PeerFinder } from '../retrieval/peer-finder.ts'
-import { Retriever } from '../retrieval/retriever.ts'
 import type { ContentServices, Services } from '../rpc/services.ts'
+import { buildRetrieval } from './build-retrieval.ts'
 import { ContentAccess } from './content-access.ts'
 import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
 import { peerServices } from './peer-services.ts'
-
-/** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
-const RETRIEVALS_WAITING_MAX = 10_000
 
 export interface BuildComponents {
   readonly clock: Clock
@@ -120,13 +115,11 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
 }
 
 function buildContent(parts: BuildComponents, meter: Meter, config: Config): ContentServices {
-  const { clock, random, files, library, host, events, publisher, ipfs, gateways } = parts
+  const { clock, files, library, host, events, publisher, ipfs, gateways } = parts
   const classifier = new Classifier({ library }, config.privacy)
-  const peers = new PeerFinder({ ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), didOf: didFromPeerId })
-  const slots = new Semaphore({ limit: config.limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
-  const retriever = new Retriever(
-    { library, peers, ipfs: ipfs?.source, gateways, clock, random, slots },
-    { ...config.routing, maxFileSize: config.limits.maxFileSize }
+  const retriever = buildRetrieval(
+    { ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), ipfs: ipfs?.source, gateways: () => gateways },
+    config
   )
   const publicChanged = (stored?: CID): void => {
     publisher.changed()

@@ -5,12 +5,11 @@
 import type { Attempt, Outcome, SkipReason } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
-import type { Estimates, Measurement } from '../ports/estimates.ts'
+import type { Estimates, Measurement, PeerEstimate } from '../ports/estimates.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { Standing } from '../ports/standing.ts'
-import type { Hedging } from './hedging.ts'
 import type { PlannedCandidate, PlanReason } from './plan.ts'
 import type { Reach } from './plan-peers.ts'
 import { estimateName, type FullPlan } from './planner.ts'
@@ -28,6 +27,16 @@ const CLAIM_PATIENCE_MAX_MS: Ms = 5_000
 const PEER_SILENCE_MS: Ms = 10_000
 /** A gateway that says nothing for this long is joined by the next one. */
 const GATEWAY_PATIENCE_MS: Ms = 2_000
+
+/** When one more peer is asked beside those who are being asked, and how often that may happen. */
+export interface Hedging {
+  /** A content is asked for. */
+  request(): void
+  /** Takes one hedge out of the budget. */
+  take(): boolean
+  /** How long a peer is waited for before the next one may be asked as well. */
+  after(estimate: PeerEstimate): Ms
+}
 
 export interface RungsComponents {
   readonly exchange: ExchangeClient
@@ -79,6 +88,7 @@ export class Rungs {
 
   #peers(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, requestId: Uint8Array, notes: Attempt[]): Rung {
     const { questions, hedging } = this.#parts
+    hedging.request()
     const candidate = (planned: PlannedCandidate): Candidate[] => this.#peer(planned, request, session, requestId)
     const { round } = plan.peers
     return {
@@ -97,7 +107,7 @@ export class Rungs {
           }),
       hedgeDelay: Infinity,
       maxParallel: this.#init.maxParallelPeers,
-      mayHedge: () => hedging.mayHedge(),
+      mayHedge: () => hedging.take(),
       silenceMax: PEER_SILENCE_MS
     }
   }
@@ -164,11 +174,10 @@ export class Rungs {
 
   /** A peer is measured from when it is connected: that it sleeps is no fault of it. */
   #measured(peer: string): { readonly reach: PeerAsk['reach']; readonly measure: PeerAsk['measure'] } {
-    const { exchange, estimates, hedging } = this.#parts
+    const { exchange, estimates } = this.#parts
     let running: Measurement | undefined
     return {
       measure: (): RunMeasurement => {
-        hedging.requested()
         running = exchange.speaks(peer) ? estimates.begin(peer) : undefined
         return {
           firstByte: () => running?.firstByte(),

@@ -2,6 +2,7 @@
 import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
 import { Semaphore } from '../lib/semaphore.ts'
+import type { Ms } from '../model/units.ts'
 import { didFromPeerId } from '../peers/did-key.ts'
 import type { BlockSource } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -11,15 +12,15 @@ import type { Network } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
 import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
+import { hedgeAfter, HedgeBudget } from '../ranking/hedge-budget.ts'
 import type { Ranking } from '../ranking/ranking.ts'
-import { Hedging } from '../retrieval/hedging.ts'
 import { LastSeen, readSighting } from '../retrieval/last-seen.ts'
 import { PeerPlanner, type Claims, type PeerPlanComponents } from '../retrieval/plan-peers.ts'
 import { PeerQuestions } from '../retrieval/peer-questions.ts'
 import { PeersFirst } from '../retrieval/peers-first.ts'
 import { Planner } from '../retrieval/planner.ts'
 import { Retriever } from '../retrieval/retriever.ts'
-import { Rungs } from '../retrieval/rungs.ts'
+import { Rungs, type Hedging } from '../retrieval/rungs.ts'
 
 /** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
 const RETRIEVALS_WAITING_MAX = 10_000
@@ -59,7 +60,7 @@ export function buildRetrieval(parts: RetrievalComponents, { routing, proxy, lim
       peers,
       questions,
       peersFirst: new PeersFirst({ ...parts, peers, questions }),
-      rungs: new Rungs({ ...parts, didOf, questions, hedging: new Hedging({ hedgeDelay }), seen }, { maxParallelPeers }),
+      rungs: new Rungs({ ...parts, didOf, questions, hedging: hedgingWith(hedgeDelay), seen }, { maxParallelPeers }),
       lastSeen,
       slots: new Semaphore({ limit: limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
     },
@@ -71,4 +72,14 @@ function openLastSeen({ state, library, standing, clock }: RetrievalComponents):
   if (state === undefined) return undefined
   const keyedDigest = (bytes: Uint8Array): Uint8Array => library.digest(bytes)
   return new LastSeen({ table: state.table('last-seen', readSighting), keyedDigest, standing, didOf: didFromPeerId, clock })
+}
+
+/** A `hedgeDelay` of 0 says never: the next peer only when the one before has failed. */
+function hedgingWith(hedgeDelay: Ms): Hedging {
+  const budget = new HedgeBudget()
+  return {
+    request: () => budget.request(),
+    take: () => budget.take(),
+    after: estimate => hedgeAfter(estimate, hedgeDelay === 0 ? Infinity : hedgeDelay)
+  }
 }

@@ -23,6 +23,7 @@ import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { ClaimsFirst } from '../ranking/claims-first.ts'
 import { Classifier } from '../retrieval/classify.ts'
+import type { Retriever } from '../retrieval/retriever.ts'
 import type { ContentServices, Services } from '../rpc/services.ts'
 import { buildRetrieval } from './build-retrieval.ts'
 import { ContentAccess } from './content-access.ts'
@@ -31,6 +32,7 @@ import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
 import { peerServices } from './peer-services.ts'
+import { routeServices } from './route-services.ts'
 
 export interface BuildComponents {
   readonly clock: Clock
@@ -66,8 +68,9 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
   const meter = new Meter({ clock })
   const endpoints = (): readonly EndpointHealth[] => endpointsOf(ipfs, gateways)
   parts.watch.watchEndpoints(endpoints)
+  const reading = buildReading(parts, config)
   return {
-    content: buildContent(parts, meter, config),
+    content: buildContent(parts, { ...reading, meter, config }),
     peers: peerServices({
       network: host,
       didOf: didFromPeerId,
@@ -87,7 +90,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       unblock: notBuilt('trust.unblock')
     },
     pairing: { invite: notBuilt('peers.invite'), join: notBuilt('peers.join'), share: notBuilt('content.share') },
-    route: { explain: notBuilt('route.explain'), best: notBuilt('route.best') },
+    route: routeServices({ ...parts, ...reading }),
     pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },
     node: nodeServices({
       version,
@@ -114,13 +117,28 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
   }
 }
 
-function buildContent(parts: BuildComponents, meter: Meter, config: Config): ContentServices {
-  const { clock, files, library, host, events, publisher, ipfs, gateways } = parts
-  const classifier = new Classifier({ library }, config.privacy)
-  const retriever = buildRetrieval(
-    { ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), ipfs: ipfs?.source, gateways: () => gateways },
-    config
-  )
+/** What decides where content comes from, for whoever reads it and whoever asks why. */
+interface Reading {
+  readonly classifier: Classifier
+  readonly retriever: Retriever
+}
+
+function buildReading(parts: BuildComponents, config: Config): Reading {
+  const { library, host, ipfs, gateways } = parts
+  return {
+    classifier: new Classifier({ library }, config.privacy),
+    retriever: buildRetrieval(
+      { ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), ipfs: ipfs?.source, gateways: () => gateways },
+      config
+    )
+  }
+}
+
+function buildContent(
+  parts: BuildComponents,
+  { classifier, retriever, meter, config }: Reading & { readonly meter: Meter; readonly config: Config }
+): ContentServices {
+  const { clock, files, library, events, publisher, ipfs } = parts
   const publicChanged = (stored?: CID): void => {
     publisher.changed()
     if (stored === undefined) return

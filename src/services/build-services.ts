@@ -22,7 +22,7 @@ import type { Network } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
 import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
-import { ClaimsFirst } from '../ranking/claims-first.ts'
+import { makeRanking } from '../ranking/make-ranking.ts'
 import { Classifier } from '../retrieval/classify.ts'
 import { PeerFinder } from '../retrieval/peer-finder.ts'
 import { Retriever } from '../retrieval/retriever.ts'
@@ -122,7 +122,8 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
 function buildContent(parts: BuildComponents, meter: Meter, config: Config): ContentServices {
   const { clock, random, files, library, host, events, publisher, ipfs, gateways } = parts
   const classifier = new Classifier({ library }, config.privacy)
-  const peers = new PeerFinder({ ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), didOf: didFromPeerId })
+  const ranking = makeRanking(config.routing.ranking, { random })
+  const peers = new PeerFinder({ ...parts, ...parts.people, network: host, ranking, didOf: didFromPeerId })
   const slots = new Semaphore({ limit: config.limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
   const retriever = new Retriever(
     { library, peers, ipfs: ipfs?.source, gateways, clock, random, slots },

@@ -36,10 +36,10 @@ const EXPLORE_SHARE = 0.01
 const EXPLORE_SHARE_MAX = 0.1
 /** Larger contents are not for trying somebody out. Bytes. */
 const EXPLORE_BYTES_MAX: Bytes = MIB
-/** In the score, whatever is worse than this is equally bad. */
-const SCORED_MS_MAX: Ms = 600_000
+/** Whatever takes more than a day is equally bad. */
+const EXPECTED_MS_MAX: Ms = 100_000_000
 /** Puts every stranger below every trusted peer in the score. */
-const STRANGER_SCORE = -1_000_000
+const STRANGER_SCORE = -10 * EXPECTED_MS_MAX
 
 interface Timed {
   readonly candidate: Candidate
@@ -74,7 +74,7 @@ function timedFor(candidate: Candidate, { size }: Wanted): Timed {
   return {
     candidate,
     terms: { firstByte, queue, transfer, faults, miss, dial, hope },
-    ms: firstByte + queue + transfer + faults + miss + dial + hope
+    ms: Math.min(EXPECTED_MS_MAX, firstByte + queue + transfer + faults + miss + dial + hope)
   }
 }
 
@@ -117,7 +117,7 @@ function isAlike(leader: Timed, other: Timed | undefined): boolean {
 
 /** Falls along the order: by the time of the group, then by trust, which moves it by less than the way to the next group. */
 function scoreOf({ isTrusted, trust }: Candidate, leaderMs: Ms): number {
-  return Math.min(leaderMs, SCORED_MS_MAX) * (trust / 100 - 1) + (isTrusted ? 0 : STRANGER_SCORE)
+  return leaderMs * (trust / 100 - 1) + (isTrusted ? 0 : STRANGER_SCORE)
 }
 
 /**

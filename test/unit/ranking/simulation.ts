@@ -94,7 +94,7 @@ function play(order: readonly Candidate[], fates: ReadonlyMap<string, Fate>, set
     if (first === undefined || fate === undefined) break
     const after = hedgeAfter(first.estimate, HEDGE_DELAY_MS)
     const other = second === undefined ? undefined : fates.get(second.peer)
-    const isLate = setting.hedged && Math.min(fate.firstByteMs, fate.totalMs) > after
+    const isLate = setting.hedged && (fate.fails ? fate.totalMs : fate.firstByteMs) > after
     if (isLate && second !== undefined && other !== undefined && setting.budget.take()) {
       const raced = race({ peer: first.peer, fate }, { peer: second.peer, fate: other }, after, setting)
       ms += raced.ms

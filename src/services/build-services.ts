@@ -20,7 +20,7 @@ import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
 import type { StateStore } from '../ports/state-table.ts'
-import { ClaimsFirst } from '../ranking/claims-first.ts'
+import { makeRanking } from '../ranking/make-ranking.ts'
 import { Classifier } from '../retrieval/classify.ts'
 import type { Retriever } from '../retrieval/retriever.ts'
 import type { ContentServices, Services } from '../rpc/services.ts'
@@ -121,7 +121,14 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
   return {
     classifier: new Classifier({ library }, config.privacy),
     retriever: buildRetrieval(
-      { ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), ipfs: ipfs?.source, gateways: () => gateways },
+      {
+        ...parts,
+        ...parts.people,
+        network: host,
+        ranking: makeRanking(config.routing.ranking, { random: parts.random }),
+        ipfs: ipfs?.source,
+        gateways: () => gateways
+      },
       config
     )
   }

@@ -12,6 +12,8 @@ import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
 import { Meter } from '../observe/meter.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
+import type { Pairing } from '../peers/pairing.ts'
+import type { Shares } from '../peers/shares.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
@@ -32,6 +34,7 @@ import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
+import { pairingServices } from './pairing-services.ts'
 import { peerServices } from './peer-services.ts'
 
 /** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
@@ -53,7 +56,15 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
-  readonly people: { readonly state: StateStore; readonly standing: Standing; readonly estimates: Estimates }
+  readonly people: {
+    readonly state: StateStore
+    readonly standing: Standing
+    readonly estimates: Estimates
+    readonly pairing: Pairing
+    readonly shares: Shares
+  }
+  /** A text as a QR code for a terminal. */
+  readonly qr: (text: string) => string
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
 }
@@ -91,7 +102,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       block: notBuilt('trust.block'),
       unblock: notBuilt('trust.unblock')
     },
-    pairing: { invite: notBuilt('peers.invite'), join: notBuilt('peers.join'), share: notBuilt('content.share') },
+    pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
     route: { explain: notBuilt('route.explain'), best: notBuilt('route.best') },
     pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },
     node: nodeServices({
@@ -149,6 +160,7 @@ function buildContent(parts: BuildComponents, meter: Meter, config: Config): Con
       events,
       meter,
       publicChanged,
+      removed: async root => await parts.people.pairing.endContent(root),
       files,
       access: new ContentAccess({ library, retriever, classifier, clock, cacheFull }, config.limits),
       putter: new Putter({ library, files, clock, events }, putInit)

@@ -74,6 +74,7 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   })
   watchPeers(host, directory, events)
   await startListening(step, host)
+  components.people.own.start()
   return { exchange, directory, publisher }
 }
 

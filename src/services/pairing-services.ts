@@ -9,8 +9,9 @@ import { didFromPeerId, publicKeyFromDid } from '../peers/did-key.ts'
 import type { Pairing } from '../peers/pairing.ts'
 import type { Shares } from '../peers/shares.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { ContentParam } from '../rpc/services.ts'
-import type { PairingServices } from '../rpc/services-people.ts'
+import type { ContentParam, Services } from '../rpc/services.ts'
+
+type PairingServices = Services['pairing']
 
 const DAY: Ms = 86_400_000
 /** What an invitation gives unless it says otherwise: highly trusted. */

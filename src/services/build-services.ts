@@ -22,7 +22,6 @@ import type { LocalFiles } from '../ports/local-files.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
-import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { ClaimsFirst } from '../ranking/claims-first.ts'
 import { Classifier } from '../retrieval/classify.ts'
@@ -36,6 +35,7 @@ import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
 import { pairingServices } from './pairing-services.ts'
 import { peerServices } from './peer-services.ts'
+import { trustServices, type TrustParts } from './trust-services.ts'
 
 /** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
 const RETRIEVALS_WAITING_MAX = 10_000
@@ -58,11 +58,10 @@ export interface BuildComponents {
   readonly publisher: AdvertPublisher
   readonly people: {
     readonly state: StateStore
-    readonly standing: Standing
     readonly estimates: Estimates
     readonly pairing: Pairing
     readonly shares: Shares
-  }
+  } & TrustParts
   /** A text as a QR code for a terminal. */
   readonly qr: (text: string) => string
   readonly ipfs: Ipfs | undefined
@@ -86,6 +85,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
     content: buildContent(parts, meter, config),
     peers: peerServices({
       network: host,
+      ...parts.people,
       didOf: didFromPeerId,
       peerOf: peerIdFromDid,
       advertOf: peer => directory.summary(peer),
@@ -93,15 +93,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
     capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
-    trust: {
-      set: notBuilt('trust.set'),
-      get: notBuilt('trust.get'),
-      list: notBuilt('trust.list'),
-      assert: notBuilt('trust.assert'),
-      revoke: notBuilt('trust.revoke'),
-      block: notBuilt('trust.block'),
-      unblock: notBuilt('trust.unblock')
-    },
+    trust: trustServices({ clock, identity, network: host, ...parts.people }),
     pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
     route: { explain: notBuilt('route.explain'), best: notBuilt('route.best') },
     pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },

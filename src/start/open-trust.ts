@@ -1,0 +1,40 @@
+/** Access and trust of a running node: the books, the standing made of them, and no connection to whom it shuns. */
+import { systemClock as clock } from '../adapters/system/clock.ts'
+import { AssertionBook } from '../peers/assertions.ts'
+import { BehaviourBook } from '../peers/behaviour.ts'
+import type { Bindings } from '../peers/judge.ts'
+import { PeerStanding } from '../peers/standing.ts'
+import { TrustBook } from '../peers/trust-book.ts'
+import type { Network } from '../ports/network.ts'
+import type { StateStore } from '../ports/state-table.ts'
+import type { Start } from './start.ts'
+
+export interface Trust {
+  readonly standing: PeerStanding
+  /** Where access is given and taken, by the operator and by pairing. */
+  readonly book: TrustBook
+  readonly behaviour: BehaviourBook
+  readonly assertions: AssertionBook
+}
+
+export interface TrustComponents {
+  readonly state: StateStore
+  readonly network: Pick<Network, 'on' | 'isConnected' | 'disconnect'>
+  readonly bindings?: Bindings
+}
+
+export function openTrust({ config, log }: Start, { state, network, bindings }: TrustComponents): Trust {
+  const book = new TrustBook({ state })
+  const behaviour = new BehaviourBook({ state, clock, log, isKnown: did => book.get(did) !== undefined })
+  const assertions = new AssertionBook({ state, clock, isKnown: did => (standing.judge(did).level ?? 0) > 0 })
+  const standing = new PeerStanding({ clock, book, behaviour, assertions, ...(bindings === undefined ? {} : { bindings }) }, config.trust)
+  const leave = (peer: string): void => {
+    if (!standing.isShunned(peer) || !network.isConnected(peer)) return
+    network.disconnect(peer).catch((err: unknown) => {
+      log.debug({ err, peer }, 'the connection to a peer that is shunned could not be closed')
+    })
+  }
+  standing.onChange(leave)
+  network.on({ connected: leave })
+  return { standing, book, behaviour, assertions }
+}

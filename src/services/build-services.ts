@@ -11,6 +11,8 @@ import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
 import { Meter } from '../observe/meter.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
+import type { Pairing } from '../peers/pairing.ts'
+import type { Shares } from '../peers/shares.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
@@ -30,6 +32,7 @@ import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
+import { pairingServices } from './pairing-services.ts'
 import { peerServices } from './peer-services.ts'
 import { routeServices } from './route-services.ts'
 import { trustServices, type TrustParts } from './trust-services.ts'
@@ -50,7 +53,14 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
-  readonly people: { readonly state: StateStore; readonly estimates: Estimates } & TrustParts
+  readonly people: {
+    readonly state: StateStore
+    readonly estimates: Estimates
+    readonly pairing: Pairing
+    readonly shares: Shares
+  } & TrustParts
+  /** A text as a QR code for a terminal. */
+  readonly qr: (text: string) => string
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
 }
@@ -82,7 +92,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
     adverts: { list: async () => ({ items: directory.list() }) },
     capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
     trust: trustServices({ clock, identity, network: host, ...parts.people }),
-    pairing: { invite: notBuilt('peers.invite'), join: notBuilt('peers.join'), share: notBuilt('content.share') },
+    pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
     route: routeServices({ ...parts, ...reading }),
     pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },
     node: nodeServices({
@@ -160,6 +170,7 @@ function buildContent(
       events,
       meter,
       publicChanged,
+      removed: async root => await parts.people.pairing.endContent(root),
       files,
       access: new ContentAccess({ library, retriever, classifier, clock, cacheFull }, config.limits),
       putter: new Putter({ library, files, clock, events }, putInit)

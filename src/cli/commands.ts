@@ -204,6 +204,5 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   trust: 'say how far a peer is trusted',
   pin: 'keep content for good, or no longer',
   gc: 'collect what nothing keeps any more',
-  swarm: 'make and run groups of nodes',
-  pubsub: 'send and read messages by topic'
+  swarm: 'make and run groups of nodes'
 }

@@ -10,6 +10,7 @@ import { startDeadline } from '../../lib/deadline.ts'
 import { SingleFlight } from '../../lib/single-flight.ts'
 import type { Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
+import type { AppTopics } from '../../ports/app-topics.ts'
 import type { Log } from '../../ports/log.ts'
 import type { ConnectedPeer, GossipMessage, Network, NetworkEvents, PeerStream, StreamHandler } from '../../ports/network.ts'
 import type { AbortOptions } from '../../ports/options.ts'
@@ -17,6 +18,7 @@ import { assertMultiaddr, startError } from './address.ts'
 import { Dialler, withoutPeer } from './dialler.ts'
 import { Gater } from './gater.ts'
 import { Gossip } from './gossip.ts'
+import { Judgement, type HostStanding } from './judgement.ts'
 import { makeLibp2p, type HostServices, type NameService } from './make-libp2p.ts'
 import { Outreach, type OutreachInit } from './outreach.ts'
 import { Libp2pPeerStream } from './peer-stream.ts'
@@ -53,6 +55,10 @@ export interface Host extends Network {
   /** For the adapters that need the node itself (bitswap). */
   readonly libp2p: Libp2p
   readonly publicSwarm: PublicSwarm
+  /** Topics of apps. */
+  readonly topics: AppTopics
+  /** To be called before it starts: what is thought of peers, which the host acts on from then on. */
+  follow(standing: HostStanding): void
   /** Listens and dials. Without effect when it runs. @throws KithError START_FAILED naming the address that cannot be listened on */
   start(): Promise<void>
   /** The addresses bound, whatever is announced. */
@@ -73,12 +79,13 @@ export async function makeHost(components: HostComponents, init: HostInit): Prom
         found(info)
       }
     : undefined
-  const gater = new Gater({ localSwarm: init.localSwarm === true })
+  const judgement = new Judgement()
+  const gater = new Gater({ localSwarm: init.localSwarm === true, isBlocked: peer => judgement.isBlocked(peer) })
   const onOwnKey = init.onDuplicateIdentity ?? (() => {})
   const { privateKey } = components
   const { listen, announce = [], maxConnections, dns } = init
-  const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, gater: gater.rules, onOwnKey, dns, onFound })
-  const host = new Libp2pHost({ ...components, libp2p, gater }, init)
+  const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, gater: gater.rules, judgement, onOwnKey, dns, onFound })
+  const host = new Libp2pHost({ ...components, libp2p, gater, judgement }, init)
   found = info => {
     host.outreach.found(info)
   }
@@ -92,7 +99,7 @@ export async function startHost(components: HostComponents, init: HostInit): Pro
   return host
 }
 
-type InnerComponents = HostComponents & { readonly libp2p: Libp2p<HostServices>; readonly gater: Gater }
+type InnerComponents = HostComponents & { readonly libp2p: Libp2p<HostServices>; readonly gater: Gater; readonly judgement: Judgement }
 
 class Libp2pHost implements Host {
   readonly self: string
@@ -107,7 +114,7 @@ class Libp2pHost implements Host {
   #started = false
 
   constructor(components: InnerComponents, init: HostInit) {
-    const { libp2p, clock, log, gater } = components
+    const { libp2p, clock, log, gater, judgement } = components
     this.#parts = components
     this.#init = init
     this.libp2p = libp2p
@@ -116,7 +123,11 @@ class Libp2pHost implements Host {
     const dialler = new Dialler({ libp2p, peers, gater, clock })
     this.#peers = peers
     this.#dialler = dialler
-    this.#gossip = new Gossip(libp2p.services.pubsub, this.self)
+    this.#gossip = new Gossip(
+      { pubsub: libp2p.services.pubsub, clock },
+      { self: this.self, onFlood: peer => judgement.report(peer, 'flood') }
+    )
+    peers.onAny({ disconnected: peer => this.#gossip.forget(peer) })
     this.outreach = new Outreach({ libp2p, peers, dialler, clock, log, addresses: () => this.addresses() }, init)
   }
 
@@ -135,6 +146,7 @@ class Libp2pHost implements Host {
   async stop(): Promise<void> {
     await this.outreach.stop()
     await this.#flush()
+    this.#gossip.stop()
     await this.libp2p.stop()
   }
 
@@ -146,6 +158,14 @@ class Libp2pHost implements Host {
 
   get publicSwarm(): PublicSwarm {
     return this.outreach.publicSwarm
+  }
+
+  get topics(): AppTopics {
+    return this.#gossip
+  }
+
+  follow(standing: HostStanding): void {
+    this.#parts.judgement.follow(standing)
   }
 
   /** Those libp2p knows to be reachable from outside, and those of the own interfaces, which it hides until somebody has tried. */
@@ -173,7 +193,7 @@ class Libp2pHost implements Host {
     this.#gossip.onEcho(listener)
   }
   async publish(topic: string, data: Uint8Array): Promise<void> {
-    await this.#gossip.publish(topic, data)
+    await this.#gossip.send(topic, data)
   }
 
   subscribe(topic: string, validate: Parameters<Network['subscribe']>[1], receive: (message: GossipMessage) => void): void {

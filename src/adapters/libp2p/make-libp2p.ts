@@ -11,7 +11,8 @@ import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { KIB, MIB, type Bytes, type Ms } from '../../model/units.ts'
 import { gatheredNoise } from './gathered-noise.ts'
-import { gossipService } from './gossip.ts'
+import { gossipService } from './gossip-service.ts'
+import type { Judgement } from './judgement.ts'
 import { reachabilityService, type ReachabilityService } from './reachability.ts'
 
 /** Streams one peer may have open here, all protocols together; its own exchange uses eight of them. */
@@ -76,6 +77,7 @@ interface Libp2pInit {
   /** Addresses told to others in place of those listened on; empty: those. */
   readonly announce: readonly string[]
   readonly gater: ConnectionGater
+  readonly judgement: Judgement
   /** Called when somebody connects with this host's own key. */
   readonly onOwnKey: () => void
   readonly dns?: NameService | undefined
@@ -119,7 +121,7 @@ export async function makeLibp2p(init: Libp2pInit): Promise<Libp2p<HostServices>
       identify: identify({ maxInboundStreams: IDENTIFY_STREAMS_MAX }),
       identifyPush: identifyPush({ maxInboundStreams: IDENTIFY_STREAMS_MAX }),
       ping: ping({ maxInboundStreams: PING_STREAMS_MAX, maxOutboundStreams: PING_STREAMS_MAX }),
-      pubsub: gossipService(),
+      pubsub: gossipService(init.judgement),
       reachability: reachabilityService(),
       inside: components => ({ components })
     }

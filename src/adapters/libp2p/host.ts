@@ -15,6 +15,7 @@ import type { Log } from '../../ports/log.ts'
 import type { ConnectedPeer, GossipMessage, Network, NetworkEvents, PeerStream, StreamHandler } from '../../ports/network.ts'
 import type { AbortOptions } from '../../ports/options.ts'
 import { assertMultiaddr, startError } from './address.ts'
+import { isRelayed } from './circuit.ts'
 import { Dialler, withoutPeer } from './dialler.ts'
 import { Gater } from './gater.ts'
 import { Gossip } from './gossip.ts'
@@ -26,6 +27,7 @@ import { PeerTable } from './peer-table.ts'
 import { PING_PROTOCOL, timePing } from './pinger.ts'
 import type { PublicSwarm } from './public-swarm.ts'
 import type { Reachability } from './reachability.ts'
+import { Relaying, type RelayInit, type RelayStatus } from './relaying.ts'
 
 /** Agreeing on a protocol over an open connection: one round trip. */
 const OPEN_BUDGET: Ms = 10_000
@@ -47,6 +49,8 @@ export interface HostInit extends OutreachInit {
   /** Told to others in place of the addresses listened on; empty or absent: those. */
   readonly announce?: readonly string[]
   readonly mdns: boolean
+  /** Absent: no relaying, neither way. */
+  readonly relay?: RelayInit
   /** Resolves names in addresses; absent: the system. */
   readonly dns?: NameService
 }
@@ -65,6 +69,8 @@ export interface Host extends Network {
   listening(): string[]
   /** Whether strangers can reach this host, as others have found. */
   reachability(): Reachability
+  /** Who is reached through this host, and through whom it is. */
+  relaying(): RelayStatus
   /** Gossip signed with the own key that this run did not send. */
   onEcho(listener: (topic: string, data: Uint8Array) => void): void
   stop(): Promise<void>
@@ -80,12 +86,18 @@ export async function makeHost(components: HostComponents, init: HostInit): Prom
       }
     : undefined
   const judgement = new Judgement()
-  const gater = new Gater({ localSwarm: init.localSwarm === true, isBlocked: peer => judgement.isBlocked(peer) })
+  const gater = new Gater({
+    localSwarm: init.localSwarm === true,
+    isBlocked: peer => judgement.isBlocked(peer),
+    isTrusted: peer => judgement.isTrusted(peer)
+  })
+  const relaying = new Relaying({ ...components, judgement }, { ...init.relay, announces: (init.announce ?? []).length > 0 })
   const onOwnKey = init.onDuplicateIdentity ?? (() => {})
   const { privateKey } = components
   const { listen, announce = [], maxConnections, dns } = init
-  const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, gater: gater.rules, judgement, onOwnKey, dns, onFound })
-  const host = new Libp2pHost({ ...components, libp2p, gater, judgement }, init)
+  const inner = { ...relaying.parts, gater: gater.rules, judgement }
+  const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, ...inner, onOwnKey, dns, onFound })
+  const host = new Libp2pHost({ ...components, libp2p, gater, judgement, relaying }, init)
   found = info => {
     host.outreach.found(info)
   }
@@ -99,7 +111,12 @@ export async function startHost(components: HostComponents, init: HostInit): Pro
   return host
 }
 
-type InnerComponents = HostComponents & { readonly libp2p: Libp2p<HostServices>; readonly gater: Gater; readonly judgement: Judgement }
+interface InnerComponents extends HostComponents {
+  readonly libp2p: Libp2p<HostServices>
+  readonly gater: Gater
+  readonly judgement: Judgement
+  readonly relaying: Relaying
+}
 
 class Libp2pHost implements Host {
   readonly self: string
@@ -141,9 +158,11 @@ class Libp2pHost implements Host {
     }
     this.#gossip.start()
     this.outreach.start()
+    this.#parts.relaying.start(this.libp2p, this.#peers)
   }
 
   async stop(): Promise<void> {
+    await this.#parts.relaying.stop()
     await this.outreach.stop()
     await this.#flush()
     this.#gossip.stop()
@@ -186,6 +205,9 @@ class Libp2pHost implements Host {
   reachability(): Reachability {
     return this.libp2p.services.reachability.verdict()
   }
+  relaying(): RelayStatus {
+    return this.#parts.relaying.status()
+  }
   on(events: Partial<NetworkEvents>): () => void {
     return this.#peers.on(events)
   }
@@ -205,6 +227,7 @@ class Libp2pHost implements Host {
   }
 
   async disconnect(peer: string): Promise<void> {
+    await this.#parts.relaying.leave(peer)
     await this.libp2p.hangUp(peerIdFromString(peer))
   }
 
@@ -257,7 +280,7 @@ class Libp2pHost implements Host {
 
   #connectionTo(peer: string): Connection | undefined {
     const open = this.libp2p.getConnections(peerIdFromString(peer)).filter(connection => connection.status === 'open')
-    return open.find(connection => connection.limits === undefined) ?? open[0]
+    return open.find(connection => !isRelayed(connection)) ?? open[0]
   }
 }
 

@@ -23,8 +23,5 @@ export const NOT_BUILT_METHODS: Readonly<Record<string, Access>> = {
   'swarm.leave': 'swarm',
   'swarm.export': 'swarm',
   'swarm.import': 'swarm',
-  'swarm.diagnose': 'swarm',
-  'pubsub.publish': 'write',
-  'pubsub.subscribe': 'read',
-  'pubsub.unsubscribe': 'read'
+  'swarm.diagnose': 'swarm'
 }

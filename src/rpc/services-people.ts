@@ -118,10 +118,17 @@ export interface CapabilityServices {
 }
 
 export interface PubsubServices {
-  publish(params: { readonly topic: string; readonly data: Uint8Array; readonly swarm?: string }): Promise<{ peers: number }>
+  /** Who listens with `sender` as owner does not hear of it. */
+  publish(params: {
+    readonly topic: string
+    readonly data: Uint8Array
+    readonly swarm?: string
+    readonly sender?: object
+  }): Promise<{ peers: number }>
   /** `receive` is called for each message of the topic until the returned function is called. */
   subscribe(
     topic: string,
-    receive: (message: { readonly from: string; readonly did: string; readonly data: Uint8Array }) => void
+    receive: (message: { readonly from: string; readonly did: string; readonly data: Uint8Array }) => void,
+    owner?: object
   ): () => void
 }

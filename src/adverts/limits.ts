@@ -24,6 +24,11 @@ export const SWARM_ADDRESSES_MAX = 16
 /** Longest multiaddr or gateway URL. Characters. */
 export const ADDRESS_CHARACTERS_MAX = 256
 
+/** Longest signed answer about capabilities: an advert's head and four bindings of 2,048 characters in base64. Characters. */
+export const CAPABILITIES_CHARACTERS_MAX = 24 * KIB
+
+/** Who publishes by hand waits this long before the next: others take one a second of each. */
+export const PUBLISH_NOW_GAP_MS: Ms = 2000
 /** A change is published when nothing more has changed for this long. */
 export const ADVERT_SETTLE_MS: Ms = 2000
 /** Gossip hands a message on at once or not at all; a publish that hangs must not stop the next. */

@@ -22,7 +22,7 @@ const peerInfo = z.object({
   ledger: z.record(z.string(), z.number())
 })
 
-const advertInfo = z.object({
+export const advertInfo = z.object({
   did: z.string(),
   peerId: z.string(),
   seq: z.number(),

@@ -15,8 +15,6 @@ export const NOT_BUILT_METHODS: Readonly<Record<string, Access>> = {
   'trust.revoke': 'peers',
   'trust.block': 'peers',
   'trust.unblock': 'peers',
-  'adverts.publish': 'peers',
-  'capabilities.query': 'read',
   'pin.add': 'pin',
   'pin.rm': 'pin',
   'pin.list': 'read or pin',

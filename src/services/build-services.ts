@@ -81,7 +81,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       hasIpfs: peer => directory.ipfsOf(peer)?.enabled
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
-    capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
+    capabilities: { publish: async () => await parts.publisher.publishNow(), query: notBuilt('capabilities.query') },
     trust: {
       set: notBuilt('trust.set'),
       get: notBuilt('trust.get'),

@@ -39,7 +39,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   content: domainWith('@ipld/dag-pb', 'ipfs-unixfs', 'ipfs-unixfs-importer'),
   exchange: domainWith('cborg'),
   peers: domainWith('cborg', 'did-jwt', 'did-resolver'),
-  services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'config'], packages: PURE },
+  services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'rpc/services-people', 'config'], packages: PURE },
   // Halves of the composition root: they build, and know whom they build.
   start: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'adapters'], packages: PURE },
   // The simulator may use anything but the client and real adapters.

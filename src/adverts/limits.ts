@@ -63,3 +63,8 @@ export const PULLS_WAITING_MAX = ADVERTS_KEPT_MAX
 export const PULL_GAP_MS: Ms = 5000
 /** A body of 2 MiB at 70 kB/s. */
 export const PULL_BUDGET_MS: Ms = 30_000
+
+/** A content that was told once by its source is no news for this long. */
+export const UPDATE_NEWS_MS: Ms = 10 * 60_000
+/** Roots remembered as public because trusted peers said so, some 300 bytes each. Count. */
+export const PUBLIC_REMEMBERED_MAX = 10_000

@@ -157,10 +157,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => (await import('./run-peers.ts')).peers
   },
   adverts: {
-    summary: 'what peers say they have',
-    usage: '',
-    example: 'kith adverts',
-    words: [0, 0],
+    summary: 'what peers say they have; say it oneself; ask one',
+    usage: '[publish | query PEER]',
+    example: 'kith adverts query 12D3Koo…',
+    words: [0, 2],
+    subcommands: ['publish', 'query'],
     load: async () => (await import('./run-peers.ts')).adverts
   },
   ...TRUST_COMMANDS,

@@ -5,8 +5,6 @@ export const NOT_BUILT_METHODS: Readonly<Record<string, Access>> = {
   'content.publish': 'write',
   'route.explain': 'read',
   'route.best': 'read',
-  'adverts.publish': 'peers',
-  'capabilities.query': 'read',
   'pin.add': 'pin',
   'pin.rm': 'pin',
   'pin.list': 'read or pin',

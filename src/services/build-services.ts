@@ -92,7 +92,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       hasIpfs: peer => directory.ipfsOf(peer)?.enabled
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
-    capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
+    capabilities: { publish: async () => await parts.publisher.publishNow(), query: notBuilt('capabilities.query') },
     trust: trustServices({ clock, identity, network: host, ...parts.people }),
     pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
     route: routeServices({ ...parts, ...reading }),

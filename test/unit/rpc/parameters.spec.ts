@@ -120,6 +120,7 @@ describe('the method table', () => {
       'peers.connect': { address: '/ip4/127.0.0.1/tcp/1' },
       'peers.disconnect': { peer: 'p' },
       'peers.ping': { peer: 'p' },
+      'capabilities.query': { peer: 'p' },
       'call.cancel': { id: 99 },
       'pubsub.publish': { topic: 't', data: HELLO },
       'pubsub.subscribe': { topic: 't' },

@@ -123,8 +123,20 @@ export class Library {
           options
         ),
       findByHash: sha256 => this.#first(records => records.findByHash(sha256), realms)?.record,
-      record: root => this.#first(records => records.get(root), realms)?.record
+      record: root => this.#first(records => records.get(root), realms)?.record,
+      classOf: async cid => await this.#classOf(realms, cid)
     }
+  }
+
+  /** Of what is in one of these realms. Where nothing is recorded, what an open realm holds is open. */
+  async #classOf(realms: readonly Realm[], cid: CID): Promise<PrivacyClass> {
+    const found = this.#first(
+      records => records.get(cid),
+      LOOK_UP_ORDER.filter(realm => realms.includes(realm))
+    )
+    if (found !== undefined) return found.realm === 'own' ? 'private' : 'public'
+    const open = realms.filter(realm => realm !== 'own')
+    return open.length === realms.length || (await this.#has(open, cid)) ? 'public' : 'private'
   }
 
   async #has(realms: readonly Realm[], cid: CID): Promise<boolean> {

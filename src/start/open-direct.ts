@@ -9,10 +9,10 @@ import { ADVERTS_TOPIC } from '../adverts/limits.ts'
 import { publicRoots } from '../adverts/public-roots.ts'
 import { AdvertPublisher } from '../adverts/publisher.ts'
 import type { Library } from '../content/library.ts'
+import { servingPolicy } from '../content/serving-policy.ts'
 import { ExchangeClient } from '../exchange/client.ts'
 import { EXCHANGE_PROTOCOL } from '../exchange/protocol.ts'
 import { ExchangeServer } from '../exchange/server.ts'
-import type { Realm } from '../model/privacy.ts'
 import type { Ms } from '../model/units.ts'
 import type { EventBus } from '../observe/events.ts'
 import { didFromPeerId } from '../peers/did-key.ts'
@@ -49,9 +49,9 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   const exchange = new ExchangeClient({ network: host, clock, log, random, identity })
   const directory = openDirectory(step, components, { exchange, skew })
   const publisher = await openPublisher(step, components)
-  const served: readonly Realm[] = config.privacy.serveFetched === 'anyone' ? ['public', 'cache'] : ['public']
-  const policy = { viewFor: () => library.served(served), advert: () => publisher.current() }
-  const server = new ExchangeServer({ network: host, clock, log, policy })
+  const { standing, estimates } = components.people
+  const policy = servingPolicy({ library, standing, advert: () => publisher.current() }, config.privacy)
+  const server = new ExchangeServer({ network: host, clock, log, policy, standing, estimates })
   await server.start()
   parts.defer(() => {
     server.stop()
@@ -94,10 +94,15 @@ function openDirectory(
       events,
       self: identity.peerId,
       isConnected: peer => host.isConnected(peer),
-      trustOf: peer => people.standing.trustOf(peer),
+      ...people,
       pull
     },
     { maxBytes: config.adverts.maxBytes }
+  )
+  parts.defer(
+    people.standing.onChange(peer => {
+      directory.onStanding(peer)
+    })
   )
   parts.defer(async () => {
     await directory.close()

@@ -38,7 +38,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   adverts: domainWith('bloom-filters', 'cborg'),
   content: domainWith('@ipld/dag-pb', 'ipfs-unixfs', 'ipfs-unixfs-importer'),
   exchange: domainWith('cborg'),
-  peers: domainWith('did-jwt', 'did-resolver'),
+  peers: domainWith('cborg', 'did-jwt', 'did-resolver'),
   services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'config'], packages: PURE },
   // Halves of the composition root: they build, and know whom they build.
   start: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'adapters'], packages: PURE },

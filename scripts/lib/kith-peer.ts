@@ -3,7 +3,7 @@
  * in memory and does as it is told: it may claim what it has not, and send other bytes than were asked for.
  */
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { CID } from 'multiformats/cid'
+import type { CID } from 'multiformats/cid'
 import { startHost, type Host } from '../../src/adapters/libp2p/host.ts'
 import { systemClock as clock } from '../../src/adapters/system/clock.ts'
 import { encodeAdvert, filterDigest } from '../../src/adverts/codec.ts'

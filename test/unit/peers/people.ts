@@ -48,7 +48,7 @@ export function trustFixture(init: TrustFixtureInit = {}): TrustFixture {
   const { clock = new VirtualClock(), state = memoryState() } = init.before ?? {}
   const book = new TrustBook({ state })
   const behaviour = new BehaviourBook({ state, clock, log: silentLog, isKnown: did => book.get(did) !== undefined })
-  const assertions = new AssertionBook({ state, clock, isKnown: did => (standing.judge(did).level ?? 0) > 0 })
+  const assertions = new AssertionBook({ state, clock, isKnown: did => (book.get(did)?.level ?? 0) > 0 })
   const standing = new PeerStanding(
     { clock, book, behaviour, assertions, ...(init.bindings === undefined ? {} : { bindings: init.bindings }) },
     { default: init.default ?? 0, maxDepth: init.maxDepth ?? 2, halfLife: init.halfLife ?? 90 * DAY, minTrusted: 5 }

@@ -3,11 +3,8 @@ import type { Access } from './access.ts'
 
 export const NOT_BUILT_METHODS: Readonly<Record<string, Access>> = {
   'content.publish': 'write',
-  'content.share': 'admin',
   'route.explain': 'read',
   'route.best': 'read',
-  'peers.invite': 'peers',
-  'peers.join': 'peers',
   'adverts.publish': 'peers',
   'capabilities.query': 'read',
   'pin.add': 'pin',

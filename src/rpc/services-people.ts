@@ -59,6 +59,8 @@ export interface PairingServices {
     readonly content?: ContentParam
     readonly name?: string
   }): Promise<{ ticket: string; qr: string }>
+  /** Takes a ticket back. False if it was not made here, or long ago. */
+  uninvite(ticket: string): Promise<{ revoked: boolean }>
   join(
     params: { readonly ticket: string; readonly level?: number },
     options: AbortOptions

@@ -161,6 +161,11 @@ export class AdvertDirectory {
     return this.#fresh(peer)?.head.caps
   }
 
+  /** Whose adverts are kept, connected or not. */
+  peers(): string[] {
+    return [...this.#entries.keys()]
+  }
+
   list(): AdvertInfo[] {
     return [...this.#entries.keys()].flatMap(peer => {
       const entry = this.#fresh(peer)

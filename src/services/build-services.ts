@@ -6,7 +6,6 @@ import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
 import type { Providing } from '../content/providing.ts'
 import { Putter } from '../content/put.ts'
-import { Semaphore } from '../lib/semaphore.ts'
 import type { EventBus } from '../observe/events.ts'
 import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
@@ -21,13 +20,14 @@ import type { Identity } from '../ports/identity.ts'
 import type { LocalFiles } from '../ports/local-files.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
+import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { StateStore } from '../ports/state-table.ts'
-import { ClaimsFirst } from '../ranking/claims-first.ts'
+import { makeRanking } from '../ranking/make-ranking.ts'
 import { Classifier } from '../retrieval/classify.ts'
-import { PeerFinder } from '../retrieval/peer-finder.ts'
-import { Retriever } from '../retrieval/retriever.ts'
+import type { Retriever } from '../retrieval/retriever.ts'
 import type { ContentServices, Services } from '../rpc/services.ts'
+import { buildRetrieval } from './build-retrieval.ts'
 import { ContentAccess } from './content-access.ts'
 import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
@@ -35,10 +35,8 @@ import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
 import { pairingServices } from './pairing-services.ts'
 import { peerServices } from './peer-services.ts'
+import { routeServices } from './route-services.ts'
 import { trustServices, type TrustParts } from './trust-services.ts'
-
-/** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
-const RETRIEVALS_WAITING_MAX = 10_000
 
 export interface BuildComponents {
   readonly clock: Clock
@@ -61,6 +59,8 @@ export interface BuildComponents {
     readonly estimates: Estimates
     readonly pairing: Pairing
     readonly shares: Shares
+    readonly reach: (peer: string, options: AbortOptions) => Promise<void>
+    readonly sharedBy: (root: CID) => readonly string[]
   } & TrustParts
   /** A text as a QR code for a terminal. */
   readonly qr: (text: string) => string
@@ -81,8 +81,9 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
   const meter = new Meter({ clock })
   const endpoints = (): readonly EndpointHealth[] => endpointsOf(ipfs, gateways)
   parts.watch.watchEndpoints(endpoints)
+  const reading = buildReading(parts, config)
   return {
-    content: buildContent(parts, meter, config),
+    content: buildContent(parts, { ...reading, meter, config }),
     peers: peerServices({
       network: host,
       ...parts.people,
@@ -95,7 +96,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
     capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
     trust: trustServices({ clock, identity, network: host, ...parts.people }),
     pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
-    route: { explain: notBuilt('route.explain'), best: notBuilt('route.best') },
+    route: routeServices({ ...parts, ...reading }),
     pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },
     node: nodeServices({
       version,
@@ -122,15 +123,35 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
   }
 }
 
-function buildContent(parts: BuildComponents, meter: Meter, config: Config): ContentServices {
-  const { clock, random, files, library, host, events, publisher, ipfs, gateways } = parts
-  const classifier = new Classifier({ library }, config.privacy)
-  const peers = new PeerFinder({ ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), didOf: didFromPeerId })
-  const slots = new Semaphore({ limit: config.limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
-  const retriever = new Retriever(
-    { library, peers, ipfs: ipfs?.source, gateways, clock, random, slots },
-    { ...config.routing, maxFileSize: config.limits.maxFileSize }
-  )
+/** What decides where content comes from, for whoever reads it and whoever asks why. */
+interface Reading {
+  readonly classifier: Classifier
+  readonly retriever: Retriever
+}
+
+function buildReading(parts: BuildComponents, config: Config): Reading {
+  const { library, host, ipfs, gateways } = parts
+  return {
+    classifier: new Classifier({ library }, config.privacy),
+    retriever: buildRetrieval(
+      {
+        ...parts,
+        ...parts.people,
+        network: host,
+        ranking: makeRanking(config.routing.ranking, { random: parts.random }),
+        ipfs: ipfs?.source,
+        gateways: () => gateways
+      },
+      config
+    )
+  }
+}
+
+function buildContent(
+  parts: BuildComponents,
+  { classifier, retriever, meter, config }: Reading & { readonly meter: Meter; readonly config: Config }
+): ContentServices {
+  const { clock, files, library, events, publisher, ipfs } = parts
   const publicChanged = (stored?: CID): void => {
     publisher.changed()
     if (stored === undefined) return

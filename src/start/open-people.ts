@@ -2,7 +2,7 @@
 import { openStateDb } from '../adapters/system/state-db.ts'
 import { systemClock as clock } from '../adapters/system/clock.ts'
 import type { Host } from '../adapters/libp2p/host.ts'
-import { AssertionOutbox } from '../peers/assertion-outbox.ts'
+import type { AssertionOutbox } from '../peers/assertion-outbox.ts'
 import { ControlChannel } from '../peers/control.ts'
 import type { Control } from '../ports/control.ts'
 import type { Estimates } from '../ports/estimates.ts'
@@ -10,16 +10,16 @@ import type { Identity } from '../ports/identity.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { MeasuredEstimates } from '../ranking/estimates.ts'
 import { openPairing, type PairingParts } from './open-pairing.ts'
-import { openTrust, type Trust } from './open-trust.ts'
+import { openTrust, passAssertions, type Trust } from './open-trust.ts'
 import type { Start } from './start.ts'
 
 export interface People extends Trust, PairingParts {
   readonly state: StateStore
-  /** What this node said of others. */
-  readonly outbox: AssertionOutbox
   readonly estimates: Estimates
   /** Kinds are registered before the host listens. */
   readonly control: Control
+  /** What this node said of others. */
+  readonly outbox: AssertionOutbox
 }
 
 export interface PeopleComponents {
@@ -41,7 +41,7 @@ export async function openPeople(step: Start, { host, identity }: PeopleComponen
   parts.defer(() => {
     control.stop()
   })
-  const outbox = parts.use(new AssertionOutbox({ state, clock, identity, network: host, control, log }))
+  const outbox = passAssertions(step, { ...trust, state, identity, control, network: host })
   const pairing = openPairing(step, { host, identity, state, standing, levels, control })
-  return { state, ...trust, outbox, estimates, control, ...pairing }
+  return { state, ...trust, estimates, control, outbox, ...pairing }
 }

@@ -1,10 +1,14 @@
 /** Access and trust of a running node: the books, the standing made of them, and no connection to whom it shuns. */
 import { systemClock as clock } from '../adapters/system/clock.ts'
+import { takeAssertions } from '../peers/assertion-intake.ts'
+import { AssertionOutbox } from '../peers/assertion-outbox.ts'
 import { AssertionBook } from '../peers/assertions.ts'
 import { BehaviourBook } from '../peers/behaviour.ts'
 import type { Bindings } from '../peers/judge.ts'
 import { PeerStanding } from '../peers/standing.ts'
 import { TrustBook } from '../peers/trust-book.ts'
+import type { Control } from '../ports/control.ts'
+import type { Identity } from '../ports/identity.ts'
 import type { Network } from '../ports/network.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import type { Start } from './start.ts'
@@ -37,4 +41,17 @@ export function openTrust({ config, log }: Start, { state, network, bindings }: 
   standing.onChange(leave)
   network.on({ connected: leave })
   return { standing, book, behaviour, assertions }
+}
+
+interface PassComponents extends Trust {
+  readonly state: StateStore
+  readonly identity: Identity
+  readonly control: Control
+  readonly network: Pick<Network, 'on' | 'isConnected'>
+}
+
+/** What others say of third parties comes in from here on, and what is said here goes out. */
+export function passAssertions({ log, parts }: Start, components: PassComponents): AssertionOutbox {
+  takeAssertions({ ...components, clock, book: components.assertions }, components.control)
+  return parts.use(new AssertionOutbox({ ...components, clock, log }))
 }

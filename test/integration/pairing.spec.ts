@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { systemClock } from '../../src/adapters/system/clock.ts'
-import { KithError } from '../../src/errors.ts'
 import { ControlChannel } from '../../src/peers/control.ts'
 import { peerIdFromDid } from '../../src/peers/did-key.ts'
 import { prove, ticketKey } from '../../src/peers/pair-proof.ts'
@@ -14,28 +13,9 @@ import { decodeTicket, encodeTicket } from '../../src/peers/ticket.ts'
 import type { ControlValue } from '../../src/ports/control.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { unharmed } from './bad-input-support.ts'
-import { base64, nextEvent, rejection } from './daemon-support.ts'
+import { nextEvent, rejection } from './daemon-support.ts'
 import { startTestHost } from './exchange-support.ts'
-
-async function startTwo(): Promise<{ a: DaemonProcess; b: DaemonProcess } & AsyncDisposable> {
-  const [a, b] = await Promise.all([DaemonProcess.start(), DaemonProcess.start()])
-  return {
-    a,
-    b,
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all([a[Symbol.asyncDispose](), b[Symbol.asyncDispose]()])
-    }
-  }
-}
-
-/** What a daemon lets another do, 0–10. */
-async function accessOf(daemon: DaemonProcess, did: string): Promise<number> {
-  return (await daemon.client.call('trust.get', { did })).access
-}
-
-function reasonOf({ code, data }: KithError): unknown[] {
-  return [code, data['reason']]
-}
+import { accessOf, reasonOf, startTwo } from './pairing-support.ts'
 
 /** A peer that speaks the control channel as it likes. */
 async function startStranger(): Promise<
@@ -55,7 +35,8 @@ async function startStranger(): Promise<
   }
 }
 
-describe('two daemons that never met', () => {
+describe('two daemons that never met', function () {
+  this.timeout(60_000)
   it('have each other after an invitation and a join', async () => {
     await using two = await startTwo()
     const { a, b } = two
@@ -220,7 +201,8 @@ describe('tickets that are worth nothing', () => {
   })
 })
 
-describe('an invitation', () => {
+describe('an invitation', function () {
+  this.timeout(90_000)
   it('survives kill -9, and its uses stay counted', async () => {
     const home = await mkdtemp(join(tmpdir(), 'kith-pairing-'))
     try {
@@ -271,40 +253,5 @@ describe('an invitation', () => {
     } finally {
       await Promise.all(strangers.map(async stranger => await stranger[Symbol.asyncDispose]()))
     }
-  })
-})
-
-describe('a content that is shared', () => {
-  it('may be had by the one who came with the ticket, and nothing else may, until it is removed', async () => {
-    await using two = await startTwo()
-    const { a, b } = two
-    const shared = await a.client.call('content.put', { data: base64('for you alone') })
-    const other = await a.client.call('content.put', { data: base64('for nobody') })
-    const { ticket } = await a.client.call('content.share', { content: shared.uri })
-    const joined = await b.client.call('peers.join', { ticket })
-    assert.equal(joined.content, shared.uri)
-    assert.equal(await accessOf(a, b.ready.did), 0)
-    const got = await b.client.call('content.get', { content: joined.content ?? '' })
-    assert.equal(got.data, base64('for you alone'))
-    assert.equal((await rejection(b.client.call('content.get', { content: other.uri, ttl: 5 }))).code, 'NOT_FOUND')
-    await b.client.call('content.rm', { content: shared.uri, force: true })
-    await a.client.call('content.rm', { content: shared.uri, force: true })
-    await a.client.call('content.put', { data: base64('for you alone') })
-    assert.equal((await rejection(b.client.call('content.get', { content: shared.uri, ttl: 5 }))).code, 'NOT_FOUND')
-    assert.deepEqual(reasonOf(await rejection(b.client.call('peers.join', { ticket }))), ['UNAUTHORIZED', 'revoked'])
-  })
-
-  it('may be had at once by those who are named, and its ticket by nobody else', async () => {
-    await using two = await startTwo()
-    const { a, b } = two
-    await using c = await DaemonProcess.start()
-    const { uri, cid } = await a.client.call('content.put', { data: base64('for some') })
-    const { ticket } = await a.client.call('content.share', { content: cid, to: [b.ready.did] })
-    assert.deepEqual(reasonOf(await rejection(c.client.call('peers.join', { ticket }))), ['UNAUTHORIZED', 'not-yours'])
-    const joined = await b.client.call('peers.join', { ticket, level: 0 })
-    assert.deepEqual([joined.content, joined.access], [uri, 0])
-    assert.equal((await rejection(a.client.call('content.share', { content: 'kith://bafkqaaa' }))).code, 'NOT_FOUND')
-    assert.equal((await rejection(a.client.call('content.share', { content: cid, to: ['did:key:alice'] }))).code, 'INVALID_PARAMS')
-    assert.equal((await rejection(a.client.call('content.share', { content: cid, to: [] }))).code, 'INVALID_PARAMS')
   })
 })

@@ -21,6 +21,7 @@ import type { Identity } from '../ports/identity.ts'
 import type { LocalFiles } from '../ports/local-files.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
+import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { makeRanking } from '../ranking/make-ranking.ts'
@@ -60,6 +61,8 @@ export interface BuildComponents {
     readonly estimates: Estimates
     readonly pairing: Pairing
     readonly shares: Shares
+    readonly reach: (peer: string, options: AbortOptions) => Promise<void>
+    readonly sharedBy: (root: CID) => readonly string[]
   } & TrustParts
   /** A text as a QR code for a terminal. */
   readonly qr: (text: string) => string

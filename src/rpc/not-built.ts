@@ -4,8 +4,6 @@ import type { Access } from './access.ts'
 export const NOT_BUILT_METHODS: Readonly<Record<string, Access>> = {
   'content.publish': 'write',
   'content.share': 'admin',
-  'route.explain': 'read',
-  'route.best': 'read',
   'peers.invite': 'peers',
   'peers.join': 'peers',
   'trust.set': 'peers',

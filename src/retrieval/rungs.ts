@@ -25,6 +25,8 @@ const CLAIM_PATIENCE_MS: Ms = 1_000
 const CLAIM_PATIENCE_MAX_MS: Ms = 5_000
 /** A peer reads from its disk: without a verified byte for this long it has timed out, and the next one is asked. */
 const PEER_SILENCE_MS: Ms = 10_000
+/** A proxy searches for others: half the usual search is what one of them gets. */
+const PROXY_SILENCE_MS: Ms = 15_000
 /** A gateway that says nothing for this long is joined by the next one. */
 const GATEWAY_PATIENCE_MS: Ms = 2_000
 
@@ -154,7 +156,7 @@ export class Rungs {
       }
       return [peerCandidate(exchange, session, ask)]
     })
-    return { stage: 'proxy', delay, candidates, hedgeDelay: GATEWAY_PATIENCE_MS, maxParallel: 1 }
+    return { stage: 'proxy', delay, candidates, hedgeDelay: Infinity, maxParallel: 1, silenceMax: PROXY_SILENCE_MS }
   }
 
   #askOf(

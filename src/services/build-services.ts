@@ -128,7 +128,7 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
   return {
     classifier: new Classifier({ library }, config.privacy),
     retriever: buildRetrieval(
-      { ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), ipfs: ipfs?.source, gateways: () => gateways },
+      { ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), ipfs: ipfs?.source, gateways: () => gateways, didOf: didFromPeerId },
       config
     )
   }

@@ -201,9 +201,7 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   explain: 'say how a content would be got, and from whom, without getting it',
   invite: 'make an invitation for another node',
   join: 'accept an invitation',
-  trust: 'say how far a peer is trusted',
   pin: 'keep content for good, or no longer',
   gc: 'collect what nothing keeps any more',
-  swarm: 'make and run groups of nodes',
-  pubsub: 'send and read messages by topic'
+  swarm: 'make and run groups of nodes'
 }

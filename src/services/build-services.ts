@@ -11,6 +11,9 @@ import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
 import { Meter } from '../observe/meter.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
+import type { Pairing } from '../peers/pairing.ts'
+import type { Shares } from '../peers/shares.ts'
+import type { AppTopics } from '../ports/app-topics.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
@@ -19,9 +22,8 @@ import type { LocalFiles } from '../ports/local-files.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
-import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
-import { ClaimsFirst } from '../ranking/claims-first.ts'
+import { makeRanking } from '../ranking/make-ranking.ts'
 import { Classifier } from '../retrieval/classify.ts'
 import type { Retriever } from '../retrieval/retriever.ts'
 import type { ContentServices, Services } from '../rpc/services.ts'
@@ -31,15 +33,18 @@ import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
+import { pairingServices } from './pairing-services.ts'
 import { peerServices } from './peer-services.ts'
+import { pubsubServices } from './pubsub-services.ts'
 import { routeServices } from './route-services.ts'
+import { trustServices, type TrustParts } from './trust-services.ts'
 
 export interface BuildComponents {
   readonly clock: Clock
   readonly random: Random
   readonly files: LocalFiles
   readonly library: Library
-  readonly host: Network & { reachability(): 'public' | 'private' | 'unknown' }
+  readonly host: Network & { readonly topics: AppTopics; reachability(): 'public' | 'private' | 'unknown' }
   /** Tells IPFS of public roots; absent: nobody is told. */
   readonly providing: Providing | undefined
   readonly identity: Identity
@@ -50,7 +55,14 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
-  readonly people: { readonly state: StateStore; readonly standing: Standing; readonly estimates: Estimates }
+  readonly people: {
+    readonly state: StateStore
+    readonly estimates: Estimates
+    readonly pairing: Pairing
+    readonly shares: Shares
+  } & TrustParts
+  /** A text as a QR code for a terminal. */
+  readonly qr: (text: string) => string
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
 }
@@ -73,6 +85,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
     content: buildContent(parts, { ...reading, meter, config }),
     peers: peerServices({
       network: host,
+      ...parts.people,
       didOf: didFromPeerId,
       peerOf: peerIdFromDid,
       advertOf: peer => directory.summary(peer),
@@ -80,18 +93,10 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
     capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
-    trust: {
-      set: notBuilt('trust.set'),
-      get: notBuilt('trust.get'),
-      list: notBuilt('trust.list'),
-      assert: notBuilt('trust.assert'),
-      revoke: notBuilt('trust.revoke'),
-      block: notBuilt('trust.block'),
-      unblock: notBuilt('trust.unblock')
-    },
-    pairing: { invite: notBuilt('peers.invite'), join: notBuilt('peers.join'), share: notBuilt('content.share') },
+    trust: trustServices({ clock, identity, network: host, ...parts.people }),
+    pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
     route: routeServices({ ...parts, ...reading }),
-    pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },
+    pubsub: pubsubServices({ topics: host.topics, clock, self: identity.peerId, didOf: didFromPeerId }),
     node: nodeServices({
       version,
       apiVersion: version,
@@ -128,7 +133,16 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
   return {
     classifier: new Classifier({ library }, config.privacy),
     retriever: buildRetrieval(
-      { ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), ipfs: ipfs?.source, gateways: () => gateways, didOf: didFromPeerId },
+      {
+        ...parts,
+        ...parts.people,
+        network: host,
+        ranking: makeRanking(config.routing.ranking, { random: parts.random }),
+        sharedBy: root => parts.people.shares.sharersOf(root),
+        ipfs: ipfs?.source,
+        gateways: () => gateways,
+        didOf: didFromPeerId
+      },
       config
     )
   }
@@ -160,6 +174,7 @@ function buildContent(
       events,
       meter,
       publicChanged,
+      removed: async root => await parts.people.pairing.endContent(root),
       files,
       access: new ContentAccess({ library, retriever, classifier, clock, cacheFull }, config.limits),
       putter: new Putter({ library, files, clock, events }, putInit)

@@ -49,8 +49,8 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   const exchange = new ExchangeClient({ network: host, clock, log, random, identity })
   const directory = openDirectory(step, components, { exchange, skew })
   const publisher = await openPublisher(step, components)
-  const { standing, estimates } = components.people
-  const policy = servingPolicy({ library, standing, advert: () => publisher.current() }, config.privacy)
+  const { standing, estimates, shares } = components.people
+  const policy = servingPolicy({ library, standing, shares, advert: () => publisher.current() }, config.privacy)
   const server = new ExchangeServer({ network: host, clock, log, policy, standing, estimates })
   await server.start()
   parts.defer(() => {
@@ -74,6 +74,7 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   })
   watchPeers(host, directory, events)
   await startListening(step, host)
+  components.people.own.start()
   return { exchange, directory, publisher }
 }
 

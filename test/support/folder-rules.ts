@@ -13,7 +13,7 @@ interface FolderRule {
 const PURE = ['multiformats', 'uint8arrays']
 const DOMAIN = ['retrieval', 'ranking', 'exchange', 'adverts', 'peers', 'content', 'pins', 'replicas', 'swarms']
 /** Pure conversions and checks that live in a domain folder and are everybody's. */
-const SHARED_FILES = ['src/peers/did-key.ts', 'src/peers/jwt.ts']
+const SHARED_FILES = ['src/peers/did-key.ts', 'src/peers/jwt.ts', 'src/config/quantities.ts']
 
 const domain: FolderRule = {
   ours: ['model', 'errors', 'ports', 'lib', 'observe', 'dag'],
@@ -58,7 +58,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   'adapters/libp2p': adapter('libp2p', '@libp2p/', '@chainsafe/libp2p-noise', '@multiformats/multiaddr', 'node:'),
   'adapters/memory': adapter(),
   'adapters/store': adapter('node:', 'interface-blockstore', 'cborg'),
-  'adapters/system': adapter('pino', '@libp2p/crypto', '@libp2p/interface', 'node:')
+  'adapters/system': adapter('lean-qr', 'pino', '@libp2p/crypto', '@libp2p/interface', 'node:')
 }
 
 /** Single imports beyond the table, each with its reason. */

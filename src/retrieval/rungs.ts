@@ -2,6 +2,7 @@
  * Turns a plan into the rungs of a ladder: the same peers in the same order, the same stages with the same delays. What
  * is asked is measured here, and offences are reported.
  */
+import { abortable } from '../lib/deadline.ts'
 import type { Attempt, Outcome, SkipReason } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
@@ -199,7 +200,7 @@ export class Rungs {
 
   async #dial(peer: string, options: AbortOptions): Promise<void> {
     try {
-      await this.#parts.reach?.(peer, options)
+      if (this.#parts.reach !== undefined) await abortable(this.#parts.reach(peer, options), options)
     } catch (error) {
       options.signal?.throwIfAborted()
       throw new SourceError('fault', 'it is not connected, and could not be reached', { cause: error })

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import type { Library } from '../../../src/content/library.ts'
 import { PREFERRED_SOURCES } from '../../../src/model/source.ts'
 import { SourceError, type BlockSource } from '../../../src/ports/block-source.ts'
+import { makeRanking } from '../../../src/ranking/make-ranking.ts'
 import { Classifier } from '../../../src/retrieval/classify.ts'
 import type { Retriever } from '../../../src/retrieval/retriever.ts'
 import type { RouteServices } from '../../../src/rpc/services-people.ts'
@@ -68,6 +69,7 @@ describe('Plan', () => {
       exchange: peers.exchange,
       directory: peers.directory,
       reach: peers.reach,
+      ranking: makeRanking('expected-time', { random: { bytes: length => new Uint8Array(length), number: () => 0.5 } }),
       routing: { strict, maxParallelPeers }
     })
     const classifier = new Classifier({ library }, { unknown: 'private', unknownCid: 'peers-first' })

@@ -13,6 +13,7 @@ import type { Standing } from '../ports/standing.ts'
 import { AnswerWriter, PeerGoneError } from './answer-writer.ts'
 import { Answers, RightsLostError, type AnswersInit } from './answers.ts'
 import { decodeRequest, encodeEnd, type Ask, type End, type ReceivedAsk } from './codec.ts'
+import { FairShare } from './fair-share.ts'
 import { FrameStream } from './frame-stream.ts'
 import { frameParts, ProtocolOffence, type Frame, type OffenceName } from './frames.ts'
 import { requestLimit } from './limits.ts'
@@ -40,18 +41,25 @@ export interface ExchangeServerInit extends AnswersInit {
   readonly onOffence?: (peer: string, offence: OffenceName) => void
 }
 
+interface Asker {
+  readonly peer: string
+  readonly isTrusted: boolean
+}
+
 export class ExchangeServer {
   readonly #parts: ExchangeServerComponents
   readonly #onOffence: (peer: string, offence: OffenceName) => void
   readonly #skeletons = new SkeletonCache()
   readonly #streams = new Set<PeerStream>()
   readonly #answers: Answers
+  readonly #share: FairShare
   #unwatch: (() => void) | undefined
   #stopped = false
 
   constructor(components: ExchangeServerComponents, init: ExchangeServerInit = {}) {
     this.#parts = components
     this.#answers = new Answers(init)
+    this.#share = new FairShare(components)
     this.#onOffence = init.onOffence ?? (() => {})
   }
 
@@ -115,9 +123,11 @@ export class ExchangeServer {
   async #answer(frames: FrameStream, ask: ReceivedAsk): Promise<void> {
     const { stream } = frames
     using watch = watchAsker(frames)
-    const out = new AnswerWriter({ stream, clock: this.#parts.clock, signal: watch.signal })
+    const { clock, standing } = this.#parts
+    const isTrusted = standing?.isTrusted(stream.peer) ?? false
+    const out = new AnswerWriter({ stream, clock, share: this.#share, isTrusted, signal: watch.signal })
     try {
-      const end = await this.#admitted(stream.peer, ask, out, watch)
+      const end = await this.#admitted({ peer: stream.peer, isTrusted }, ask, out, watch)
       watch.finish()
       out.add(frameParts(FRAME.END, encodeEnd(end)))
       await out.flush()
@@ -126,10 +136,9 @@ export class ExchangeServer {
     }
   }
 
-  async #admitted(peer: string, ask: ReceivedAsk, out: AnswerWriter, watch: Watch): Promise<End> {
+  async #admitted({ peer, isTrusted }: Asker, ask: ReceivedAsk, out: AnswerWriter, watch: Watch): Promise<End> {
     if (ask.kind === 'unknown') return { status: 'refused', reason: 'unknown-kind' }
     const view = this.#parts.policy.viewFor(peer)
-    const isTrusted = this.#parts.standing?.isTrusted(peer) ?? false
     using place = this.#answers.enter(peer, { view, isTrusted, end: watch.end })
     if (place === undefined) return { status: 'refused', reason: 'busy' }
     try {

@@ -33,7 +33,7 @@ export const GOODBYE_BUDGET_MS: Ms = 1000
 
 /** Issuers whose advert is kept: three times the connections a node has by default. Count. */
 export const ADVERTS_KEPT_MAX = 1024
-/** Issuers whose last sequence number and precision are remembered after their advert is gone. Count. */
+/** Issuers whose last sequence number is remembered after their advert is gone, some 130 bytes each. Count. */
 export const ISSUERS_REMEMBERED_MAX = 8192
 /** Adverts between their validation and their delivery, which follow each other at once. Count. */
 export const ADVERTS_IN_DELIVERY_MAX = 256
@@ -46,6 +46,9 @@ export const ISSUER_HEADS_BURST = 10
 /** Signatures checked for all issuers together, at about a millisecond each. */
 export const HEADS_PER_SECOND = 50
 export const HEADS_BURST = 100
+
+/** A peer that was found to claim what it has not is asked as if it had said nothing, for this long. */
+export const CLAIMS_IGNORED_MS: Ms = 60 * 60_000
 
 /** Bodies pulled at the same time, up to 2 MiB each. Count. */
 export const PULLS_RUNNING_MAX = 4

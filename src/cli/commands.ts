@@ -201,7 +201,6 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   explain: 'say how a content would be got, and from whom, without getting it',
   invite: 'make an invitation for another node',
   join: 'accept an invitation',
-  trust: 'say how far a peer is trusted',
   pin: 'keep content for good, or no longer',
   gc: 'collect what nothing keeps any more',
   swarm: 'make and run groups of nodes',

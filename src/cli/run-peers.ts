@@ -54,7 +54,7 @@ async function list(context: CommandContext): Promise<void> {
   context.print({ items }, () =>
     items.length === 0
       ? 'no peers yet; kith peers connect ADDRESS makes one'
-      : table(['peer', 'connected', 'access', 'trust', 'latency', 'rate', 'ipfs', 'advert'], items.map(peerRow))
+      : table(['peer', 'name', 'connected', 'access', 'trust', 'latency', 'rate', 'ipfs', 'advert', 'remark'], items.map(peerRow))
   )
 }
 
@@ -62,12 +62,14 @@ function peerRow(peer: PeerInfo): (string | number)[] {
   const { latencyMs, bandwidthBytesPerSecond: rate, advert } = peer
   return [
     peer.peerId,
+    peer.name ?? '',
     peer.connected ? (peer.via ?? 'yes') : 'no',
     peer.access,
     peer.trust,
     latencyMs === null ? '-' : formatMs(latencyMs),
     rate === null ? '-' : `${formatBytes(Math.round(rate))}/s`,
     peer.hasIpfs ? 'yes' : 'no',
-    advert === undefined ? '-' : `${advert.count} entries`
+    advert === undefined ? '-' : `${advert.count} entries`,
+    peer.note ?? ''
   ]
 }

@@ -33,10 +33,12 @@ export interface TrustServices {
   assert(
     params: {
       readonly did: string
-      readonly level: number
+      /** Absent: the level that was set for it. */
+      readonly level?: number
       readonly context?: string
       /** A duration such as `90d`. */
       readonly expires?: string
+      /** Absent: everybody with A ≥ `trust.minTrusted`. */
       readonly to?: readonly string[]
     },
     options: AbortOptions

@@ -6,7 +6,6 @@ import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
 import type { Providing } from '../content/providing.ts'
 import { Putter } from '../content/put.ts'
-import { Semaphore } from '../lib/semaphore.ts'
 import type { EventBus } from '../observe/events.ts'
 import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
@@ -20,22 +19,20 @@ import type { LocalFiles } from '../ports/local-files.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
-import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { ClaimsFirst } from '../ranking/claims-first.ts'
 import { Classifier } from '../retrieval/classify.ts'
-import { PeerFinder } from '../retrieval/peer-finder.ts'
-import { Retriever } from '../retrieval/retriever.ts'
+import type { Retriever } from '../retrieval/retriever.ts'
 import type { ContentServices, Services } from '../rpc/services.ts'
+import { buildRetrieval } from './build-retrieval.ts'
 import { ContentAccess } from './content-access.ts'
 import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
 import { peerServices } from './peer-services.ts'
-
-/** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
-const RETRIEVALS_WAITING_MAX = 10_000
+import { routeServices } from './route-services.ts'
+import { trustServices, type TrustParts } from './trust-services.ts'
 
 export interface BuildComponents {
   readonly clock: Clock
@@ -53,7 +50,7 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
-  readonly people: { readonly state: StateStore; readonly standing: Standing; readonly estimates: Estimates }
+  readonly people: { readonly state: StateStore; readonly estimates: Estimates } & TrustParts
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
 }
@@ -71,10 +68,12 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
   const meter = new Meter({ clock })
   const endpoints = (): readonly EndpointHealth[] => endpointsOf(ipfs, gateways)
   parts.watch.watchEndpoints(endpoints)
+  const reading = buildReading(parts, config)
   return {
-    content: buildContent(parts, meter, config),
+    content: buildContent(parts, { ...reading, meter, config }),
     peers: peerServices({
       network: host,
+      ...parts.people,
       didOf: didFromPeerId,
       peerOf: peerIdFromDid,
       advertOf: peer => directory.summary(peer),
@@ -82,17 +81,9 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
     capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
-    trust: {
-      set: notBuilt('trust.set'),
-      get: notBuilt('trust.get'),
-      list: notBuilt('trust.list'),
-      assert: notBuilt('trust.assert'),
-      revoke: notBuilt('trust.revoke'),
-      block: notBuilt('trust.block'),
-      unblock: notBuilt('trust.unblock')
-    },
+    trust: trustServices({ clock, identity, network: host, ...parts.people }),
     pairing: { invite: notBuilt('peers.invite'), join: notBuilt('peers.join'), share: notBuilt('content.share') },
-    route: { explain: notBuilt('route.explain'), best: notBuilt('route.best') },
+    route: routeServices({ ...parts, ...reading }),
     pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },
     node: nodeServices({
       version,
@@ -119,15 +110,28 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
   }
 }
 
-function buildContent(parts: BuildComponents, meter: Meter, config: Config): ContentServices {
-  const { clock, random, files, library, host, events, publisher, ipfs, gateways } = parts
-  const classifier = new Classifier({ library }, config.privacy)
-  const peers = new PeerFinder({ ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), didOf: didFromPeerId })
-  const slots = new Semaphore({ limit: config.limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
-  const retriever = new Retriever(
-    { library, peers, ipfs: ipfs?.source, gateways, clock, random, slots },
-    { ...config.routing, maxFileSize: config.limits.maxFileSize }
-  )
+/** What decides where content comes from, for whoever reads it and whoever asks why. */
+interface Reading {
+  readonly classifier: Classifier
+  readonly retriever: Retriever
+}
+
+function buildReading(parts: BuildComponents, config: Config): Reading {
+  const { library, host, ipfs, gateways } = parts
+  return {
+    classifier: new Classifier({ library }, config.privacy),
+    retriever: buildRetrieval(
+      { ...parts, ...parts.people, network: host, ranking: new ClaimsFirst(), ipfs: ipfs?.source, gateways: () => gateways },
+      config
+    )
+  }
+}
+
+function buildContent(
+  parts: BuildComponents,
+  { classifier, retriever, meter, config }: Reading & { readonly meter: Meter; readonly config: Config }
+): ContentServices {
+  const { clock, files, library, events, publisher, ipfs } = parts
   const publicChanged = (stored?: CID): void => {
     publisher.changed()
     if (stored === undefined) return

@@ -94,10 +94,15 @@ function openDirectory(
       events,
       self: identity.peerId,
       isConnected: peer => host.isConnected(peer),
-      trustOf: peer => people.standing.trustOf(peer),
+      ...people,
       pull
     },
     { maxBytes: config.adverts.maxBytes }
+  )
+  parts.defer(
+    people.standing.onChange(peer => {
+      directory.onStanding(peer)
+    })
   )
   parts.defer(async () => {
     await directory.close()

@@ -1,0 +1,238 @@
+/**
+ * What is remembered of one source, and how each observation changes it. Plain data that passes through JSON; no
+ * clock, no names: times are handed in, Unix milliseconds, and a clock that was set back counts as no time passed.
+ */
+import { KIB } from '../model/units.ts'
+import type { Bytes, Ms, Rate } from '../model/units.ts'
+
+export interface Figures {
+  /** Peak-EWMA of the time to the first byte as it was at {@link firstByteAt}; null before the first. */
+  firstByteMs: Ms | null
+  firstByteAt: Ms
+  /** The last times to the first byte, oldest first, at most {@link FIRST_BYTES_KEPT_MAX}. */
+  recentMs: Ms[]
+  latencyMs: Ms | null
+  /** Natural logarithm of bytes a second: rates differ by factors, not by differences. */
+  logRate: number | null
+  bandwidth: Rate | null
+  /** Outcomes of late, fading by {@link FAULT_HALF_LIFE_MS}. */
+  ok: number
+  bad: number
+  /** The same of the last few only, so that a burst of failures is seen at once, whatever was before. */
+  lastOk: number
+  lastBad: number
+  countedAt: Ms
+  /** What claims were worth, the last {@link CLAIMS_WEIGHT_MAX} or so. */
+  claimsTrue: number
+  claimsFalse: number
+  /** True and false claims ever. */
+  yes: number
+  no: number
+  samples: number
+  /** Last heard of: who was not for longest is forgotten first. */
+  usedAt: Ms
+}
+
+/** The peak of the time to the first byte fades this fast while answers come. */
+const FIRST_BYTE_DECAY_MS: Ms = 10_000
+/** A source nobody asks drifts to what is usual: half the way in this time. */
+const IDLE_HALF_LIFE_MS: Ms = 600_000
+/** Enough for a 90th percentile, few enough that it is one of today. Count. */
+const FIRST_BYTES_KEPT_MAX = 20
+/** Of fewer times a 90th percentile says nothing. Count. */
+const FIRST_BYTES_FOR_P90_MIN = 5
+/** Share of each new figure in a running mean. */
+const ALPHA = 0.2
+/** Shorter transfers measure the round trip, not the rate. Bytes. */
+const RATE_BYTES_MIN: Bytes = 256 * KIB
+/** From here on a transfer counts for the fixed formula. Bytes. */
+const BANDWIDTH_BYTES_MIN: Bytes = 64 * KIB
+/** What cannot be told apart from no time at all. */
+const TRANSFER_MS_MIN: Ms = 1
+/** Faults of yesterday count half. */
+const FAULT_HALF_LIFE_MS: Ms = 86_400_000
+/** A burst of failures is over, or at least worth another look, after a while of silence. */
+const BURST_HALF_LIFE_MS: Ms = 600_000
+/** Each outcome leaves so much of the ones before in the short count: about four outcomes count. */
+const BURST_KEPT_SHARE = 0.75
+/** Before anything is known: as if four requests had gone well and four tenths of one had not. */
+const PRIOR_OK = 4
+const PRIOR_BAD = 0.4
+/**
+ * Before anything is known a yes is right 19 times in 20: a filter errs once in a thousand, and a store changes
+ * between adverts. It weighs only five observations, so that who claims everything is found out in a handful.
+ */
+const PRIOR_TRUE = 4.75
+const PRIOR_FALSE = 0.25
+/** Older claims count less: an honest peer that lost its store, or a liar who was honest first. Count. */
+const CLAIMS_WEIGHT_MAX = 100
+
+/** Of a source of which nothing is known. */
+export function newFigures(now: Ms): Figures {
+  return {
+    firstByteMs: null,
+    firstByteAt: 0,
+    recentMs: [],
+    latencyMs: null,
+    logRate: null,
+    bandwidth: null,
+    ok: 0,
+    bad: 0,
+    lastOk: 0,
+    lastBad: 0,
+    countedAt: now,
+    claimsTrue: 0,
+    claimsFalse: 0,
+    yes: 0,
+    no: 0,
+    samples: 0,
+    usedAt: now
+  }
+}
+
+/** Up at once, down slowly: a source that turns slow is left with the first answer that shows it. */
+export function addFirstByte(figures: Figures, ms: Ms, now: Ms): void {
+  const old = figures.firstByteMs
+  const kept = 1 / Math.exp(passed(figures.firstByteAt, now) / FIRST_BYTE_DECAY_MS)
+  figures.firstByteMs = old === null || ms >= old ? ms : old * kept + ms * (1 - kept)
+  figures.firstByteAt = now
+  figures.samples += 1
+  remember(figures, ms)
+}
+
+/**
+ * This node stopped waiting: the first byte would have taken longer than `ms`, nobody knows how much. It counts as
+ * `ms` where that is news, that is above what was expected; otherwise it says nothing, so that whoever loses a race
+ * quickly is none the worse. Left out altogether, only quick answers would be counted, and a source that never
+ * answers would stay as promising as on its first day.
+ */
+export function addLowerBound(figures: Figures, ms: Ms, expected: Ms, now: Ms): void {
+  if (ms <= expected) return
+  figures.firstByteMs = ms
+  figures.firstByteAt = now
+  remember(figures, ms)
+}
+
+function remember(figures: Figures, ms: Ms): void {
+  figures.recentMs = [...figures.recentMs.slice(1 - FIRST_BYTES_KEPT_MAX), ms]
+}
+
+/** The time to the first byte as it is now: half of the way to `usual`, in factors, for each half-life of silence. */
+export function firstByteNow({ firstByteMs, firstByteAt }: Figures, usual: Ms | null, now: Ms): Ms | null {
+  if (firstByteMs === null || usual === null || usual <= 0 || firstByteMs <= 0) return firstByteMs
+  return usual * (firstByteMs / usual) ** halved(passed(firstByteAt, now), IDLE_HALF_LIFE_MS)
+}
+
+export function firstByteP90({ recentMs }: Figures): Ms | null {
+  if (recentMs.length < FIRST_BYTES_FOR_P90_MIN) return null
+  return recentMs.toSorted((a, b) => a - b)[Math.ceil(recentMs.length * 0.9) - 1] ?? null
+}
+
+export function addLatency(figures: Figures, ms: Ms): void {
+  figures.latencyMs = mixed(figures.latencyMs, ms)
+}
+
+export interface Transfer {
+  readonly bytes: Bytes
+  /** Since the request was sent. */
+  readonly totalMs: Ms
+  /** Until the first verified byte. */
+  readonly firstByteMs: Ms
+}
+
+/**
+ * The first verified byte comes with its whole block, so that the time after it leaves out the first block and is
+ * nothing at all for a content of one: what counts is the time less one round trip, if that is more.
+ */
+export function addTransfer(figures: Figures, { bytes, totalMs, firstByteMs }: Transfer): void {
+  if (bytes < BANDWIDTH_BYTES_MIN) return
+  const rate = (bytes / Math.max(TRANSFER_MS_MIN, totalMs - firstByteMs, totalMs - (figures.latencyMs ?? 0))) * 1000
+  figures.bandwidth = mixed(figures.bandwidth, rate)
+  if (bytes >= RATE_BYTES_MIN) figures.logRate = mixed(figures.logRate, Math.log(rate))
+}
+
+export function addOutcome(figures: Figures, isFault: boolean, now: Ms): void {
+  const faded = halved(passed(figures.countedAt, now), FAULT_HALF_LIFE_MS)
+  const kept = burstKept(figures, now) * BURST_KEPT_SHARE
+  figures.ok = figures.ok * faded + (isFault ? 0 : 1)
+  figures.bad = figures.bad * faded + (isFault ? 1 : 0)
+  figures.lastOk = figures.lastOk * kept + (isFault ? 0 : 1)
+  figures.lastBad = figures.lastBad * kept + (isFault ? 1 : 0)
+  figures.countedAt = now
+}
+
+/** The worse of the day and of the last few: in a long record a burst of failures would hardly show. */
+export function failShare(figures: Figures, now: Ms): number {
+  const faded = halved(passed(figures.countedAt, now), FAULT_HALF_LIFE_MS)
+  const kept = burstKept(figures, now)
+  return Math.max(
+    share(figures.bad * faded + PRIOR_BAD, figures.ok * faded + PRIOR_OK),
+    share(figures.lastBad * kept + PRIOR_BAD, figures.lastOk * kept + PRIOR_OK)
+  )
+}
+
+function burstKept({ countedAt }: Figures, now: Ms): number {
+  return halved(passed(countedAt, now), BURST_HALF_LIFE_MS)
+}
+
+export function addClaim(figures: Figures, hit: boolean): void {
+  const kept = Math.min(1, CLAIMS_WEIGHT_MAX / (figures.claimsTrue + figures.claimsFalse + 1))
+  figures.claimsTrue = figures.claimsTrue * kept + (hit ? 1 : 0)
+  figures.claimsFalse = figures.claimsFalse * kept + (hit ? 0 : 1)
+  if (hit) figures.yes += 1
+  else figures.no += 1
+}
+
+/** What a yes is worth. */
+export function precision({ claimsTrue, claimsFalse }: Figures): number {
+  return share(claimsTrue + PRIOR_TRUE, claimsFalse + PRIOR_FALSE)
+}
+
+function mixed(old: number | null, fresh: number): number {
+  return old === null ? fresh : old + ALPHA * (fresh - old)
+}
+
+function share(part: number, other: number): number {
+  return part / (part + other)
+}
+
+function passed(since: Ms, now: Ms): Ms {
+  return Math.max(0, now - since)
+}
+
+/** What `halfLife` leaves of 1 after `ms`. */
+function halved(ms: Ms, halfLife: Ms): number {
+  return 0.5 ** (ms / halfLife)
+}
+
+/** Figures as stored; what is not understood is measured anew, for nothing depends on it but speed. */
+export function readFigures(stored: unknown): Figures {
+  const fresh = newFigures(0)
+  if (typeof stored !== 'object' || stored === null) return fresh
+  const found = new Map<string, unknown>(Object.entries(stored))
+  const number = (name: keyof Figures): number => asNumber(found.get(name)) ?? 0
+  const recent = found.get('recentMs')
+  return {
+    firstByteMs: asNumber(found.get('firstByteMs')),
+    firstByteAt: number('firstByteAt'),
+    recentMs: Array.isArray(recent) ? recent.flatMap(ms => asNumber(ms) ?? []).slice(-FIRST_BYTES_KEPT_MAX) : [],
+    latencyMs: asNumber(found.get('latencyMs')),
+    logRate: asNumber(found.get('logRate')),
+    bandwidth: asNumber(found.get('bandwidth')),
+    ok: number('ok'),
+    bad: number('bad'),
+    lastOk: number('lastOk'),
+    lastBad: number('lastBad'),
+    countedAt: number('countedAt'),
+    claimsTrue: number('claimsTrue'),
+    claimsFalse: number('claimsFalse'),
+    yes: number('yes'),
+    no: number('no'),
+    samples: number('samples'),
+    usedAt: number('usedAt')
+  }
+}
+
+function asNumber(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null
+}

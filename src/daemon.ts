@@ -9,6 +9,7 @@ import { systemClock as clock } from './adapters/system/clock.ts'
 import { isNewHome, prepareHome, socketPath } from './adapters/system/home.ts'
 import { loadIdentity } from './adapters/system/identity-file.ts'
 import { lockHome } from './adapters/system/lock.ts'
+import { qrText } from './adapters/system/qr.ts'
 import { systemRandom as random } from './adapters/system/random.ts'
 import { openKeyedDigest } from './adapters/system/small-files.ts'
 import { removeStaleSocket } from './adapters/system/stale-socket.ts'
@@ -113,7 +114,7 @@ async function start(
   }
   const files = await guardedFiles(home)
   const services = buildServices(
-    { clock, random, files, library, host, identity, events, health, watch, log, providing, people, ...direct, ...outside },
+    { clock, random, files, library, host, identity, events, health, watch, log, providing, people, qr: qrText, ...direct, ...outside },
     {
       version: VERSION,
       config,

@@ -39,6 +39,11 @@ export class Library {
     this.#keyedDigest = components.keyedDigest
   }
 
+  /** What this node notes of a content instead of its address: nobody else can read one out of it. */
+  digest(multihash: Uint8Array): Uint8Array {
+    return this.#keyedDigest(multihash)
+  }
+
   /** True for a multihash or content hash that was private here once, even if nothing of it is left. */
   wasPrivate(multihash: Uint8Array): boolean {
     return this.realms.own.remembered.has(this.#keyedDigest(multihash))

@@ -120,6 +120,9 @@ describe('the method table', () => {
       'peers.connect': { address: '/ip4/127.0.0.1/tcp/1' },
       'peers.disconnect': { peer: 'p' },
       'peers.ping': { peer: 'p' },
+      'peers.join': { ticket: 'kith:fake' },
+      'peers.uninvite': { ticket: 'kith:fake' },
+      'content.share': { content },
       'call.cancel': { id: 99 },
       'events.unsubscribe': { subscription: 's1' }
     }

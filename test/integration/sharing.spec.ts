@@ -1,7 +1,6 @@
 /** Single contents given by ticket: to whoever comes first, or to those who are named. */
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { base64, rejection } from './daemon-support.ts'
 import { kith } from '../unit/cli/support.ts'
@@ -17,7 +16,7 @@ describe('kith share and kith get TICKET', function () {
     assert.equal(shared.code, 0, shared.stderr)
     const got = await kith(['get', shared.stdout.trim()], { home: b.home })
     assert.equal(got.code, 0, got.stderr)
-    assert.equal(await readFile(join(b.home, 'letter.txt'), 'utf8'), 'a letter')
+    assert.equal(await readFile(got.stdout.trim(), 'utf8'), 'a letter')
     assert.deepEqual([await accessOf(a, b.ready.did), await accessOf(b, a.ready.did)], [0, 0])
     const stolen = await kith(['get', `${shared.stdout.trim().slice(0, -1)}!`], { home: b.home })
     assert.equal(stolen.code, 2)

@@ -13,6 +13,7 @@ import { Meter } from '../observe/meter.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
 import type { Pairing } from '../peers/pairing.ts'
 import type { Shares } from '../peers/shares.ts'
+import type { AppTopics } from '../ports/app-topics.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
@@ -35,6 +36,7 @@ import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
 import { pairingServices } from './pairing-services.ts'
 import { peerServices } from './peer-services.ts'
+import { pubsubServices } from './pubsub-services.ts'
 import { routeServices } from './route-services.ts'
 import { trustServices, type TrustParts } from './trust-services.ts'
 
@@ -43,7 +45,7 @@ export interface BuildComponents {
   readonly random: Random
   readonly files: LocalFiles
   readonly library: Library
-  readonly host: Network & { reachability(): 'public' | 'private' | 'unknown' }
+  readonly host: Network & { readonly topics: AppTopics; reachability(): 'public' | 'private' | 'unknown' }
   /** Tells IPFS of public roots; absent: nobody is told. */
   readonly providing: Providing | undefined
   readonly identity: Identity
@@ -93,11 +95,11 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       hasIpfs: peer => directory.ipfsOf(peer)?.enabled
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
-    capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
+    capabilities: { publish: async () => await parts.publisher.publishNow(), query: notBuilt('capabilities.query') },
     trust: trustServices({ clock, identity, network: host, ...parts.people }),
     pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
     route: routeServices({ ...parts, ...reading }),
-    pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },
+    pubsub: pubsubServices({ topics: host.topics, clock, self: identity.peerId, didOf: didFromPeerId }),
     node: nodeServices({
       version,
       apiVersion: version,
@@ -139,8 +141,10 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
         ...parts.people,
         network: host,
         ranking: makeRanking(config.routing.ranking, { random: parts.random }),
+        sharedBy: root => parts.people.shares.sharersOf(root),
         ipfs: ipfs?.source,
-        gateways: () => gateways
+        gateways: () => gateways,
+        didOf: didFromPeerId
       },
       config
     )

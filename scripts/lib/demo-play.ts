@@ -59,7 +59,7 @@ export async function play(network: DemoNetwork, scenario: Scenario, onlooker: O
       answers.push(answer)
       after = []
     } else if (step.action === 'say') onlooker.said(step.text)
-    else {
+    else if (step.action !== 'link') {
       after.push(`${step.action} ${step.node}`)
       await turn(network, step, onlooker)
     }

@@ -3,7 +3,7 @@
  * and over the exchange (docs/protocol.md). Pure; believes nothing.
  */
 import { decode, encode } from 'cborg'
-import { toString } from 'uint8arrays'
+import { fromString, toString } from 'uint8arrays'
 import { sha256 } from '../model/sha256.ts'
 import type { Bytes } from '../model/units.ts'
 import { AdvertError } from './advert-error.ts'
@@ -50,6 +50,11 @@ export function decodeAdvert(bytes: Uint8Array, bytesMax: Bytes): AdvertMessage 
 /** The digest by which a head names its filter. */
 export function filterDigest(encoded: Uint8Array): string {
   return toString(sha256(encoded), 'base64url')
+}
+
+/** Tells one signed head from another. */
+export function headDigest(jwt: string): string {
+  return toString(sha256(fromString(jwt)), 'base64url')
 }
 
 function decodeCbor(bytes: Uint8Array): unknown {

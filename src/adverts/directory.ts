@@ -1,6 +1,7 @@
 /**
- * What other nodes say they have: the last valid advert of each peer. In memory only; after a restart peers are asked
- * again when they connect. What is said here only orders and chooses whom to ask; it proves nothing.
+ * What other nodes say they have: the last valid advert of each peer. In memory, but for the numbers that stop
+ * replays; after a restart peers are asked again when they connect. What is said here only orders and chooses whom to
+ * ask; it proves nothing.
  */
 import { toString } from 'uint8arrays'
 import { sha256 as digestOf } from '../model/sha256.ts'
@@ -8,27 +9,26 @@ import type { Bytes, Ms } from '../model/units.ts'
 import type { EventBus } from '../observe/events.ts'
 import { JWT_SKEW_SECONDS } from '../peers/jwt.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Estimates } from '../ports/estimates.ts'
 import type { Log } from '../ports/log.ts'
 import type { GossipMessage, Validity } from '../ports/network.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import type { Standing } from '../ports/standing.ts'
+import type { StateStore } from '../ports/state-table.ts'
 import type { Claim } from '../ranking/ranking.ts'
 import type { AdvertInfo } from '../rpc/services.ts'
 import { toAdvertError } from './advert-error.ts'
 import { BodyPuller } from './body-puller.ts'
 import { BoundedMap } from './bounded-map.ts'
+import { ClaimWatch, type Watched } from './claim-watch.ts'
 import type { Capabilities, IpfsCapability } from './claims.ts'
+import { headDigest } from './codec.ts'
 import { elementOfMultihash } from './element.ts'
 import type { ContentFilter } from './filter.ts'
-import {
-  ADVERTS_IN_DELIVERY_MAX,
-  ADVERTS_KEPT_MAX,
-  FILTERS_KEPT_BYTES_MAX,
-  FILTER_BYTES_MAX,
-  FILTER_INLINE_BYTES_MAX,
-  ISSUERS_REMEMBERED_MAX
-} from './limits.ts'
+import { ADVERTS_IN_DELIVERY_MAX, ADVERTS_KEPT_MAX, FILTERS_KEPT_BYTES_MAX, FILTER_BYTES_MAX, FILTER_INLINE_BYTES_MAX } from './limits.ts'
 import { advertInfo, type PresentHead } from './info.ts'
-import { AdvertValidator, type Advert, type AdvertOffence, type KnownSequence } from './validate.ts'
+import { KnownSequences } from './known-sequences.ts'
+import { AdvertValidator, type Advert } from './validate.ts'
 
 export interface AdvertDirectoryComponents {
   readonly clock: Clock
@@ -39,9 +39,11 @@ export interface AdvertDirectoryComponents {
   /** `ExchangeClient.advert`. */
   readonly pull: (peer: string, options: AbortOptions) => Promise<Uint8Array | null>
   readonly isConnected: (peer: string) => boolean
-  /** T of a peer that is not connected: above 0 its adverts are taken and passed on. Nobody is trusted if absent. */
-  readonly trustOf?: (peer: string) => number
-  readonly onOffence?: (peer: string, offence: AdvertOffence) => void
+  /** With T above 0 a peer's adverts are taken and passed on also when it is not connected; of those it shuns, none. */
+  readonly standing: Pick<Standing, 'trustOf' | 'isShunned' | 'report'>
+  readonly estimates: Pick<Estimates, 'of'>
+  /** Holds the last sequence numbers. */
+  readonly state: StateStore
 }
 
 export interface AdvertDirectoryInit {
@@ -72,11 +74,7 @@ interface Entry {
   readonly filter: ContentFilter | null
   readonly isCurrent: boolean
   readonly receivedAt: Ms
-}
-
-interface Hits {
-  readonly yes: number
-  readonly no: number
+  readonly watched: Watched
 }
 
 export class AdvertDirectory {
@@ -87,19 +85,26 @@ export class AdvertDirectory {
   /** Ordered by arrival, oldest first. */
   readonly #entries = new Map<string, Entry>()
   /** Outlives the entry, so that a goodbye cannot be undone by a replay. */
-  readonly #known = new BoundedMap<KnownSequence>(ISSUERS_REMEMBERED_MAX)
-  readonly #hits = new BoundedMap<Hits>(ISSUERS_REMEMBERED_MAX)
+  readonly #known: KnownSequences
+  readonly #watch: ClaimWatch
   readonly #inDelivery = new BoundedMap<Advert>(ADVERTS_IN_DELIVERY_MAX)
 
   constructor(components: AdvertDirectoryComponents, init: AdvertDirectoryInit) {
     this.#parts = components
+    const { clock, standing, estimates } = components
+    this.#known = new KnownSequences(components)
+    this.#watch = new ClaimWatch({
+      clock,
+      hitsOf: peer => estimates.of(peer).hits,
+      onFalseClaims: peer => standing.report(peer, 'false-claims')
+    })
     this.#filterBytesMax = init.maxBytes === 0 ? FILTER_BYTES_MAX : Math.max(init.maxBytes, FILTER_INLINE_BYTES_MAX)
     this.#validator = new AdvertValidator(
       {
-        clock: components.clock,
+        clock,
         known: peer => this.#known.get(peer),
-        isWelcome: peer => peer !== components.self && (components.isConnected(peer) || (components.trustOf?.(peer) ?? 0) > 0),
-        onOffence: (peer, offence) => components.onOffence?.(peer, offence)
+        isWelcome: peer => this.#isWelcome(peer),
+        onOffence: (peer, offence) => standing.report(peer, offence)
       },
       { filterBytesMax: this.#filterBytesMax }
     )
@@ -139,9 +144,10 @@ export class AdvertDirectory {
   claims(peer: string, { multihash, sha256 }: ContentKeys): Claim {
     const entry = this.#fresh(peer)
     if (entry === undefined || entry.filter === null) return 'unknown'
-    const { filter } = entry
-    if (multihash !== undefined && filter.has(elementOfMultihash(multihash))) return 'yes'
-    if (sha256 !== undefined && filter.has(sha256)) return 'yes'
+    const { filter, watched } = entry
+    if (this.#watch.isIgnored(watched)) return 'unknown'
+    if (isIn(filter, multihash === undefined ? undefined : elementOfMultihash(multihash), watched) || isIn(filter, sha256, watched))
+      return this.#watch.isBelieved(peer, watched, filter.falseRate) ? 'yes' : 'unknown'
     const mayBeMissing = !entry.isCurrent || entry.head.caps.contentIndex.truncated || (multihash === undefined && sha256 === undefined)
     return mayBeMissing ? 'unknown' : 'no'
   }
@@ -153,6 +159,11 @@ export class AdvertDirectory {
   /** What the peer says about itself; undefined without a valid advert. */
   capabilitiesOf(peer: string): Capabilities | undefined {
     return this.#fresh(peer)?.head.caps
+  }
+
+  /** Whose adverts are kept, connected or not. */
+  peers(): string[] {
+    return [...this.#entries.keys()]
   }
 
   list(): AdvertInfo[] {
@@ -169,16 +180,15 @@ export class AdvertDirectory {
     return { seq: entry.head.seq, ageSeconds, count: entry.head.caps.contentIndex.count, precision: this.precision(peer) }
   }
 
-  /** Counts whether a peer that claimed a content had it. */
-  observe(peer: string, hit: boolean): void {
-    const { yes, no } = this.#hits.get(peer) ?? { yes: 0, no: 0 }
-    this.#hits.set(peer, hit ? { yes: yes + 1, no } : { yes, no: no + 1 })
-  }
-
   /** Share of true hits, 0 to 1; null before the first was observed. */
   precision(peer: string): number | null {
-    const hits = this.#hits.get(peer)
-    return hits === undefined ? null : hits.yes / (hits.yes + hits.no)
+    const { yes, no } = this.#parts.estimates.of(peer).hits
+    return yes + no === 0 ? null : yes / (yes + no)
+  }
+
+  /** The standing of a peer has changed: what a peer said that is now shunned counts no longer. */
+  onStanding(peer: string): void {
+    if (this.#parts.standing.isShunned(peer)) this.#entries.delete(peer)
   }
 
   /** Resolves when no body is being pulled. */
@@ -190,18 +200,26 @@ export class AdvertDirectory {
     await this.#puller.close()
   }
 
+  #isWelcome(peer: string): boolean {
+    const { self, standing, isConnected } = this.#parts
+    return peer !== self && !standing.isShunned(peer) && (isConnected(peer) || standing.trustOf(peer) > 0)
+  }
+
   #admit(peer: string, { head, jwt, filter }: Advert): void {
+    if (this.#parts.standing.isShunned(peer)) return // since it was validated
     const known = this.#known.get(peer)
-    const isSame = known !== undefined && known.seq === head.seq && known.jwt === jwt
+    const digest = headDigest(jwt)
+    const isSame = known !== undefined && known.seq === head.seq && known.digest === digest
     // Two may have been under way at once; the order they end in does not decide.
     if (known !== undefined && known.seq >= head.seq && !isSame) return
     const before = this.#fresh(peer)
     if (isSame && before?.isCurrent === true) return
-    this.#known.set(peer, { seq: head.seq, jwt })
+    this.#known.set(peer, { seq: head.seq, digest })
     this.#entries.delete(peer)
     const { caps } = head
     if (caps === null) return
-    const entry = renewed(before, { ...head, caps }, filter, this.#parts.clock.monotonic())
+    const arrived = { receivedAt: this.#parts.clock.monotonic(), watched: this.#watch.of(peer) }
+    const entry = { ...arrived, ...renewed(before, { ...head, caps }, filter) }
     this.#entries.set(peer, entry)
     this.#makeRoom()
     if (entry.isCurrent) this.#announce(entry.head)
@@ -240,11 +258,17 @@ export class AdvertDirectory {
   }
 }
 
-function renewed(before: Entry | undefined, head: PresentHead, filter: ContentFilter | null, receivedAt: Ms): Entry {
-  if (filter !== null) return { head, filter, isCurrent: true, receivedAt }
-  if (before === undefined) return { head, filter: null, isCurrent: false, receivedAt }
+function renewed(before: Entry | undefined, head: PresentHead, filter: ContentFilter | null): Pick<Entry, 'head' | 'filter' | 'isCurrent'> {
+  if (filter !== null) return { head, filter, isCurrent: true }
+  if (before === undefined) return { head, filter: null, isCurrent: false }
   const isCurrent = before.isCurrent && before.head.caps.contentIndex.digest === head.caps.contentIndex.digest
-  return { head, filter: before.filter, isCurrent, receivedAt }
+  return { head, filter: before.filter, isCurrent }
+}
+
+function isIn(filter: ContentFilter, element: Uint8Array | undefined, watched: Watched): boolean {
+  if (element === undefined) return false
+  watched.lookUps++
+  return filter.has(element)
 }
 
 /** Equal for the same message whether or not the network hands over the same object twice. */

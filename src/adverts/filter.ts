@@ -70,6 +70,11 @@ export class ContentFilter implements FilterShape {
     return this.#bloom._filter.array
   }
 
+  /** The chance of a false yes that its shape explains. */
+  get falseRate(): number {
+    return (1 - Math.exp((-this.hashes * this.count) / this.bits)) ** this.hashes
+  }
+
   /** False: certainly not added. True: added, or a false positive. `element` has 32 bytes. */
   has(element: Uint8Array): boolean {
     return this.#hashing.isIn(this.bytes, element, this.bits, this.hashes)

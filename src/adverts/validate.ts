@@ -7,19 +7,22 @@ import { didFromPeerId } from '../peers/did-key.ts'
 import type { Bytes } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { GossipMessage } from '../ports/network.ts'
+import type { Offence } from '../ports/standing.ts'
 import { TokenBucket } from '../lib/token-bucket.ts'
 import { AdvertError, toAdvertError } from './advert-error.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { readClaims, type AdvertHead } from './claims.ts'
-import { decodeAdvert, filterDigest } from './codec.ts'
+import { decodeAdvert, filterDigest, headDigest } from './codec.ts'
 import type { ContentFilter } from './filter.ts'
 import { decodeFilter } from './filter-codec.ts'
+import type { KnownSequence } from './known-sequences.ts'
 import {
   ADVERTS_TOPIC,
   ADVERT_GOSSIP_BYTES_MAX,
   ADVERT_JWT_CHARACTERS_MAX,
   ADVERT_LIFETIME_SECONDS_MAX,
   ADVERT_OVERHEAD_BYTES_MAX,
+  FILTER_BYTES_MAX,
   FILTER_INLINE_BYTES_MAX,
   HEADS_BURST,
   HEADS_PER_SECOND,
@@ -36,20 +39,14 @@ export interface Advert {
   readonly filter: ContentFilter | null
 }
 
-/** What is known of an issuer. */
-export interface KnownSequence {
-  readonly seq: number
-  readonly jwt: string
-}
-
-/** Offences by name; what they cost is decided elsewhere. */
-export type AdvertOffence = 'advert-equivocal' | 'advert-over-rate'
+/** What an issuer itself did, by name; what it costs is decided elsewhere. */
+export type AdvertOffence = Extract<Offence, 'bad-advert' | 'equivocation' | 'flood'>
 
 export interface AdvertValidatorComponents {
   readonly clock: Clock
   /** The newest advert or goodbye taken from this peer. */
   readonly known: (peer: string) => KnownSequence | undefined
-  /** Whether this peer's adverts are our business: connected here, or trusted. */
+  /** Whether this peer's adverts are our business: connected here, or trusted, and not shunned. */
   readonly isWelcome: (peer: string) => boolean
   readonly onOffence: (peer: string, offence: AdvertOffence) => void
 }
@@ -76,15 +73,15 @@ export class AdvertValidator {
    *
    * @throws AdvertError saying whether to ignore or reject; nothing else
    */
-  async gossip({ from, data }: GossipMessage): Promise<Advert> {
-    return await this.#guarded(async () => {
+  async gossip({ from, via, data }: GossipMessage): Promise<Advert> {
+    return await this.#guarded(from, async () => {
       const { jwt, filter } = decodeAdvert(data, ADVERT_GOSSIP_BYTES_MAX)
       if (filter !== undefined && filter.byteLength > FILTER_INLINE_BYTES_MAX)
         throw new AdvertError('reject', 'its filter is too large for gossip')
       this.#checkIssuer(jwt, from)
       if (!this.#parts.isWelcome(from)) throw new AdvertError('ignore', 'its issuer is neither connected nor trusted')
-      this.#checkSequence(jwt, from, known => known.seq)
-      this.#checkRate(from)
+      await this.#checkSequence(jwt, from, known => known.seq)
+      this.#checkRate(from, via)
       return await this.#verify(jwt, from, filter)
     })
   }
@@ -95,22 +92,28 @@ export class AdvertValidator {
    * @throws AdvertError; nothing else
    */
   async pulled(peer: string, bytes: Uint8Array): Promise<Advert> {
-    return await this.#guarded(async () => {
-      const { jwt, filter } = decodeAdvert(bytes, this.#filterBytesMax + ADVERT_JWT_CHARACTERS_MAX + ADVERT_OVERHEAD_BYTES_MAX)
+    return await this.#guarded(peer, async () => {
+      const bytesMax = Math.max(this.#filterBytesMax, FILTER_BYTES_MAX) + ADVERT_JWT_CHARACTERS_MAX + ADVERT_OVERHEAD_BYTES_MAX
+      const { jwt, filter } = decodeAdvert(bytes, bytesMax)
       if (filter === undefined) throw new AdvertError('reject', 'the filter is missing')
+      // Others may allow themselves larger filters than this node takes.
+      if (filter.byteLength > this.#filterBytesMax) throw new AdvertError('ignore', 'its filter is larger than this node takes')
       this.#checkIssuer(jwt, peer)
-      this.#checkSequence(jwt, peer, known => (known.jwt === jwt ? known.seq - 1 : known.seq))
+      await this.#checkSequence(jwt, peer, known => (known.digest === headDigest(jwt) ? known.seq - 1 : known.seq))
       const advert = await this.#verify(jwt, peer, filter)
       if (advert.head.caps === null) throw new AdvertError('reject', 'a goodbye is not an answer')
       return advert
     })
   }
 
-  async #guarded(judge: () => Promise<Advert>): Promise<Advert> {
+  /** What deserves a rejection was signed by `author` as a whole, whoever passed it on. */
+  async #guarded(author: string, judge: () => Promise<Advert>): Promise<Advert> {
     try {
       return await judge()
     } catch (error) {
-      throw toAdvertError(error)
+      const refused = toAdvertError(error)
+      if (refused.refusal === 'reject' && this.#parts.isWelcome(author)) this.#parts.onOffence(author, 'bad-advert')
+      throw refused
     }
   }
 
@@ -119,20 +122,28 @@ export class AdvertValidator {
     if (iss !== ownDid(peer)) throw new AdvertError('reject', 'its issuer is not the peer it came from')
   }
 
-  #checkSequence(jwt: string, peer: string, bar: (known: KnownSequence) => number): void {
+  async #checkSequence(jwt: string, peer: string, bar: (known: KnownSequence) => number): Promise<void> {
     const { seq } = readUnverifiedJwt(jwt, ADVERT_JWT_CHARACTERS_MAX)
     const known = this.#parts.known(peer)
     if (known === undefined || typeof seq !== 'number' || seq > bar(known)) return
-    if (seq === known.seq && jwt !== known.jwt) this.#parts.onOffence(peer, 'advert-equivocal')
+    if (seq === known.seq && headDigest(jwt) !== known.digest) await this.#proveEquivocation(jwt, peer)
     throw new AdvertError('ignore', 'its sequence number is not above the one known')
   }
 
-  #checkRate(peer: string): void {
+  /** Two tokens with one number are an offence only if the second is signed as well. */
+  async #proveEquivocation(jwt: string, peer: string): Promise<void> {
+    this.#checkRate(peer, peer)
+    await this.#verify(jwt, peer, undefined)
+    this.#parts.onOffence(peer, 'equivocation')
+  }
+
+  /** Only who sends too much itself is blamed: a relay could hold messages back and let them go all at once. */
+  #checkRate(peer: string, via: string): void {
     const bucket =
       this.#buckets.get(peer) ?? new TokenBucket(this.#parts, { capacity: ISSUER_HEADS_BURST, perSecond: ISSUER_HEADS_PER_SECOND })
     this.#buckets.set(peer, bucket)
     if (!bucket.take()) {
-      this.#parts.onOffence(peer, 'advert-over-rate')
+      if (via === peer) this.#parts.onOffence(peer, 'flood')
       throw new AdvertError('ignore', 'its issuer sends too many')
     }
     if (!this.#bucket.take()) throw new AdvertError('ignore', 'too many adverts arrive')

@@ -156,10 +156,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => (await import('./run-peers.ts')).peers
   },
   adverts: {
-    summary: 'what peers say they have',
-    usage: '',
-    example: 'kith adverts',
-    words: [0, 0],
+    summary: 'what peers say they have; say it oneself; ask one',
+    usage: '[publish | query PEER]',
+    example: 'kith adverts query 12D3Koo…',
+    words: [0, 2],
+    subcommands: ['publish', 'query'],
     load: async () => (await import('./run-peers.ts')).adverts
   },
   ...TRUST_COMMANDS,
@@ -199,9 +200,7 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   share: 'give private content to chosen people',
   invite: 'make an invitation for another node',
   join: 'accept an invitation',
-  trust: 'say how far a peer is trusted',
   pin: 'keep content for good, or no longer',
   gc: 'collect what nothing keeps any more',
-  swarm: 'make and run groups of nodes',
-  pubsub: 'send and read messages by topic'
+  swarm: 'make and run groups of nodes'
 }

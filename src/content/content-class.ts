@@ -18,3 +18,21 @@ export function publicClassOf({ size, pinned, createdAt, lastAccess }: ContentRe
   if (now - createdAt < RECENT) return 'recent'
   return size <= SMALL_BYTES_MAX ? 'small' : 'public'
 }
+
+/** All classes a content has, by what is known of it: its record, or only its size and whether it is public. */
+export function classesOf(
+  content: { readonly isPublic: boolean; readonly size: Bytes | null; readonly record?: ContentRecord | undefined },
+  now: Ms
+): readonly ContentClass[] {
+  const { isPublic, record } = content
+  const size = record?.size ?? content.size
+  const has: Readonly<Record<ContentClass, boolean>> = {
+    private: !isPublic,
+    large: size !== null && size > LARGE_BYTES_MIN,
+    archived: record !== undefined && record.pinned && now - record.lastAccess >= ARCHIVED_AFTER,
+    recent: record !== undefined && now - record.createdAt < RECENT,
+    small: size !== null && size <= SMALL_BYTES_MAX,
+    public: isPublic
+  }
+  return CONTENT_CLASSES.filter(cls => has[cls])
+}

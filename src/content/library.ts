@@ -39,6 +39,11 @@ export class Library {
     this.#keyedDigest = components.keyedDigest
   }
 
+  /** What this node notes of a content instead of its address: nobody else can read one out of it. */
+  digest(multihash: Uint8Array): Uint8Array {
+    return this.#keyedDigest(multihash)
+  }
+
   /** True for a multihash or content hash that was private here once, even if nothing of it is left. */
   wasPrivate(multihash: Uint8Array): boolean {
     return this.realms.own.remembered.has(this.#keyedDigest(multihash))
@@ -123,8 +128,20 @@ export class Library {
           options
         ),
       findByHash: sha256 => this.#first(records => records.findByHash(sha256), realms)?.record,
-      record: root => this.#first(records => records.get(root), realms)?.record
+      record: root => this.#first(records => records.get(root), realms)?.record,
+      classOf: async cid => await this.#classOf(realms, cid)
     }
+  }
+
+  /** Of what is in one of these realms. Where nothing is recorded, what an open realm holds is open. */
+  async #classOf(realms: readonly Realm[], cid: CID): Promise<PrivacyClass> {
+    const found = this.#first(
+      records => records.get(cid),
+      LOOK_UP_ORDER.filter(realm => realms.includes(realm))
+    )
+    if (found !== undefined) return found.realm === 'own' ? 'private' : 'public'
+    const open = realms.filter(realm => realm !== 'own')
+    return open.length === realms.length || (await this.#has(open, cid)) ? 'public' : 'private'
   }
 
   async #has(realms: readonly Realm[], cid: CID): Promise<boolean> {

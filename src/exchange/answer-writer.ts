@@ -28,6 +28,8 @@ export class AnswerWriter {
   readonly #to: AnswerWriterComponents
   #parts: Uint8Array[] = []
   #bytes: Bytes = 0
+  /** What the peer took. */
+  sentBytes: Bytes = 0
 
   constructor(to: AnswerWriterComponents) {
     this.#to = to
@@ -53,11 +55,13 @@ export class AnswerWriter {
   async flush(): Promise<void> {
     if (this.#bytes === 0) return
     const parts = this.#parts
+    const bytes = this.#bytes
     this.#parts = []
     this.#bytes = 0
     using deadline = startDeadline(this.#to.clock, WRITE_STALL, { signal: this.#to.signal })
     try {
       await this.#to.stream.write(parts, { signal: deadline.signal })
+      this.sentBytes += bytes
     } catch (error) {
       throw new PeerGoneError('the peer took no more of the answer', { cause: error })
     }

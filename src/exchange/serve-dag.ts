@@ -51,7 +51,7 @@ async function sendSkeleton(
   out: AnswerWriter,
   cache: SkeletonCache
 ): Promise<Known | undefined> {
-  const cached = cache.get(root)
+  const cached = cache.get(scopeOf(view), root)
   if (cached === undefined) return await walkAndSend(root, skip, view, out, cache)
   sendHead(root, cached.size, view, out)
   const nodes = cached.nodes.slice(skip).map((cid, i): WantedBlock => ({ index: skip + i, cid, size: undefined }))
@@ -82,8 +82,12 @@ async function walkAndSend(
     if (index >= skip) out.add(indexedParts(FRAME.NODE, index, block.bytes))
     if (out.isFull) await out.flush()
   }
-  cache.put(root, { nodes: walk.nodes, leaves: walk.leaves, size })
+  cache.put(scopeOf(view), root, { nodes: walk.nodes, leaves: walk.leaves, size })
   return { leaves: walk.leaves, complete: true }
+}
+
+function scopeOf(view: ServedContent): string {
+  return view.rights?.scope ?? ''
 }
 
 /** What no importer makes is as good as missing: the asker would refuse it too. */

@@ -3,6 +3,7 @@ import { CID } from 'multiformats/cid'
 import { decode as decodeDigest } from 'multiformats/hashes/digest'
 import { DAG_PB_CODEC, isSupportedCid, RAW_CODEC, SHA2_256_CODE } from '../model/content-id.ts'
 import { MIB, type Bytes } from '../model/units.ts'
+import type { PrivacyClass } from '../model/privacy.ts'
 import type { HaveAnswer } from '../ports/exchange.ts'
 import type { ContentRecord } from '../ports/record-store.ts'
 import type { ServedContent } from '../ports/serving.ts'
@@ -45,8 +46,8 @@ async function lookUp(bytes: Uint8Array, view: ServedContent): Promise<HaveAnswe
   if (!isSupportedCid(cid)) return { have: false }
   const record = findRecord(cid, view)
   if (record !== undefined && (await view.has(record.root)))
-    return { have: true, cid: record.root, size: record.size, class: classOf(record.root, view) }
-  if (await view.has(cid)) return { have: true, class: classOf(cid, view) }
+    return { have: true, cid: record.root, size: record.size, class: await classOf(record.root, view) }
+  if (await view.has(cid)) return { have: true, class: await classOf(cid, view) }
   return { have: false }
 }
 
@@ -59,8 +60,8 @@ function findRecord(raw: CID, view: ServedContent): ContentRecord | undefined {
   )
 }
 
-function classOf(root: CID, view: ServedContent): 'public' | 'private' {
-  return view.classOf?.(root) ?? 'public'
+async function classOf(cid: CID, view: ServedContent): Promise<PrivacyClass> {
+  return (await view.classOf?.(cid)) ?? 'public'
 }
 
 function readMultihash(bytes: Uint8Array): CID {

@@ -5,10 +5,13 @@
 import { startDeadline } from '../lib/deadline.ts'
 import type { Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Estimates } from '../ports/estimates.ts'
 import type { Log } from '../ports/log.ts'
 import type { Network, PeerStream } from '../ports/network.ts'
-import type { ServingPolicy } from '../ports/serving.ts'
+import type { ServedContent, ServingPolicy } from '../ports/serving.ts'
+import type { Standing } from '../ports/standing.ts'
 import { AnswerWriter, PeerGoneError } from './answer-writer.ts'
+import { Answers, RightsLostError, type AnswersInit } from './answers.ts'
 import { decodeRequest, encodeEnd, type Ask, type End, type ReceivedAsk } from './codec.ts'
 import { FrameStream } from './frame-stream.ts'
 import { frameParts, ProtocolOffence, type Frame, type OffenceName } from './frames.ts'
@@ -18,47 +21,45 @@ import { serveDag } from './serve-dag.ts'
 import { serveAdvert, serveBlocks, serveHave } from './serve-questions.ts'
 import { SkeletonCache } from './skeleton-cache.ts'
 
-/** Answers under way at once, in all: each may hold some 3 MiB. */
-const ANSWERS_MAX = 64
-/** Answers under way for one peer. */
-const ANSWERS_PER_PEER_MAX = 4
 /** A stream on which no whole request arrives is closed after this. */
 const IDLE_MAX: Ms = 120_000
 
 export interface ExchangeServerComponents {
-  readonly network: Network
+  readonly network: Pick<Network, 'handle'>
   readonly policy: ServingPolicy
   readonly clock: Clock
   readonly log: Log
+  /** Who goes first, and who is told on. Absent: all are strangers. */
+  readonly standing?: Pick<Standing, 'isTrusted' | 'report'>
+  /** Keeps count of what was served. */
+  readonly estimates?: Pick<Estimates, 'served'>
 }
 
-export interface ExchangeServerInit {
-  readonly answersMax?: number
-  readonly answersPerPeerMax?: number
+export interface ExchangeServerInit extends AnswersInit {
   /** Told of every breach of the protocol, by name. */
   readonly onOffence?: (peer: string, offence: OffenceName) => void
 }
 
 export class ExchangeServer {
   readonly #parts: ExchangeServerComponents
-  readonly #answersMax: number
-  readonly #answersPerPeerMax: number
   readonly #onOffence: (peer: string, offence: OffenceName) => void
   readonly #skeletons = new SkeletonCache()
   readonly #streams = new Set<PeerStream>()
-  /** Answers under way by peer. */
-  readonly #answers = new Map<string, number>()
-  #answersInAll = 0
+  readonly #answers: Answers
+  #unwatch: (() => void) | undefined
   #stopped = false
 
   constructor(components: ExchangeServerComponents, init: ExchangeServerInit = {}) {
     this.#parts = components
-    this.#answersMax = init.answersMax ?? ANSWERS_MAX
-    this.#answersPerPeerMax = init.answersPerPeerMax ?? ANSWERS_PER_PEER_MAX
+    this.#answers = new Answers(init)
     this.#onOffence = init.onOffence ?? (() => {})
   }
 
   async start(): Promise<void> {
+    const { policy } = this.#parts
+    this.#unwatch = policy.onChange?.(peer => {
+      if (this.#answers.isAnswering(peer)) this.#answers.reconsider(peer, policy.viewFor(peer))
+    })
     await this.#parts.network.handle(EXCHANGE_PROTOCOL, async stream => {
       await this.#serve(stream)
     })
@@ -67,6 +68,7 @@ export class ExchangeServer {
   /** Resets every stream: askers go on elsewhere. */
   stop(): void {
     this.#stopped = true
+    this.#unwatch?.()
     for (const stream of this.#streams) stream.abort(new Error('this node stops'))
   }
 
@@ -114,45 +116,40 @@ export class ExchangeServer {
     const { stream } = frames
     using watch = watchAsker(frames)
     const out = new AnswerWriter({ stream, clock: this.#parts.clock, signal: watch.signal })
-    const end = await this.#admitted(stream.peer, ask, out, watch.signal)
-    watch.finish()
-    out.add(frameParts(FRAME.END, encodeEnd(end)))
-    await out.flush()
-  }
-
-  async #admitted(peer: string, ask: ReceivedAsk, out: AnswerWriter, signal: AbortSignal): Promise<End> {
-    if (ask.kind === 'unknown') return { status: 'refused', reason: 'unknown-kind' }
-    const own = this.#answers.get(peer) ?? 0
-    if (this.#answersInAll >= this.#answersMax || own >= this.#answersPerPeerMax) return { status: 'refused', reason: 'busy' }
-    this.#answers.set(peer, own + 1)
-    this.#answersInAll++
     try {
-      return await this.#look(peer, ask, out)
-    } catch (error) {
-      throw signal.aborted ? signal.reason : error
+      const end = await this.#admitted(stream.peer, ask, out, watch)
+      watch.finish()
+      out.add(frameParts(FRAME.END, encodeEnd(end)))
+      await out.flush()
     } finally {
-      this.#answersInAll--
-      this.#leave(peer)
+      if (out.sentBytes > 0) this.#parts.estimates?.served(stream.peer, out.sentBytes)
     }
   }
 
-  #leave(peer: string): void {
-    const left = (this.#answers.get(peer) ?? 1) - 1
-    if (left === 0) this.#answers.delete(peer)
-    else this.#answers.set(peer, left)
+  async #admitted(peer: string, ask: ReceivedAsk, out: AnswerWriter, watch: Watch): Promise<End> {
+    if (ask.kind === 'unknown') return { status: 'refused', reason: 'unknown-kind' }
+    const view = this.#parts.policy.viewFor(peer)
+    const isTrusted = this.#parts.standing?.isTrusted(peer) ?? false
+    using place = this.#answers.enter(peer, { view, isTrusted, end: watch.end })
+    if (place === undefined) return { status: 'refused', reason: 'busy' }
+    try {
+      return await this.#look(peer, view, ask, out)
+    } catch (error) {
+      throw watch.signal.aborted ? watch.signal.reason : error
+    }
   }
 
-  async #look(peer: string, ask: Ask, out: AnswerWriter): Promise<End> {
+  async #look(peer: string, view: ServedContent, ask: Ask, out: AnswerWriter): Promise<End> {
     const { policy } = this.#parts
     switch (ask.kind) {
       case 'dag':
-        return await serveDag(ask, policy.viewFor(peer), out, this.#skeletons)
+        return await serveDag(ask, view, out, this.#skeletons)
       case 'blocks':
-        return await serveBlocks(ask, policy.viewFor(peer), out)
+        return await serveBlocks(ask, view, out)
       case 'have':
-        return await serveHave(ask.multihashes, policy.viewFor(peer), out)
+        return await serveHave(ask.multihashes, view, out)
       case 'advert':
-        return await serveAdvert(policy.advert(), out)
+        return await serveAdvert(policy.advert(peer), out)
       case 'capabilities':
         return { status: 'refused', reason: 'not-built' }
     }
@@ -165,8 +162,9 @@ export class ExchangeServer {
     stream.abort(reason)
     if (error instanceof ProtocolOffence) {
       this.#parts.log.debug({ peer, offence: error.offence, err: error }, 'a peer broke the exchange protocol')
+      this.#parts.standing?.report(peer, 'protocol-violation')
       this.#onOffence(peer, error.offence)
-    } else if (error instanceof PeerGoneError || this.#stopped) {
+    } else if (error instanceof PeerGoneError || error instanceof RightsLostError || this.#stopped) {
       this.#parts.log.debug({ peer, err: error }, 'an exchange stream ended early')
     } else {
       this.#parts.log.warn({ err: error }, 'an answer to a peer failed here')
@@ -177,6 +175,8 @@ export class ExchangeServer {
 interface Watch extends Disposable {
   /** Aborted when the asker goes away or talks while it is being answered. */
   readonly signal: AbortSignal
+  /** Ends the answer early, for another reason. */
+  readonly end: (reason: Error) => void
   /** From here on the asker may speak: the end of the answer is on its way. */
   finish(): void
 }
@@ -195,5 +195,8 @@ function watchAsker(frames: FrameStream): Watch {
   const finish = (): void => {
     answering = false
   }
-  return { signal: controller.signal, finish, [Symbol.dispose]: finish }
+  const end = (reason: Error): void => {
+    if (answering) controller.abort(reason)
+  }
+  return { signal: controller.signal, end, finish, [Symbol.dispose]: finish }
 }

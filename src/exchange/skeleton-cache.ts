@@ -1,6 +1,7 @@
 /**
- * Skeletons walked before, so that the second range of a large file needs no second walk. Holds order, no bytes and
- * no rights: whoever asks must be allowed to see the root, and every block is read through the asker's own view.
+ * Skeletons walked before, so that the second range of a large file needs no second walk. Holds order and no bytes:
+ * whoever asks must be allowed to see the root, and every block is read through the asker's own view. What was walked
+ * with some rights is used for the same rights only, or an answer would tell that somebody with more has been here.
  */
 import type { CID } from 'multiformats/cid'
 import type { LeafRef } from '../dag/skeleton.ts'
@@ -24,8 +25,8 @@ export class SkeletonCache {
   readonly #entries = new Map<string, Skeleton>()
   #cids = 0
 
-  get(root: CID): Skeleton | undefined {
-    const key = keyOf(root)
+  get(scope: string, root: CID): Skeleton | undefined {
+    const key = keyOf(scope, root)
     const found = this.#entries.get(key)
     if (found !== undefined) {
       this.#entries.delete(key)
@@ -34,8 +35,8 @@ export class SkeletonCache {
     return found
   }
 
-  put(root: CID, skeleton: Skeleton): void {
-    const key = keyOf(root)
+  put(scope: string, root: CID, skeleton: Skeleton): void {
+    const key = keyOf(scope, root)
     if (this.#entries.has(key) || weightOf(skeleton) > CIDS_KEPT_MAX) return
     this.#entries.set(key, skeleton)
     this.#cids += weightOf(skeleton)
@@ -47,8 +48,8 @@ export class SkeletonCache {
   }
 }
 
-function keyOf(root: CID): string {
-  return `${root.code}${blockKey(root)}`
+function keyOf(scope: string, root: CID): string {
+  return `${root.code}${blockKey(root)} ${scope}`
 }
 
 function weightOf(skeleton: Skeleton): number {

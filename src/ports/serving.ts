@@ -11,17 +11,39 @@ export interface BlockReader {
   get(cid: CID, options?: AbortOptions): Promise<VerifiedBlock | undefined>
 }
 
+/** What a view sees, to be compared. */
+export interface Rights {
+  /** Equal for views that see the same; what was learned by one view is used again for views of this scope only. */
+  readonly scope: string
+  /** A peer whose view has a lower rank than before has lost rights. */
+  readonly rank: number
+}
+
 /** The union of the realms one requester may read. */
 export interface ServedContent extends BlockReader {
   findByHash(sha256: Uint8Array): ContentRecord | undefined
   record(root: CID): ContentRecord | undefined
-  /** The class `have` answers carry; absent: everything in this view is public. */
-  classOf?(root: CID): PrivacyClass
+  /** The class `have` answers carry, of a content or block that is here; absent: everything in this view is public. */
+  classOf?(cid: CID): Promise<PrivacyClass>
+  /** Absent: everybody sees the same. */
+  readonly rights?: Rights
+}
+
+/** Who was given single contents, beyond what a peer's access opens. Answers at once, from memory. */
+export interface Shares {
+  /** Not expired, not taken back, and the peer is not blocked. */
+  mayHave(peer: string, root: CID): boolean
+  /** All roots for which {@link mayHave} is true. */
+  grantsOf(peer: string): readonly CID[]
 }
 
 export interface ServingPolicy {
-  /** Everything outside the returned view does not exist for this peer. */
+  /** Everything outside the returned view does not exist for this peer. Rights are as of now: ask anew for each request. */
   viewFor(peer: string): ServedContent
-  /** The own current advert for `advert` requests, encoded; null before the first. */
-  advert(): Uint8Array | null
+  /** The own current advert for `advert` requests, encoded; null before the first, and for who is told nothing. */
+  advert(peer: string): Uint8Array | null
+  /** The own signed capabilities for this peer; null for who is told nothing. Absent: not built. */
+  capabilities?(peer: string): Promise<Uint8Array | null>
+  /** Called when a peer's rights may have changed: answers under way are looked at again. @returns how to take it away */
+  onChange?(listener: (peer: string) => void): () => void
 }

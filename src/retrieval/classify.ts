@@ -9,13 +9,26 @@ export interface ClassifierInit {
   readonly unknownCid: 'peers-first' | 'public' | 'private'
 }
 
+export interface ClassifierComponents {
+  readonly library: Library
+  /** A trusted DID has signed that this root, or content hash, is public. */
+  readonly isKnownPublic?: ((multihash: Uint8Array) => boolean) | undefined
+}
+
 export class Classifier {
   readonly #library: Library
+  readonly #isKnownPublic: (multihash: Uint8Array) => boolean
   readonly #init: ClassifierInit
 
-  constructor(components: { readonly library: Library }, init: ClassifierInit) {
+  constructor(components: ClassifierComponents, init: ClassifierInit) {
     this.#library = components.library
+    this.#isKnownPublic = components.isKnownPublic ?? (() => false)
     this.#init = init
+  }
+
+  /** A bare address that nobody here knows: trusted peers are asked before it counts as public. */
+  isForPeersFirst(ref: ContentRef, decision: PrivacyDecision): boolean {
+    return this.#init.unknownCid === 'peers-first' && ref.form === 'cid' && decision.public && decision.reason === 'cid'
   }
 
   async classify(ref: ContentRef, asked?: PrivacyClass): Promise<PrivacyDecision> {
@@ -30,7 +43,7 @@ export class Classifier {
     if (found !== undefined) return decide(found.realm === 'own' ? 'private' : 'public', 'local-record')
     const realm = ref.cid === null ? undefined : await this.#library.realmOfBlock(ref.cid)
     if (realm !== undefined) return decide(realm === 'own' ? 'private' : 'public', 'local-record')
-    const multihash = ref.cid?.multihash.bytes ?? (ref.sha256 === null ? undefined : createDigest(SHA2_256_CODE, ref.sha256).bytes)
+    const multihash = multihashOf(ref)
     return multihash !== undefined && this.#library.wasPrivate(multihash) ? decide('private', 'local-record') : undefined
   }
 
@@ -40,11 +53,17 @@ export class Classifier {
     return ref.form === 'ipfs' ? decide('public', 'address') : undefined
   }
 
-  /** Peers are asked first only once access levels exist; with no peer to ask, public ways open at once. */
+  /** With `peers-first` it is public unless a trusted peer knows better; whoever retrieves asks them. */
   #unknown(ref: ContentRef): PrivacyDecision {
+    const multihash = multihashOf(ref)
+    if (multihash !== undefined && this.#isKnownPublic(multihash)) return decide('public', 'update')
     if (ref.cid === null) return decide(this.#init.unknown, 'unknown-hash')
     return decide(this.#init.unknownCid === 'private' ? 'private' : 'public', 'cid')
   }
+}
+
+function multihashOf({ cid, sha256 }: ContentRef): Uint8Array | undefined {
+  return cid?.multihash.bytes ?? (sha256 === null ? undefined : createDigest(SHA2_256_CODE, sha256).bytes)
 }
 
 function decide(cls: PrivacyClass, reason: PrivacyReason): PrivacyDecision {

@@ -14,29 +14,14 @@ import { SourceError } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { asSourceError } from './blame.ts'
-import type { Candidate, LadderInit, Rung } from './rung.ts'
+import { exhausted, searchOver } from './ladder-ends.ts'
+import type { Candidate, LadderInit } from './rung.ts'
+import { Running, type RungState } from './running.ts'
 
-/** While a peer that claims the content is being asked, later stages wait at least this long (its p90 is unknown). */
-export const CLAIM_PATIENCE_MS: Ms = 1_000
+/** A source that was asked this long and said nothing has had its time: starting the next one is no hedge, and at the end it is to blame. */
+const SILENT_MS: Ms = 2_000
 /** A transfer without a verified byte for this long is a stall: next source. */
 export const STALL_MS: Ms = 30_000
-
-interface RungState {
-  readonly rung: Rung
-  readonly pending: Candidate[]
-  more: 'none' | 'not-asked' | 'asking'
-  lastStart: Ms
-  running: number
-}
-
-interface Running {
-  readonly candidate: Candidate
-  readonly state: RungState
-  readonly abort: AbortController
-  readonly startedAt: Ms
-  bytes: Bytes
-  stopStall: () => void
-}
 
 export class Ladder {
   readonly attempts: Attempt[] = []
@@ -62,6 +47,7 @@ export class Ladder {
       pending: [...rung.candidates],
       more: rung.more === undefined ? 'none' : 'not-asked',
       lastStart: -Infinity,
+      hedgeAfter: rung.hedgeDelay,
       running: 0
     }))
   }
@@ -104,12 +90,13 @@ export class Ladder {
     let next = Infinity
     for (const [index, state] of this.#states.entries()) {
       const delay = index === 0 ? 0 : this.#init.strict ? Infinity : state.rung.delay + patience
+      if (!before && waited >= delay) for (const earlier of this.#states.slice(0, index)) this.#lookForMore(earlier)
       if (before || waited >= delay) next = Math.min(next, this.#startFrom(state))
       else next = Math.min(next, delay - waited)
       before &&= isExhausted(state)
-      if (this.#hasClaimant(state)) patience = Math.max(patience, CLAIM_PATIENCE_MS - (this.#states[1]?.rung.delay ?? 0))
+      patience = Math.max(patience, this.#patienceFor(state) - (this.#states[1]?.rung.delay ?? 0))
     }
-    if (before) this.#exhausted()
+    if (before) this.#settle(exhausted(this.attempts, this.firstByteAt !== undefined))
     else if (next < Infinity)
       this.#stopTimer = this.#clock.after(Math.max(0, next), () => {
         this.#step()
@@ -120,13 +107,16 @@ export class Ladder {
   #startFrom(state: RungState): Ms {
     while (state.running < state.rung.maxParallel) {
       const since = this.#clock.monotonic() - state.lastStart
-      const isDue = state.running === 0 || since >= state.rung.hedgeDelay
-      if (!isDue) return state.pending.length > 0 || state.more === 'not-asked' ? state.rung.hedgeDelay - since : Infinity
-      const candidate = state.pending.shift()
+      const isHedge = state.running > 0
+      if (isHedge && since < state.hedgeAfter)
+        return state.pending.length > 0 || state.more === 'not-asked' ? state.hedgeAfter - since : Infinity
+      const candidate = state.pending[0]
       if (candidate === undefined) {
         this.#lookForMore(state)
         return Infinity
       }
+      if (isHedge && since < SILENT_MS && state.rung.mayHedge?.() === false) return SILENT_MS - since
+      state.pending.shift()
       this.#start(state, candidate)
     }
     return Infinity
@@ -159,20 +149,13 @@ export class Ladder {
   }
 
   #start(state: RungState, candidate: Candidate): void {
-    const running: Running = {
-      candidate,
-      state,
-      abort: new AbortController(),
-      startedAt: this.#clock.monotonic(),
-      bytes: 0,
-      stopStall: () => {}
-    }
-    state.running += 1
-    state.lastStart = running.startedAt
+    const running = new Running(this.#clock, state, candidate)
     this.#running.add(running)
-    candidate
+    running.watch(state.rung.silenceMax, () => {
+      this.#timedOut(running, `no verified byte within ${(state.rung.silenceMax ?? 0) / 1000} s`)
+    })
+    running
       .run({
-        signal: running.abort.signal,
         verified: bytes => {
           this.#verified(running, bytes)
         },
@@ -190,19 +173,21 @@ export class Ladder {
 
   #verified(running: Running, bytes: Bytes): void {
     if (!this.#running.has(running)) return
-    running.bytes += bytes
-    running.stopStall()
-    running.stopStall = this.#clock.after(STALL_MS, () => {
-      const stalled = new SourceError('timeout', `no verified byte for ${STALL_MS / 1000} s`)
-      running.abort.abort(stalled)
-      this.#ended(running, 'timeout', stalled.message)
+    running.delivered(bytes)
+    running.watch(STALL_MS, () => {
+      this.#timedOut(running, `no verified byte for ${STALL_MS / 1000} s`)
     })
     if (this.#winner !== undefined) return
     this.#winner = running
     this.firstByteAt ??= this.#clock.monotonic()
-    for (const other of [...this.#running]) {
-      if (other !== running) this.#cancel(other)
-    }
+    const losers = [...this.#running].filter(other => other !== running)
+    for (const loser of losers.toReversed()) this.#cancel(loser)
+  }
+
+  #timedOut(running: Running, reason: string): void {
+    const silent = new SourceError('timeout', reason)
+    running.abort.abort(silent)
+    this.#ended(running, 'timeout', silent)
   }
 
   /** A loser is not to blame, and may be asked again if the winner fails. */
@@ -215,21 +200,23 @@ export class Ladder {
   #failed(running: Running, error: unknown): void {
     const failure = asSourceError(error)
     if (failure !== undefined) {
-      this.#ended(running, failure.outcome, failure.message)
+      this.#ended(running, failure.outcome, failure)
     } else if (this.#running.delete(running)) {
-      this.#book(running, 'cancelled', toKithError(error).message) // trouble of this node is nobody else's fault
-      this.#settle(toKithError(error))
+      const trouble = toKithError(error) // of this node: nobody else's fault
+      this.attempts.push(running.end('cancelled', undefined, trouble.message))
+      this.#settle(trouble)
     }
   }
 
   /** Books the end of a run; whatever it still does afterwards counts no more. */
-  #ended(running: Running, outcome: Outcome, reason?: string): void {
+  #ended(running: Running, outcome: Outcome, failure?: SourceError): void {
     if (!this.#running.delete(running)) return
-    this.#book(running, outcome, reason)
+    this.attempts.push(running.end(outcome, failure, failure?.message))
     if (outcome === 'ok') {
       this.#settle(undefined)
       return
     }
+    if (outcome !== 'cancelled') running.state.lastStart = -Infinity // the next one takes its place at once
     if (this.#winner === running) {
       this.#winner = undefined
       this.#phaseStart = this.#clock.monotonic()
@@ -237,55 +224,27 @@ export class Ladder {
     this.#step()
   }
 
-  #book(running: Running, outcome: Outcome, reason?: string): void {
-    running.stopStall()
-    running.state.running -= 1
-    const ms = Math.round(this.#clock.monotonic() - running.startedAt)
-    this.attempts.push({ ...running.candidate.id, outcome, ms, bytes: running.bytes, ...(reason === undefined ? {} : { reason }) })
-  }
-
-  #hasClaimant(state: RungState): boolean {
-    return [...this.#running].some(running => running.state === state && running.candidate.claims)
-  }
-
-  #exhausted(): void {
-    if (this.attempts.some(attempt => attempt.outcome === 'corrupt')) {
-      this.#settle(
-        new KithError('INTEGRITY', 'every source that delivered sent bytes that do not match the address; they were thrown away')
-      )
-    } else if (this.firstByteAt !== undefined) {
-      this.#settle(
-        new KithError(
-          'TIMEOUT',
-          'the source that had begun to deliver stopped, and no other is left. What arrived is verified and kept: asking again goes on from there.'
-        )
-      )
-    } else {
-      this.#settle(new KithError('NOT_FOUND', 'nobody who was asked has this content'))
-    }
+  /** How long after the search began later stages still wait for those who run here. */
+  #patienceFor(state: RungState): Ms {
+    const ends = [...this.#running].flatMap(({ state: of, candidate, startedAt }) =>
+      of === state && candidate.patience !== undefined ? [startedAt + candidate.patience - this.#phaseStart] : []
+    )
+    return Math.max(0, ...ends)
   }
 
   #ttlOver(): void {
     if (this.firstByteAt !== undefined) return
-    const isClaimed = this.#states.some(state => this.#hasClaimant(state))
-    const seconds = Math.round(this.#init.ttl / 1000)
-    this.#settle(
-      isClaimed
-        ? new KithError(
-            'TIMEOUT',
-            `a peer that says it has the content did not deliver within ${seconds} s. Ask again with a larger ttl (--timeout).`
-          )
-        : new KithError('NOT_FOUND', `nobody delivered within ${seconds} s`),
-      'timeout'
-    )
+    const { ttl } = this.#init
+    const isClaimed = [...this.#running].some(({ candidate }) => candidate.claims)
+    this.#settle(searchOver(ttl, isClaimed), running => (running.elapsed >= Math.min(SILENT_MS, ttl) ? 'timeout' : 'cancelled'))
   }
 
-  #settle(error: KithError | undefined, outcome: Outcome = 'cancelled'): void {
+  #settle(error: KithError | undefined, outcomeOf: (running: Running) => Outcome = () => 'cancelled'): void {
     if (this.#isSettled) return
     this.#isSettled = true
     for (const running of this.#running) {
       running.abort.abort(error ?? new KithError('CANCELLED', 'the content is complete'))
-      this.#book(running, outcome)
+      this.attempts.push(running.end(outcomeOf(running), undefined))
     }
     this.#running.clear()
     if (error === undefined) this.#end.resolve()

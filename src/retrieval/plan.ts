@@ -27,10 +27,16 @@ export type PlanReason =
   | 'hops'
   /** Not asked in the first round; `have` is put to it before the next stage. */
   | 'have-round'
+  /** Open once every trusted peer was asked whether it knows the content as private, or after 2 s. */
+  | 'peers-first'
+  /** Only when the stage before has failed (`routing.strict`). */
+  | 'strict'
+  /** Better ones of its kind are asked; beyond, the chance of a hit no longer pays for the questions. */
+  | 'enough'
 
 export interface PlannedStage {
   readonly stage: Stage | PreferredSource
-  /** After the search began, without a verified byte; null: not asked. */
+  /** After the search began, without a verified byte; null: not asked, or with the reason `strict` not by time. */
   readonly startsAfterMs: Ms | null
   readonly reason?: PlanReason
 }

@@ -13,6 +13,7 @@ import { GIB, type Bytes, type Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import { howFar } from './how-far.ts'
 import type { Ladder } from './ladder.ts'
+import type { NotFoundOf } from './not-found.ts'
 import type { DagSession } from './session.ts'
 
 export interface RetrievalReport {
@@ -43,18 +44,9 @@ export interface RetrievalInit {
   /** Attempts to report before those of the ladder: stages that were not eligible, peers that were asked. */
   readonly notes: Attempt[]
   readonly startedAt: Ms
-  /** What to say when nobody has it, where there is more to say. */
-  readonly notFound?: NotFound
+  /** What to say when nobody has it; undefined: nothing more than that. */
+  readonly notFound: NotFoundOf
 }
-
-export interface NotFound {
-  readonly message: string
-  /** Reported after those that were made. */
-  readonly attempts?: readonly Attempt[]
-}
-
-export const NOT_PUBLIC_HINT =
-  'this content is not here, and because it is not known to be public nobody was asked. If it is public, say so: metadata.privacy "public" (--privacy public).'
 
 export class Retrieval {
   readonly session: DagSession
@@ -113,12 +105,17 @@ export class Retrieval {
   }
 
   #withAttempts(error: KithError): KithError {
-    const notFound = error.code === 'NOT_FOUND' ? this.#init.notFound : undefined
-    const attempts = [...this.#attempts(), ...(notFound?.attempts ?? [])]
-    const { asked, unreachable, words } = howFar(attempts)
-    const message = notFound?.message ?? (error.code === 'NOT_FOUND' && asked === 0 ? nobodyAsked(unreachable) : error.message)
-    if (error.code !== 'NOT_FOUND') return new KithError(error.code, message, { ...error.data, attempts, asked }, { cause: error })
-    return new KithError('NOT_FOUND', `${message}${words}`, { ...error.data, attempts, asked, unreachable }, { cause: error })
+    const made = this.#attempts()
+    if (error.code !== 'NOT_FOUND') {
+      const { asked } = howFar(made)
+      return new KithError(error.code, error.message, { ...error.data, attempts: made, asked }, { cause: error })
+    }
+    const { asked, unreachable, words } = howFar(made)
+    const told = this.#init.notFound(asked, unreachable)
+    const attempts = [...made, ...(told?.attempts ?? [])]
+    const lastSeen = told?.lastSeen === undefined ? {} : { lastSeen: told.lastSeen }
+    const data = { ...error.data, attempts, asked, unreachable, ...lastSeen }
+    return new KithError('NOT_FOUND', `${told?.message ?? error.message}${words}`, data, { cause: error })
   }
 
   /** The content's own hash, computed while the blocks come in; the reader is just one more who waits for them. */
@@ -137,11 +134,6 @@ export class Retrieval {
     }
     return hash.digest()
   }
-}
-
-function nobodyAsked(unreachable: number): string {
-  const why = unreachable > 0 ? '' : ': no Kith peer is connected, and neither IPFS nor a gateway is configured'
-  return `nobody could be asked for this content${why}`
 }
 
 /** The root node as soon as it is verified. */

@@ -1,29 +1,32 @@
 /**
- * The main flow: a request becomes a root, a class and a session, and the stages are laid out for it.
+ * The main flow: a request becomes a root, a class and a session; a plan says who is asked and when, and a ladder
+ * carries it out.
  *
- * Local first, alone; then direct peers, IPFS and gateways as the ladder says. What is not public leaves the node by
- * no way: not the bytes, and not the question either.
+ * Local first, alone; then direct peers, IPFS and gateways as planned. Of what is not public only peers one trusts hear:
+ * not the bytes leave this node by another way, and not the question either.
  */
 import type { CID } from 'multiformats/cid'
 import type { Library } from '../content/library.ts'
-import { KithError } from '../errors.ts'
 import type { Semaphore } from '../lib/semaphore.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
 import { blockKey, RAW_CODEC, rawCid } from '../model/content-id.ts'
-import type { PrivacyClass } from '../model/privacy.ts'
-import type { Attempt, PreferredSource, SkipReason } from '../model/source.ts'
+import type { PrivacyClass, PrivacyDecision } from '../model/privacy.ts'
+import type { Attempt, PreferredSource } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
-import type { BlockSource } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
-import type { Random } from '../ports/random.ts'
 import type { BlockReader } from '../ports/serving.ts'
+import { readerFor, storeFor } from './keep.ts'
 import { Ladder } from './ladder.ts'
-import type { Candidate, Rung } from './rung.ts'
-import type { PeerFinder } from './peer-finder.ts'
-import { NOT_PUBLIC_HINT, Retrieval, type NotFound, type RetrievalReport } from './retrieval.ts'
+import type { LastSeen } from './last-seen.ts'
+import { notFoundFor } from './not-found.ts'
+import type { Inquiry, PeersFirst } from './peers-first.ts'
+import type { ClaimedRoot, PeerQuestions } from './peer-questions.ts'
+import type { PeerPlanner } from './plan-peers.ts'
+import type { FullPlan, Planner, PlanRequest } from './planner.ts'
+import { Retrieval, type RetrievalReport } from './retrieval.ts'
+import type { Rungs } from './rungs.ts'
 import { DagSession, type Want } from './session.ts'
-import { blockCandidate } from './sources.ts'
 
 /** What is asked for, after privacy and address are settled. */
 export interface RetrievalRequest {
@@ -38,31 +41,32 @@ export interface RetrievalRequest {
   readonly preferredSources?: readonly PreferredSource[]
   /** Most bytes spent while it is not known whether the root is what was asked for. */
   readonly maxBytes?: Bytes
+  /** Content bytes, as far as they are known. */
+  readonly size?: Bytes
+  /** What peers were asked before the class was settled; its time is part of the search. */
+  readonly inquiry?: Inquiry
+  /** Name of the access token that asks; absent: the operator. */
+  readonly by?: string
 }
 
 export interface RetrieverComponents {
   readonly library: Library
-  readonly peers: PeerFinder
-  readonly ipfs: BlockSource | undefined
-  readonly gateways: readonly BlockSource[]
+  readonly planner: Planner
+  readonly peers: PeerPlanner
+  readonly questions: PeerQuestions
+  readonly peersFirst: PeersFirst
+  readonly rungs: Rungs
+  readonly lastSeen?: LastSeen | undefined
   readonly clock: Clock
-  readonly random: Random
   /** Bounds retrievals that go to the network. */
   readonly slots: Semaphore
 }
 
 export interface RetrieverInit {
-  readonly hedgeDelay: Ms
-  readonly ipfsDelay: Ms
-  readonly gatewayDelay: Ms
-  readonly maxParallelPeers: number
   readonly strict: boolean
   /** Largest content fetched as a whole, files and directories; absent or 0: unlimited. */
   readonly maxFileSize?: Bytes
 }
-
-/** A gateway that says nothing for this long is joined by the next one. */
-const GATEWAY_PATIENCE_MS: Ms = 2_000
 
 export interface Flight {
   readonly retrieval: Retrieval
@@ -87,7 +91,22 @@ export class Retriever {
 
   /** What this node may read for a class: for public content never a private realm. */
   localReader(cls: PrivacyClass): BlockReader {
-    return this.#parts.library.reader(cls === 'public' ? ['public', 'cache'] : ['own', 'public', 'cache'])
+    return readerFor(this.#parts.library, cls)
+  }
+
+  /** What a request would do. Asks nobody. */
+  plan(request: PlanRequest): FullPlan {
+    return this.#parts.planner.plan(request)
+  }
+
+  /** Whether a bare address is put to trusted peers before anybody else hears of it: there are some. */
+  get hasTrustedPeers(): boolean {
+    return this.#parts.peers.trustedPeers().length > 0
+  }
+
+  /** Puts a bare address to each trusted peer. */
+  async askPeersFirst(root: CID, options: AbortOptions): Promise<Inquiry> {
+    return await this.#parts.peersFirst.ask(root, options)
   }
 
   /**
@@ -121,13 +140,22 @@ export class Retriever {
   }
 
   /**
-   * Roots that a content hash of public content may belong to, each a guess until the whole has hashed: what peers say,
-   * then the one block that content up to a chunk (1 MiB) is, which needs nobody's word.
+   * Roots that a content hash may belong to, each a guess until the whole has hashed: what peers say, then the one block
+   * that content up to a chunk (1 MiB) is, which needs nobody's word.
    */
-  async resolveHash(sha256: Uint8Array, options: AbortOptions): Promise<readonly CID[]> {
+  async resolveHash(
+    sha256: Uint8Array,
+    { isPublic, mayAskPeers }: { readonly isPublic: boolean; readonly mayAskPeers: boolean },
+    options: AbortOptions
+  ): Promise<readonly ClaimedRoot[]> {
     const single = rawCid(sha256)
-    const roots = await this.#parts.peers.rootsOf(sha256, options)
-    return [...roots.filter(root => !root.equals(single)), single]
+    const { asked, round } = this.#parts.peers.plan(
+      { root: undefined, sha256, isPublic, size: null },
+      mayAskPeers ? undefined : 'not-preferred'
+    )
+    const peers = [...asked, ...round].flatMap(({ peer }) => (peer === undefined ? [] : [peer]))
+    const roots = await this.#parts.questions.rootsOf(peers, sha256, options)
+    return [...roots.filter(({ cid }) => !cid.equals(single)), { cid: single, isVouched: false }]
   }
 
   async #slotFor(retrieval: Retrieval, signal: AbortSignal): Promise<Disposable> {
@@ -135,13 +163,15 @@ export class Retriever {
   }
 
   async #prepare(request: RetrievalRequest): Promise<Shared> {
-    const startedAt = this.#parts.clock.monotonic()
-    const { maxFileSize = 0 } = this.#init
-    const session = new DagSession(this.#storeFor(request), request.root, request.want, { maxBytes: maxFileSize })
+    const { library, clock, rungs, lastSeen } = this.#parts
+    const startedAt = clock.monotonic() - (request.inquiry?.ms ?? 0)
+    const { maxFileSize = 0, strict } = this.#init
+    const session = new DagSession(storeFor(library, request), request.root, request.want, { maxBytes: maxFileSize })
     await session.loadLocal()
-    const notes: Attempt[] = []
-    const rungs = session.isDone ? [] : this.#rungs(request, session, notes)
-    const ladder = new Ladder(this.#parts, { rungs, ttl: request.ttl * 1000, strict: this.#init.strict })
+    const notes: Attempt[] = [...(request.inquiry?.notes ?? [])]
+    const laid = session.isDone ? [] : rungs.build(this.plan(planRequest(request)), request, session, notes)
+    const ladder = new Ladder({ clock }, { rungs: laid, ttl: searchLeft(request), strict })
+    const isGuess = request.maxBytes !== undefined && request.root.code === RAW_CODEC
     return {
       retrieval: new Retrieval(this.#parts, {
         root: request.root,
@@ -149,88 +179,40 @@ export class Retriever {
         ladder,
         notes,
         startedAt,
-        ...(request.class === 'public' ? {} : { notFound: { message: NOT_PUBLIC_HINT } }),
-        ...(isSingleBlockGuess(request) ? { notFound: NO_MAPPING } : {})
+        notFound: notFoundFor({ isPublic: request.class === 'public', isGuess, seen: () => lastSeen?.of(request.context.multihash.bytes) })
       }),
       flight: new SingleFlight()
     }
   }
-
-  /** Only public content comes from outside, so what is fetched goes to the cache. */
-  #storeFor(request: RetrievalRequest): ConstructorParameters<typeof DagSession>[0] {
-    const reader = this.localReader(request.class)
-    const cache = this.#parts.library.realms.cache.blocks
-    let spent = 0
-    return {
-      has: async cid => await reader.has(cid),
-      get: async (cid, options) => await reader.get(cid, options),
-      put: async block => {
-        spent += block.bytes.byteLength
-        if (spent > (request.maxBytes ?? Infinity))
-          throw new KithError(
-            'TOO_LARGE',
-            `the content for this hash is larger than limits.unconfirmedBytes (${request.maxBytes} bytes), and no trusted peer has vouched for it. Ask by CID instead.`
-          )
-        return await cache.put(block)
-      }
-    }
-  }
-
-  #rungs(request: RetrievalRequest, session: DagSession, notes: Attempt[]): Rung[] {
-    if (request.class !== 'public') {
-      notes.push(skipped('peer', 'not-allowed'), skipped('ipfs', 'not-public'), skipped('gateway', 'not-public'))
-      return []
-    }
-    const order: readonly PreferredSource[] = request.preferredSources ?? ['peer', 'ipfs', 'gateway']
-    const delays = [0, this.#init.ipfsDelay, this.#init.gatewayDelay]
-    return order.flatMap((stage, index) => {
-      const rung = this.#rung(stage, request, session, notes)
-      return rung === undefined ? [] : [{ ...rung, delay: delays[index] ?? 0 }]
-    })
-  }
-
-  #rung(stage: PreferredSource, request: RetrievalRequest, session: DagSession, notes: Attempt[]): Omit<Rung, 'delay'> | undefined {
-    if (stage === 'peer') return this.#peerRung(request, session, notes)
-    const sources = stage === 'gateway' ? this.#parts.gateways : this.#parts.ipfs === undefined ? [] : [this.#parts.ipfs]
-    if (sources.length === 0) notes.push(skipped(stage, 'off'))
-    const candidates: Candidate[] = []
-    for (const source of sources) {
-      const reason = source.unavailable()
-      if (reason === undefined) candidates.push(blockCandidate(source, session, request.context))
-      else notes.push({ ...skipped(stage, reason), ...(source.url === undefined ? {} : { url: source.url }) })
-    }
-    return candidates.length === 0 ? undefined : { stage, candidates, hedgeDelay: GATEWAY_PATIENCE_MS, maxParallel: candidates.length }
-  }
-
-  #peerRung(request: RetrievalRequest, session: DagSession, notes: Attempt[]): Omit<Rung, 'delay'> {
-    const search = this.#parts.peers.search(request, session, this.#parts.random.bytes(16), notes)
-    return {
-      stage: 'peer',
-      candidates: search.claimants,
-      more: search.askOthers,
-      hedgeDelay: this.#init.hedgeDelay === 0 ? Infinity : this.#init.hedgeDelay,
-      maxParallel: this.#init.maxParallelPeers
-    }
-  }
 }
 
-/** The last root tried for a content hash: IPFS and gateways know addresses only, and nobody gave one. */
-const NO_MAPPING: NotFound = {
-  message:
-    'no peer that was asked knows this hash, and nobody has it as a single block. Content above 1 MiB can be had from IPFS and gateways by its CID only.',
-  attempts: [skipped('ipfs', 'no-cid'), skipped('gateway', 'no-cid')]
+/** What was spent on asking beforehand is gone. */
+function searchLeft({ ttl, inquiry }: RetrievalRequest): Ms {
+  return Math.max(0, ttl * 1000 - (inquiry?.ms ?? 0))
 }
 
-function isSingleBlockGuess({ root, maxBytes }: RetrievalRequest): boolean {
-  return maxBytes !== undefined && root.code === RAW_CODEC
+function planRequest({ context, class: cls, size, hops, preferredSources, inquiry }: RetrievalRequest): PlanRequest {
+  const decision: PrivacyDecision = { public: cls === 'public', class: cls, reason: 'request' }
+  return { context, decision, size: size ?? inquiry?.size ?? null, hops, preferredSources, answers: inquiry?.answers }
 }
 
-/** Requests share a retrieval only if everything that decides its course is equal. */
-function flightKey({ root, context, class: cls, want, ttl, hops, preferredSources, maxBytes }: RetrievalRequest): string {
+/**
+ * Requests share a retrieval only if everything that decides its course is equal: content, class and with it the realm,
+ * sources. What is private is shared by those of one caller only.
+ */
+function flightKey({ root, context, class: cls, want, ttl, hops, preferredSources, maxBytes, by }: RetrievalRequest): string {
   const range = want.kind === 'range' ? `${want.range.offset}+${want.range.length ?? ''}` : want.kind
-  return [blockKey(root), root.code, blockKey(context), cls, range, ttl, hops, preferredSources?.join(',') ?? '', maxBytes ?? ''].join('|')
-}
-
-function skipped(stage: PreferredSource, reason: SkipReason): Attempt {
-  return { stage, outcome: 'skipped', ms: 0, bytes: 0, reason }
+  const rights = cls === 'public' ? '' : (by ?? '')
+  return [
+    blockKey(root),
+    root.code,
+    blockKey(context),
+    cls,
+    range,
+    ttl,
+    hops,
+    preferredSources?.join(',') ?? '',
+    maxBytes ?? '',
+    rights
+  ].join('|')
 }

@@ -1,5 +1,5 @@
 /** The steps of a ladder: stages, and the sources on each. Types only; `ladder.ts` climbs them. */
-import type { SourceId, Stage } from '../model/source.ts'
+import type { Outcome, SourceId, Stage } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
 
 export interface Run {
@@ -10,10 +10,23 @@ export interface Run {
   remaining(): Ms
 }
 
+/** What is learnt from one run of a source. Each method at most once; `end` always. */
+export interface RunMeasurement {
+  firstByte(): void
+  /** @param error what it failed with, if it did */
+  end(outcome: Outcome, bytes: Bytes, error: unknown): void
+}
+
 export interface Candidate {
   readonly id: SourceId
   /** Says it has the content (an advert or an answer). */
   readonly claims: boolean
+  /** The next candidate may start this long after this one; absent: as its rung says. */
+  readonly hedgeAfter?: Ms
+  /** While it is asked, later stages wait at least this long for it; absent: they do not. */
+  readonly patience?: Ms
+  /** Called at the beginning of each run. */
+  measure?(): RunMeasurement
   /** Resolves when the content is complete, rejects with SourceError; any other error ends the whole retrieval. */
   run(run: Run): Promise<void>
 }
@@ -28,6 +41,10 @@ export interface Rung {
   /** The next candidate of this rung starts this long after the one before. */
   readonly hedgeDelay: Ms
   readonly maxParallel: number
+  /** Asked before one more is started beside those that run; takes from a budget. Absent: always. */
+  readonly mayHedge?: () => boolean
+  /** Without a verified byte for this long after its start a source has timed out; absent: it may take as long as the search. */
+  readonly silenceMax?: Ms
 }
 
 export interface LadderInit {

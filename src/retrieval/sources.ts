@@ -8,9 +8,11 @@ import type { AnswerEnd, ExchangeClient } from '../ports/exchange.ts'
 import { blockKey, rawCid } from '../model/content-id.ts'
 import { sha256 } from '../model/sha256.ts'
 import type { PreferredSource } from '../model/source.ts'
+import type { Ms } from '../model/units.ts'
 import { abortable } from '../lib/deadline.ts'
+import type { AbortOptions } from '../ports/options.ts'
 import { asSourceError } from './blame.ts'
-import type { Candidate, Run } from './rung.ts'
+import type { Candidate, Run, RunMeasurement } from './rung.ts'
 import type { DagSession } from './session.ts'
 import { accept, type Accept } from './take.ts'
 import { fillFromWhole, isForWhole } from './whole-dag.ts'
@@ -22,7 +24,10 @@ const LEAF_RANGES_MAX = 1024
 const EMPTY = new Uint8Array(0)
 const EMPTY_KEY = blockKey(rawCid(sha256(EMPTY)))
 
+const UNMEASURED_RUN: RunMeasurement = { firstByte() {}, end() {} }
+
 export interface PeerAsk {
+  readonly stage: 'peer' | 'proxy'
   readonly peer: string
   readonly did: string
   /** The content a peer knows by name; `session.root` may lie below it. */
@@ -32,15 +37,26 @@ export interface PeerAsk {
   readonly ttl: number
   readonly hops: 0 | 1
   readonly preferredSources?: readonly PreferredSource[]
+  readonly hedgeAfter?: Ms
+  readonly patience?: Ms
+  /** Connects to it if it is not connected. Rejects if it cannot be reached. */
+  readonly reach: (options: AbortOptions) => Promise<void>
+  /** Told how each run of it went. */
+  readonly measure: () => RunMeasurement
   /** Told once what became of the claim. */
   readonly observe: (hit: boolean) => void
 }
 
 export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask: PeerAsk): Candidate {
+  const { stage, peer, did, claims, hedgeAfter, patience } = ask
   return {
-    id: { stage: 'peer', peer: ask.peer, did: ask.did },
-    claims: ask.claims,
+    id: { stage, peer, did },
+    claims,
+    ...(hedgeAfter === undefined ? {} : { hedgeAfter }),
+    ...(patience === undefined ? {} : { patience }),
+    measure: ask.measure,
     run: async run => {
+      await ask.reach(run)
       let delivered = 0
       const counted: Run = {
         ...run,
@@ -110,10 +126,16 @@ async function askOnce(exchange: ExchangeClient, session: DagSession, ask: PeerA
   )
 }
 
-export function blockCandidate(source: BlockSource, session: DagSession, context: CID): Candidate {
+export function blockCandidate(
+  source: BlockSource,
+  session: DagSession,
+  context: CID,
+  measure: () => RunMeasurement = () => UNMEASURED_RUN
+): Candidate {
   return {
     id: { stage: source.stage, ...(source.url === undefined ? {} : { url: source.url }) },
     claims: false,
+    measure,
     run: async run => {
       await unlessDone(session, fillFromSource(source, session, context, run))
     }

@@ -3,8 +3,11 @@ import { z } from 'zod'
 import { method } from './method.ts'
 import { bytes, cursor, limit, nothing, peer } from './schemas.ts'
 
-/** A page of peers ends with a PeerId. */
-const peerCursor = cursor.regex(/^[1-9A-HJ-NP-Za-km-z]{40,64}$/, 'it is not one this method gave; begin again without it')
+/** A page of peers ends with the rank and the PeerId of a peer. */
+const peerCursor = cursor.regex(
+  /^[0-2]:-?\d{1,2}(?:\.\d{1,3})?:[1-9A-HJ-NP-Za-km-z]{40,64}$/,
+  'it is not one this method gave; begin again without it'
+)
 
 const peerInfo = z.object({
   peerId: z.string(),
@@ -19,10 +22,11 @@ const peerInfo = z.object({
   bandwidthBytesPerSecond: z.number().nullable(),
   hasIpfs: z.boolean(),
   advert: z.object({ seq: z.number(), ageSeconds: z.number(), count: bytes, precision: z.number().nullable() }).optional(),
-  ledger: z.record(z.string(), z.number())
+  ledger: z.record(z.string(), z.number()),
+  note: z.string().optional()
 })
 
-const advertInfo = z.object({
+export const advertInfo = z.object({
   did: z.string(),
   peerId: z.string(),
   seq: z.number(),
@@ -36,7 +40,7 @@ const advertInfo = z.object({
 export const peersMethods = {
   'peers.list': method({
     access: 'read or peers',
-    doc: 'The peers this node knows, with what it learnt of each.',
+    doc: 'The peers this node knows, with what it learnt of each: connected ones first, those that are neither asked nor served last, each by trust.',
     params: { cursor: peerCursor.exactOptional(), limit: limit.exactOptional() },
     large: true,
     result: z.object({ items: z.array(peerInfo), cursor: z.string().optional() }),

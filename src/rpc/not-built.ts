@@ -3,18 +3,6 @@ import type { Access } from './access.ts'
 
 export const NOT_BUILT_METHODS: Readonly<Record<string, Access>> = {
   'content.publish': 'write',
-  'content.share': 'admin',
-  'peers.invite': 'peers',
-  'peers.join': 'peers',
-  'trust.set': 'peers',
-  'trust.get': 'read or peers',
-  'trust.list': 'read or peers',
-  'trust.assert': 'peers',
-  'trust.revoke': 'peers',
-  'trust.block': 'peers',
-  'trust.unblock': 'peers',
-  'adverts.publish': 'peers',
-  'capabilities.query': 'read',
   'pin.add': 'pin',
   'pin.rm': 'pin',
   'pin.list': 'read or pin',
@@ -31,8 +19,5 @@ export const NOT_BUILT_METHODS: Readonly<Record<string, Access>> = {
   'swarm.leave': 'swarm',
   'swarm.export': 'swarm',
   'swarm.import': 'swarm',
-  'swarm.diagnose': 'swarm',
-  'pubsub.publish': 'write',
-  'pubsub.subscribe': 'read',
-  'pubsub.unsubscribe': 'read'
+  'swarm.diagnose': 'swarm'
 }

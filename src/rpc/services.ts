@@ -192,6 +192,8 @@ export interface ContentServices {
 export interface PeerInfo {
   readonly peerId: string
   readonly did: string
+  /** What the operator calls it. */
+  readonly name?: string
   readonly addresses: readonly string[]
   readonly connected: boolean
   readonly via?: 'direct' | 'relayed'
@@ -201,7 +203,10 @@ export interface PeerInfo {
   readonly bandwidthBytesPerSecond: number | null
   readonly hasIpfs: boolean
   readonly advert?: { readonly seq: number; readonly ageSeconds: number; readonly count: number; readonly precision: number | null }
+  /** Requests, bytes and offences, counted by name. */
   readonly ledger: Readonly<Record<string, number>>
+  /** What an operator should know of it: why it is neither asked nor served. */
+  readonly note?: string
 }
 
 export interface PeerServices {

@@ -6,12 +6,14 @@ import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
 import type { Providing } from '../content/providing.ts'
 import { Putter } from '../content/put.ts'
-import { Semaphore } from '../lib/semaphore.ts'
 import type { EventBus } from '../observe/events.ts'
 import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
 import { Meter } from '../observe/meter.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
+import type { Pairing } from '../peers/pairing.ts'
+import type { Shares } from '../peers/shares.ts'
+import type { AppTopics } from '../ports/app-topics.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
@@ -19,30 +21,31 @@ import type { Identity } from '../ports/identity.ts'
 import type { LocalFiles } from '../ports/local-files.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
+import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
-import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { makeRanking } from '../ranking/make-ranking.ts'
 import { Classifier } from '../retrieval/classify.ts'
-import { PeerFinder } from '../retrieval/peer-finder.ts'
-import { Retriever } from '../retrieval/retriever.ts'
+import type { Retriever } from '../retrieval/retriever.ts'
 import type { ContentServices, Services } from '../rpc/services.ts'
+import { buildRetrieval } from './build-retrieval.ts'
 import { ContentAccess } from './content-access.ts'
 import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
+import { pairingServices } from './pairing-services.ts'
 import { peerServices } from './peer-services.ts'
-
-/** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
-const RETRIEVALS_WAITING_MAX = 10_000
+import { pubsubServices } from './pubsub-services.ts'
+import { routeServices } from './route-services.ts'
+import { trustServices, type TrustParts } from './trust-services.ts'
 
 export interface BuildComponents {
   readonly clock: Clock
   readonly random: Random
   readonly files: LocalFiles
   readonly library: Library
-  readonly host: Network & { reachability(): 'public' | 'private' | 'unknown' }
+  readonly host: Network & { readonly topics: AppTopics; reachability(): 'public' | 'private' | 'unknown' }
   /** Tells IPFS of public roots; absent: nobody is told. */
   readonly providing: Providing | undefined
   readonly identity: Identity
@@ -53,7 +56,16 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
-  readonly people: { readonly state: StateStore; readonly standing: Standing; readonly estimates: Estimates }
+  readonly people: {
+    readonly state: StateStore
+    readonly estimates: Estimates
+    readonly pairing: Pairing
+    readonly shares: Shares
+    readonly reach: (peer: string, options: AbortOptions) => Promise<void>
+    readonly sharedBy: (root: CID) => readonly string[]
+  } & TrustParts
+  /** A text as a QR code for a terminal. */
+  readonly qr: (text: string) => string
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
 }
@@ -71,29 +83,23 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
   const meter = new Meter({ clock })
   const endpoints = (): readonly EndpointHealth[] => endpointsOf(ipfs, gateways)
   parts.watch.watchEndpoints(endpoints)
+  const reading = buildReading(parts, config)
   return {
-    content: buildContent(parts, meter, config),
+    content: buildContent(parts, { ...reading, meter, config }),
     peers: peerServices({
       network: host,
+      ...parts.people,
       didOf: didFromPeerId,
       peerOf: peerIdFromDid,
       advertOf: peer => directory.summary(peer),
       hasIpfs: peer => directory.ipfsOf(peer)?.enabled
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
-    capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
-    trust: {
-      set: notBuilt('trust.set'),
-      get: notBuilt('trust.get'),
-      list: notBuilt('trust.list'),
-      assert: notBuilt('trust.assert'),
-      revoke: notBuilt('trust.revoke'),
-      block: notBuilt('trust.block'),
-      unblock: notBuilt('trust.unblock')
-    },
-    pairing: { invite: notBuilt('peers.invite'), join: notBuilt('peers.join'), share: notBuilt('content.share') },
-    route: { explain: notBuilt('route.explain'), best: notBuilt('route.best') },
-    pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },
+    capabilities: { publish: async () => await parts.publisher.publishNow(), query: notBuilt('capabilities.query') },
+    trust: trustServices({ clock, identity, network: host, ...parts.people }),
+    pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
+    route: routeServices({ ...parts, ...reading }),
+    pubsub: pubsubServices({ topics: host.topics, clock, self: identity.peerId, didOf: didFromPeerId }),
     node: nodeServices({
       version,
       apiVersion: version,
@@ -119,16 +125,36 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
   }
 }
 
-function buildContent(parts: BuildComponents, meter: Meter, config: Config): ContentServices {
-  const { clock, random, files, library, host, events, publisher, ipfs, gateways } = parts
-  const classifier = new Classifier({ library }, config.privacy)
-  const ranking = makeRanking(config.routing.ranking, { random })
-  const peers = new PeerFinder({ ...parts, ...parts.people, network: host, ranking, didOf: didFromPeerId })
-  const slots = new Semaphore({ limit: config.limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
-  const retriever = new Retriever(
-    { library, peers, ipfs: ipfs?.source, gateways, clock, random, slots },
-    { ...config.routing, maxFileSize: config.limits.maxFileSize }
-  )
+/** What decides where content comes from, for whoever reads it and whoever asks why. */
+interface Reading {
+  readonly classifier: Classifier
+  readonly retriever: Retriever
+}
+
+function buildReading(parts: BuildComponents, config: Config): Reading {
+  const { library, host, ipfs, gateways } = parts
+  return {
+    classifier: new Classifier({ library }, config.privacy),
+    retriever: buildRetrieval(
+      {
+        ...parts,
+        ...parts.people,
+        network: host,
+        ranking: makeRanking(config.routing.ranking, { random: parts.random }),
+        sharedBy: root => parts.people.shares.sharersOf(root),
+        ipfs: ipfs?.source,
+        gateways: () => gateways
+      },
+      config
+    )
+  }
+}
+
+function buildContent(
+  parts: BuildComponents,
+  { classifier, retriever, meter, config }: Reading & { readonly meter: Meter; readonly config: Config }
+): ContentServices {
+  const { clock, files, library, events, publisher, ipfs } = parts
   const publicChanged = (stored?: CID): void => {
     publisher.changed()
     if (stored === undefined) return
@@ -150,6 +176,7 @@ function buildContent(parts: BuildComponents, meter: Meter, config: Config): Con
       events,
       meter,
       publicChanged,
+      removed: async root => await parts.people.pairing.endContent(root),
       files,
       access: new ContentAccess({ library, retriever, classifier, clock, cacheFull }, config.limits),
       putter: new Putter({ library, files, clock, events }, putInit)

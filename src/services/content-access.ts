@@ -4,30 +4,26 @@
  */
 import type { CID } from 'multiformats/cid'
 import { equals } from 'uint8arrays'
-import { directorySize } from '../content/facts.ts'
 import { isDirectory, resolvePath } from '../content/directory.ts'
 import type { Found, Library } from '../content/library.ts'
 import { Mend } from '../content/mend.ts'
-import { putBy } from '../content/recorder.ts'
 import { getNode, readFile, type ByteRange, type GetBlock } from '../dag/file.ts'
 import { notAFile, type DagNode } from '../dag/node.ts'
 import { KithError } from '../errors.ts'
 import type { VerifiedBlock } from '../model/block.ts'
-import { blockKey, IDENTITY_CODE, parseContent, type ContentRef } from '../model/content-id.ts'
-import type { PrivacyDecision } from '../model/privacy.ts'
+import { blockKey } from '../model/content-id.ts'
 import type { Attempt } from '../model/source.ts'
 import type { Bytes } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { ContentRecord } from '../ports/record-store.ts'
 import type { Classifier } from '../retrieval/classify.ts'
-import { NOT_PUBLIC_HINT, NO_BYTES_YET, rootOf, type Retrieval, type RetrievalReport } from '../retrieval/retrieval.ts'
+import { NO_BYTES_YET, rootOf, type Retrieval, type RetrievalReport } from '../retrieval/retrieval.ts'
 import type { RetrievalRequest, Retriever } from '../retrieval/retriever.ts'
 import type { Want } from '../retrieval/session.ts'
 import type { GetParams, ProgressOptions } from '../rpc/services.ts'
-
-/** Seconds a search lasts unless the caller says otherwise. */
-const TTL_DEFAULT_S = 30
+import { requestFor, Targets, TTL_DEFAULT_S, type Settled, type Target } from './find-target.ts'
+import { Fetched, type FetchedContent } from './keep-fetched.ts'
 
 export interface ContentAccessComponents {
   readonly library: Library
@@ -57,33 +53,28 @@ export interface Opened {
   readonly reportSoFar: () => RetrievalReport
 }
 
-interface Target {
-  readonly root: CID
-  readonly context: CID
-  readonly decision: PrivacyDecision
-  readonly params: GetParams
-  readonly maxBytes?: Bytes
-}
-
 export class ContentAccess {
   readonly #parts: ContentAccessComponents
   readonly #init: ContentAccessInit
 
+  readonly #targets: Targets
+  readonly #fetched: Fetched
+
   constructor(components: ContentAccessComponents, init: ContentAccessInit) {
     this.#parts = components
     this.#init = init
+    this.#targets = new Targets(components)
+    this.#fetched = new Fetched(components)
   }
 
   /** @throws NOT_FOUND · TIMEOUT · INTEGRITY · INVALID_CONTENT */
   async open(params: GetParams, want: Want, options: ProgressOptions): Promise<Opened> {
-    const ref = parseContent(params.content)
-    const decision = await this.#parts.classifier.classify(ref, params.metadata?.privacy)
-    const found = this.#parts.library.find(ref)
-    const context = ref.cid ?? found?.record.root
-    if (context === undefined) return await this.#openByHash(ref, decision, params, options)
-    const root = await this.#follow({ root: context, context, decision, params }, ref.path, options)
+    const settled = await this.#targets.settle(params, options)
+    const { ref, decision, context, inquiry } = settled
+    if (context === undefined) return await this.#openByHash(settled, params, options)
+    const root = await this.#follow({ root: context, context, decision, params, inquiry }, ref.path, options)
     const record = this.#parts.library.findRoot(root)?.record
-    const target = { root, context, decision, params }
+    const target = { root, context, decision, params, inquiry }
     return record !== undefined ? await this.#openLocal(target, record, options) : await this.#openRemote(target, want, options)
   }
 
@@ -93,21 +84,24 @@ export class ContentAccess {
     return async (cid, options) => {
       const local = await reader.get(cid, options)
       if (local !== undefined) return local
-      if (!target.decision.public && this.#parts.library.findRoot(target.context) !== undefined) throw damaged(cid)
+      const isOwn = !target.decision.public && this.#parts.library.findRoot(target.context) !== undefined
       const mend = await this.#beginMend(target.context, cid)
       const { retrieval, report } = await this.#parts.retriever.start(requestFor({ ...target, root: cid }, { kind: 'root' }), options)
-      await report
+      await report.catch((error: unknown) => {
+        options.signal?.throwIfAborted()
+        throw isOwn ? damaged(cid, error) : error
+      })
       const block = await retrieval.session.get(cid, options)
       await mend?.end(async store => await store(block))
       return block
     }
   }
 
-  /** What is recorded as public here is served from there, so a block that was lost goes where it was. */
+  /** What is recorded here is served from its realm, so a block that was lost goes back to where it was. */
   async #beginMend(root: CID, lost: CID): Promise<Mend | undefined> {
     const { library } = this.#parts
     const realm = library.findRoot(root)?.realm
-    return realm === 'public' ? await Mend.begin(library, { realm, root, cids: [lost] }) : undefined
+    return realm === 'public' || realm === 'own' ? await Mend.begin(library, { realm, root, cids: [lost] }) : undefined
   }
 
   /** Brings here whatever can be had of a recorded content, by the usual stages of its class; the rest stays missing. */
@@ -136,7 +130,7 @@ export class ContentAccess {
       firstByteMs: ms,
       ...(record.sha256 === undefined ? {} : { sha256: record.sha256 })
     }
-    await this.#noteReader(record, target.params.by)
+    await this.#fetched.noteReader(record, target.params.by)
     return { root: target.root, node, record, get, report: Promise.resolve(report), reportSoFar: () => report }
   }
 
@@ -144,12 +138,13 @@ export class ContentAccess {
     const { retrieval, report } = await this.#parts.retriever.start(requestFor(target, want), options)
     const stored = report.then(
       async done => {
-        await this.#remember(target, retrieval, done, options)
-        this.#parts.cacheFull?.(false)
+        await this.#fetched.remember(contentOf(target), retrieval.session, done, options)
+        if (target.decision.public) this.#parts.cacheFull?.(false)
         return done
       },
       (error: unknown) => {
-        if (error instanceof KithError && error.code === 'QUOTA_EXCEEDED') this.#parts.cacheFull?.(true)
+        const isFull = error instanceof KithError && error.code === 'QUOTA_EXCEEDED'
+        if (isFull && target.decision.public) this.#parts.cacheFull?.(true)
         throw error
       }
     )
@@ -170,16 +165,18 @@ export class ContentAccess {
   }
 
   /** Above one block no byte leaves before the whole has hashed: a mapping from hash to root is only a claim. */
-  async #openByHash(ref: ContentRef, decision: PrivacyDecision, params: GetParams, options: ProgressOptions): Promise<Opened> {
-    const { sha256 } = ref
-    if (sha256 === null || !decision.public) throw notFoundPrivate(decision)
-    const roots = await this.#parts.retriever.resolveHash(sha256, options)
+  async #openByHash({ ref: { sha256 }, decision }: Settled, params: GetParams, options: ProgressOptions): Promise<Opened> {
+    if (sha256 === null) throw new KithError('INTERNAL', 'an address is either a CID or a hash')
+    const { preferredSources = [] } = params
+    const mayAskPeers = preferredSources.length === 0 || preferredSources.includes('peer')
+    const roots = await this.#parts.retriever.resolveHash(sha256, { isPublic: decision.public, mayAskPeers }, options)
     let failure: unknown
-    for (const root of roots) {
+    for (const { cid: root, isVouched } of roots) {
       const stop = new AbortController()
       const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
       try {
-        const target = { root, context: root, decision, params, maxBytes: this.#init.unconfirmedBytes }
+        const limit = isVouched ? {} : { maxBytes: this.#init.unconfirmedBytes }
+        const target = { root, context: root, decision, params, ...limit }
         const opened = await this.#openRemote(target, { kind: 'all' }, { ...options, signal })
         const report = await opened.report
         if (report.sha256 !== undefined && equals(report.sha256, sha256)) return opened
@@ -195,49 +192,6 @@ export class ContentAccess {
     }
     throw failure
   }
-
-  /** Writes the record of what was fetched whole; its blocks are in the cache already. */
-  async #remember(target: Target, retrieval: Retrieval, report: RetrievalReport, options: AbortOptions): Promise<void> {
-    const { session } = retrieval
-    const node = session.rootNode
-    if (session.want.kind !== 'all' || node === undefined || target.decision.class !== 'public') return
-    if (target.root.multihash.code === IDENTITY_CODE) return // nothing of it is stored: its bytes are in its address
-    if (!isDirectory(node) && node.kind !== 'file' && node.kind !== 'raw') return
-    const now = this.#parts.clock.now()
-    const get: GetBlock = async (cid, opts) => await session.get(cid, opts)
-    const size = isDirectory(node) ? await directorySize(get, node, options) : node.size
-    const record: ContentRecord = {
-      root: target.root,
-      kind: isDirectory(node) ? 'directory' : 'file',
-      size,
-      blocks: session.blockCount,
-      createdAt: now,
-      lastAccess: now,
-      pinned: false,
-      ...putBy(undefined, target.params.by),
-      ...(report.sha256 === undefined ? {} : { sha256: report.sha256 }),
-      ...(target.params.metadata?.contentType === undefined ? {} : { contentType: target.params.metadata.contentType })
-    }
-    const { library } = this.#parts
-    await library.inTurn(target.root, async () => {
-      if (library.findRoot(target.root) === undefined) await library.realms.cache.records.put(record)
-    })
-    await this.#noteReader(record, target.params.by) // another caller may have written it meanwhile
-  }
-
-  /** Notes the access, and whose it is: a token sees what it fetched. What was put stays with those who put it. */
-  async #noteReader({ root }: ContentRecord, by: string | undefined): Promise<void> {
-    const { library, clock } = this.#parts
-    const found = library.findRoot(root)
-    if (found === undefined) return
-    const { records } = library.realms[found.realm]
-    records.touch(root, clock.now())
-    if (found.realm !== 'cache' || by === undefined || found.record.putBy?.includes(by) === true) return
-    await library.inTurn(root, async () => {
-      const record = records.get(root)
-      if (record !== undefined) await records.put({ ...record, ...putBy(record, by) })
-    })
-  }
 }
 
 /** A block at hand need not be read and hashed again: most contents are one block. */
@@ -251,17 +205,8 @@ export async function* readOpened(opened: Opened, range: ByteRange, options: Abo
   yield* readFile(opened.get, opened.node, range, options)
 }
 
-function requestFor({ root, context, decision, params, maxBytes }: Target, want: Want): RetrievalRequest {
-  return {
-    root,
-    context,
-    class: decision.class,
-    want,
-    ttl: params.ttl ?? TTL_DEFAULT_S,
-    hops: params.hops ?? 1,
-    ...(maxBytes === undefined ? {} : { maxBytes }),
-    ...(params.preferredSources === undefined || params.preferredSources.length === 0 ? {} : { preferredSources: params.preferredSources })
-  }
+function contentOf({ root, decision, params }: Target): FetchedContent {
+  return { root, class: decision.class, by: params.by, contentType: params.metadata?.contentType }
 }
 
 async function tellProgress(retrieval: Retrieval, { onProgress }: ProgressOptions): Promise<void> {
@@ -279,20 +224,12 @@ async function tellProgress(retrieval: Retrieval, { onProgress }: ProgressOption
   }
 }
 
-/** Nobody else may be asked for private content, so this node's copy is all there is. */
-function damaged(cid: CID): KithError {
+/** Only trusted peers may be asked for private content, and none of them has it. */
+function damaged(cid: CID, cause: unknown): KithError {
   return new KithError(
     'INTEGRITY',
-    `block ${cid.toString()} of this private content is missing or damaged on this disk, and no other copy may be asked for. Put the content again from where it came.`,
-    { cid: cid.toString() }
+    `block ${cid.toString()} of this private content is missing or damaged on this disk, and no peer you trust gave another copy. Put the content again from where it came.`,
+    { cid: cid.toString() },
+    { cause }
   )
-}
-
-function notFoundPrivate(decision: PrivacyDecision): KithError {
-  const attempts: Attempt[] = [
-    { stage: 'peer', outcome: 'skipped', ms: 0, bytes: 0, reason: 'not-allowed' },
-    { stage: 'ipfs', outcome: 'skipped', ms: 0, bytes: 0, reason: 'not-public' },
-    { stage: 'gateway', outcome: 'skipped', ms: 0, bytes: 0, reason: 'not-public' }
-  ]
-  return new KithError('NOT_FOUND', NOT_PUBLIC_HINT, { attempts, asked: 0, reason: decision.reason })
 }

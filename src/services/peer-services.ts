@@ -1,16 +1,19 @@
-/** The peer methods of the socket. Access levels do not exist yet: everybody is a stranger, level 0. */
+/** The peer methods of the socket: who is known, what was measured of each, and what is made of it. */
 import { KithError } from '../errors.ts'
-import type { PeerInfo, PeerServices } from '../rpc/services.ts'
-import type { Ms } from '../model/units.ts'
+import type { BehaviourBook } from '../peers/behaviour.ts'
+import type { PeerStanding } from '../peers/standing.ts'
+import type { Estimates } from '../ports/estimates.ts'
 import type { ConnectedPeer, Network } from '../ports/network.ts'
+import type { PeerInfo, PeerServices } from '../rpc/services.ts'
 
-/** Weight of the newest round trip in the average shown. */
-const LATENCY_WEIGHT = 0.2
 /** Peers a page unless asked otherwise. */
 const LIST_LIMIT_DEFAULT = 100
 
 export interface PeerServicesComponents {
   readonly network: Network
+  readonly standing: PeerStanding
+  readonly behaviour: BehaviourBook
+  readonly estimates: Estimates
   readonly didOf: (peer: string) => string
   readonly peerOf: (did: string) => string
   readonly advertOf: (peer: string) => PeerInfo['advert'] | undefined
@@ -19,12 +22,7 @@ export interface PeerServicesComponents {
 }
 
 export function peerServices(parts: PeerServicesComponents): PeerServices {
-  const { network } = parts
-  const latency = new Map<string, Ms>()
-  const forget = (peer: string): void => {
-    latency.delete(peer)
-  }
-  network.on({ disconnected: forget })
+  const { network, estimates } = parts
   const resolve = (peer: string): string => {
     try {
       return peer.startsWith('did:') ? parts.peerOf(peer) : parts.peerOf(parts.didOf(peer))
@@ -38,11 +36,7 @@ export function peerServices(parts: PeerServicesComponents): PeerServices {
     }
   }
   return {
-    list: async params =>
-      page(
-        network.peers().map(peer => infoOf(parts, peer, latency.get(peer.peer) ?? null)),
-        params
-      ),
+    list: async params => page(known(parts), params),
     connect: async (address, options) => {
       const peerId = await network.connect(address, options)
       return { peerId, did: parts.didOf(peerId), address }
@@ -54,28 +48,43 @@ export function peerServices(parts: PeerServicesComponents): PeerServices {
     ping: async (peer, options) => {
       const id = connected(network, resolve(peer))
       const latencyMs = Math.round((await network.ping(id, options)) * 10) / 10
-      const before = latency.get(id) ?? latencyMs
-      latency.set(id, before + LATENCY_WEIGHT * (latencyMs - before))
+      estimates.latency(id, latencyMs)
       return { latencyMs }
     }
   }
 }
 
-function infoOf(parts: PeerServicesComponents, { peer, addresses, relayed, protocols }: ConnectedPeer, latencyMs: Ms | null): PeerInfo {
+/** Those that are connected, those the operator knows, and those that are suspended. */
+function known(parts: PeerServicesComponents): PeerInfo[] {
+  const { network, standing, behaviour } = parts
+  const online = new Map(network.peers().map(peer => [peer.peer, peer]))
+  const suspended = behaviour.suspended().map(did => parts.peerOf(did))
+  const peers = new Set([...online.keys(), ...standing.knownPeers(), ...suspended])
+  return [...peers].map(peer => infoOf(parts, peer, online.get(peer)))
+}
+
+function infoOf(parts: PeerServicesComponents, peer: string, online: ConnectedPeer | undefined): PeerInfo {
+  const { standing, behaviour, estimates } = parts
+  const did = parts.didOf(peer)
+  const { latencyMs, bandwidth } = estimates.of(peer)
+  const name = standing.nameOf(peer)
   const advert = parts.advertOf(peer)
+  const note = standing.whyShunned(peer)
   return {
     peerId: peer,
-    did: parts.didOf(peer),
-    addresses,
-    connected: true,
-    via: relayed ? 'relayed' : 'direct',
-    access: 0,
-    trust: 0,
-    latencyMs,
-    bandwidthBytesPerSecond: null,
-    hasIpfs: parts.hasIpfs(peer) ?? protocols.some(protocol => protocol.startsWith('/ipfs/bitswap/')),
+    did,
+    ...(name === undefined ? {} : { name }),
+    addresses: online?.addresses ?? [],
+    connected: online !== undefined,
+    ...(online === undefined ? {} : { via: online.relayed ? ('relayed' as const) : ('direct' as const) }),
+    access: rounded(standing.accessOf(peer)),
+    trust: rounded(standing.trustOf(peer)),
+    latencyMs: latencyMs === null ? null : rounded(latencyMs),
+    bandwidthBytesPerSecond: bandwidth === null ? null : Math.round(bandwidth),
+    hasIpfs: parts.hasIpfs(peer) ?? online?.protocols.some(protocol => protocol.startsWith('/ipfs/bitswap/')) ?? false,
     ...(advert === undefined ? {} : { advert }),
-    ledger: {}
+    ledger: { ...estimates.ledger(peer), ...behaviour.get(did)?.counts },
+    ...(note === undefined ? {} : { note })
   }
 }
 
@@ -84,13 +93,41 @@ function connected(network: Network, peer: string): string {
   throw new KithError('UNAVAILABLE', `${peer} is not connected. kith peers shows who is; kith peers connect ADDRESS connects.`, { peer })
 }
 
+/** Where a peer stands in the list: the connected, then the others, last who is shunned; in each the more trusted first. */
+interface Place {
+  readonly group: number
+  readonly trust: number
+  readonly peer: string
+}
+
+function placeOf({ note, connected: isConnected, trust, peerId }: PeerInfo): Place {
+  return { group: note !== undefined ? 2 : isConnected ? 0 : 1, trust, peer: peerId }
+}
+
+function compare(a: Place, b: Place): number {
+  return a.group - b.group || b.trust - a.trust || (a.peer < b.peer ? -1 : a.peer > b.peer ? 1 : 0)
+}
+
+/** A page goes on after the place where the last one ended, whoever came or left meanwhile. */
 function page(
-  items: PeerInfo[],
+  items: readonly PeerInfo[],
   { cursor, limit }: { readonly cursor?: string; readonly limit?: number }
 ): { items: PeerInfo[]; cursor?: string } {
-  const sorted = items.toSorted((a, b) => (a.peerId < b.peerId ? -1 : 1))
-  const rest = cursor === undefined ? sorted : sorted.filter(({ peerId }) => peerId > cursor)
+  const sorted = items.map(item => ({ item, place: placeOf(item) })).toSorted((a, b) => compare(a.place, b.place))
+  const after = cursor === undefined ? undefined : readCursor(cursor)
+  const rest = after === undefined ? sorted : sorted.filter(({ place }) => compare(place, after) > 0)
   const shown = rest.slice(0, limit ?? LIST_LIMIT_DEFAULT)
-  const last = shown.at(-1)
-  return rest.length > shown.length && last !== undefined ? { items: shown, cursor: last.peerId } : { items: shown }
+  const last = shown.at(-1)?.place
+  const more = rest.length > shown.length && last !== undefined
+  return { items: shown.map(({ item }) => item), ...(more ? { cursor: `${last.group}:${last.trust}:${last.peer}` } : {}) }
+}
+
+function readCursor(cursor: string): Place {
+  const [group, trust, peer = ''] = cursor.split(':')
+  return { group: Number(group), trust: Number(trust), peer }
+}
+
+/** Three digits: a cursor holds the same figure as the item. */
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000
 }

@@ -14,6 +14,8 @@ export function checkReferences({ nodes, files, steps }: Scenario): void {
     const here = `node "${node.name}"`
     for (const name of node.connect) assertNode(known, name, `${here}: connect`, ['kith', 'helia'])
     for (const name of node.gateways) assertNode(known, name, `${here}: gateways`, ['gateway'])
+    for (const name of node.trust.keys()) assertNode(known, name, `${here}: trust`, ['kith'])
+    if (node.trust.has(node.name)) throw bad(`${here}: trust`, 'a node says nothing about itself')
     if (node.connect.includes(node.name)) throw bad(`${here}: connect`, 'a node does not connect to itself')
     if (node.gateways.length > 0 && node.config['gateways'] !== undefined)
       throw bad(here, 'config.gateways and gateways exclude each other: name gateways of the scenario in gateways')
@@ -34,7 +36,7 @@ function checkHolders({ name, at, privacy }: ScenarioFile, known: ReadonlyMap<st
 }
 
 function checkNames(step: ScenarioStep, known: ReadonlyMap<string, NodeKind>, files: readonly ScenarioFile[]): void {
-  if (step.action === 'stop' || step.action === 'start') assertNode(known, step.node, `step "${step.action}"`)
+  if (step.action === 'stop' || step.action === 'start' || step.action === 'link') assertNode(known, step.node, `step "${step.action}"`)
   if (step.action !== 'get') return
   assertNode(known, step.by, `step "get ${step.file}": by`, ['kith'])
   const names = files.map(({ name }) => name)

@@ -74,6 +74,11 @@ export function rate(written: unknown, place: string): Rate {
   throw bad(place, `${shown(written)} is not a rate. Write a size and /s, such as 10MiB/s`)
 }
 
+export function count(written: unknown, place: string, { min, max }: { readonly min: number; readonly max: number }): number {
+  if (typeof written === 'number' && Number.isSafeInteger(written) && written >= min && written <= max) return written
+  throw bad(place, `${shown(written)} is not a whole number from ${min} to ${max}`)
+}
+
 export function share(written: unknown, place: string): number {
   if (typeof written === 'number' && written >= 0 && written <= 1) return written
   throw bad(place, `${shown(written)} is not a share from 0 to 1, such as 0.02`)

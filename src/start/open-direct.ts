@@ -6,13 +6,14 @@ import { openSequenceFile } from '../adapters/system/small-files.ts'
 import { ClockSkew } from '../adverts/clock-skew.ts'
 import { AdvertDirectory } from '../adverts/directory.ts'
 import { ADVERTS_TOPIC } from '../adverts/limits.ts'
+import { ownCapabilities } from './own-capabilities.ts'
 import { publicRoots } from '../adverts/public-roots.ts'
 import { AdvertPublisher } from '../adverts/publisher.ts'
 import type { Library } from '../content/library.ts'
+import { servingPolicy } from '../content/serving-policy.ts'
 import { ExchangeClient } from '../exchange/client.ts'
 import { EXCHANGE_PROTOCOL } from '../exchange/protocol.ts'
 import { ExchangeServer } from '../exchange/server.ts'
-import type { Realm } from '../model/privacy.ts'
 import type { Ms } from '../model/units.ts'
 import type { EventBus } from '../observe/events.ts'
 import { didFromPeerId } from '../peers/did-key.ts'
@@ -49,9 +50,9 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   const exchange = new ExchangeClient({ network: host, clock, log, random, identity })
   const directory = openDirectory(step, components, { exchange, skew })
   const publisher = await openPublisher(step, components)
-  const served: readonly Realm[] = config.privacy.serveFetched === 'anyone' ? ['public', 'cache'] : ['public']
-  const policy = { viewFor: () => library.served(served), advert: () => publisher.current() }
-  const server = new ExchangeServer({ network: host, clock, log, policy })
+  const { standing, estimates, shares } = components.people
+  const policy = servingPolicy({ library, standing, shares, advert: () => publisher.current() }, config.privacy)
+  const server = new ExchangeServer({ network: host, clock, log, policy, standing, estimates })
   await server.start()
   parts.defer(() => {
     server.stop()
@@ -74,6 +75,7 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   })
   watchPeers(host, directory, events)
   await startListening(step, host)
+  components.people.own.start()
   return { exchange, directory, publisher }
 }
 
@@ -94,10 +96,15 @@ function openDirectory(
       events,
       self: identity.peerId,
       isConnected: peer => host.isConnected(peer),
-      trustOf: peer => people.standing.trustOf(peer),
+      ...people,
       pull
     },
     { maxBytes: config.adverts.maxBytes }
+  )
+  parts.defer(
+    people.standing.onChange(peer => {
+      directory.onStanding(peer)
+    })
   )
   parts.defer(async () => {
     await directory.close()
@@ -111,10 +118,9 @@ async function openPublisher({ home, config, log }: Start, { library, host, iden
   }
   const seqStore = await openSequenceFile(home)
   const roots = () => publicRoots(library.realms.public.records)
-  const { type } = config.ipfs
   const publisher = new AdvertPublisher(
     { identity, clock, random, log, publish, seqStore, roots },
-    { ...config.adverts, caps: () => ({ did: identity.did, ipfsNode: { enabled: type !== 'gateway-only', type } }) }
+    { ...config.adverts, caps: () => ownCapabilities(config, 0) }
   )
   await publisher.start()
   return publisher

@@ -2,18 +2,24 @@
 import { openStateDb } from '../adapters/system/state-db.ts'
 import { systemClock as clock } from '../adapters/system/clock.ts'
 import type { Host } from '../adapters/libp2p/host.ts'
-import { STRANGERS } from '../peers/strangers.ts'
+import type { AssertionOutbox } from '../peers/assertion-outbox.ts'
+import { ControlChannel } from '../peers/control.ts'
+import type { Control } from '../ports/control.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { Identity } from '../ports/identity.ts'
-import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { MeasuredEstimates } from '../ranking/estimates.ts'
+import { openPairing, type PairingParts } from './open-pairing.ts'
+import { openTrust, passAssertions, type Trust } from './open-trust.ts'
 import type { Start } from './start.ts'
 
-export interface People {
+export interface People extends Trust, PairingParts {
   readonly state: StateStore
-  readonly standing: Standing
   readonly estimates: Estimates
+  /** Kinds are registered before the host listens. */
+  readonly control: Control
+  /** What this node said of others. */
+  readonly outbox: AssertionOutbox
 }
 
 export interface PeopleComponents {
@@ -21,12 +27,21 @@ export interface PeopleComponents {
   readonly identity: Identity
 }
 
-export async function openPeople({ home, log, parts }: Start, _components: PeopleComponents): Promise<People> {
+export async function openPeople(step: Start, { host, identity }: PeopleComponents): Promise<People> {
+  const { home, log, parts } = step
   const onError = (err: Error): void => {
     log.warn({ err }, 'figures about peers could not be written; they are tried again')
   }
   const state = parts.use(await openStateDb({ clock, onError }, home))
-  const standing: Standing = STRANGERS
+  const trust = openTrust(step, { state, network: host })
+  const { standing, book: levels } = trust
   const estimates = new MeasuredEstimates({ clock, state, isTrusted: peer => standing.isTrusted(peer), onError })
-  return { state, standing, estimates }
+  const control = new ControlChannel({ network: host, standing, clock, log })
+  await control.start()
+  parts.defer(() => {
+    control.stop()
+  })
+  const outbox = passAssertions(step, { ...trust, state, identity, control, network: host })
+  const pairing = openPairing(step, { host, identity, state, standing, levels, control })
+  return { state, ...trust, estimates, control, outbox, ...pairing }
 }

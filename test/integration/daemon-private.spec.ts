@@ -4,9 +4,12 @@ import { CID } from 'multiformats/cid'
 import { toString } from 'uint8arrays'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { AdvertDirectory } from '../../src/adverts/directory.ts'
+import { memoryState } from '../../src/adapters/memory/memory-state.ts'
 import { systemClock } from '../../src/adapters/system/clock.ts'
 import type { ExchangeClient } from '../../src/exchange/client.ts'
 import { EventBus } from '../../src/observe/events.ts'
+import { STRANGERS } from '../../src/peers/strangers.ts'
+import { UNMEASURED } from '../../src/ranking/unmeasured.ts'
 import { startHeliaNode, type HeliaNode } from '../support/helia-node.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { startTrustlessGateway, type TrustlessGateway } from '../support/trustless-gateway.ts'
@@ -133,6 +136,9 @@ describe('private content of a daemon', () => {
         log: silentLog,
         events: new EventBus({ clock: systemClock }),
         self: witness.host.self,
+        standing: STRANGERS,
+        estimates: UNMEASURED,
+        state: memoryState(),
         isConnected: () => true,
         pull: async (peer, options) => await ask.advert(peer, options)
       },

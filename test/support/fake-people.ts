@@ -32,8 +32,22 @@ export function explanationOf(content: ContentParam): RouteExplanation {
   }
 }
 
+const ADVERT = {
+  did: 'did:key:z6MkFake',
+  peerId: '12D3KooWFake',
+  seq: 1,
+  issuedAt: '2026-01-01T00:00:00.000Z',
+  expires: '2026-01-01T00:07:00.000Z',
+  count: 1,
+  truncated: false,
+  ipfsNode: { enabled: true, type: 'helia' }
+}
+
 export const FAKE_PEOPLE: Pick<Services, 'capabilities' | 'trust' | 'pairing' | 'route' | 'pubsub'> = {
-  capabilities: { publish: notBuilt('fake'), query: notBuilt('fake') },
+  capabilities: {
+    publish: async () => ADVERT,
+    query: async () => ({ ...ADVERT, version: '1.0.0', protocols: [], bindings: [{ did: 'did:key:z6MkPerson', expires: ADVERT.expires }] })
+  },
   trust: {
     set: notBuilt('fake'),
     get: notBuilt('fake'),
@@ -43,7 +57,7 @@ export const FAKE_PEOPLE: Pick<Services, 'capabilities' | 'trust' | 'pairing' | 
     block: notBuilt('fake'),
     unblock: notBuilt('fake')
   },
-  pairing: { invite: notBuilt('fake'), join: notBuilt('fake'), share: notBuilt('fake') },
+  pairing: { invite: notBuilt('fake'), uninvite: notBuilt('fake'), join: notBuilt('fake'), share: notBuilt('fake') },
   route: { explain: async ({ content }) => explanationOf(content), best: async () => FAKE_CANDIDATE },
-  pubsub: { publish: notBuilt('fake'), subscribe: notBuilt('fake') }
+  pubsub: { publish: async () => ({ peers: 1 }), subscribe: () => () => {} }
 }

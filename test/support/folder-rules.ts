@@ -13,7 +13,7 @@ interface FolderRule {
 const PURE = ['multiformats', 'uint8arrays']
 const DOMAIN = ['retrieval', 'ranking', 'exchange', 'adverts', 'peers', 'content', 'pins', 'replicas', 'swarms']
 /** Pure conversions and checks that live in a domain folder and are everybody's. */
-const SHARED_FILES = ['src/peers/did-key.ts', 'src/peers/jwt.ts']
+const SHARED_FILES = ['src/peers/did-key.ts', 'src/peers/jwt.ts', 'src/config/quantities.ts']
 
 const domain: FolderRule = {
   ours: ['model', 'errors', 'ports', 'lib', 'observe', 'dag'],
@@ -38,8 +38,8 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   adverts: domainWith('bloom-filters', 'cborg'),
   content: domainWith('@ipld/dag-pb', 'ipfs-unixfs', 'ipfs-unixfs-importer'),
   exchange: domainWith('cborg'),
-  peers: domainWith('did-jwt', 'did-resolver'),
-  services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'config'], packages: PURE },
+  peers: domainWith('cborg', 'did-jwt', 'did-resolver'),
+  services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'rpc/services-people', 'config'], packages: PURE },
   // Halves of the composition root: they build, and know whom they build.
   start: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'adapters'], packages: PURE },
   // The simulator may use anything but the client and real adapters.
@@ -51,6 +51,8 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     packages: ['zod', ...PURE, 'node:']
   },
   cli: { ours: ['rpc', 'config', 'errors', 'lib', 'model'], types: ['observe', 'ports'], packages: ['yaml', 'node:'] },
+  // It talks to strangers' servers as the gateway adapter does, under the same guard of addresses.
+  'adapters/did-web': { ...adapter('undici', 'node:'), ours: ['model', 'errors', 'ports', 'lib', 'adapters/gateway'] },
   'adapters/files': adapter('node:'),
   'adapters/gateway': adapter('undici', 'node:'),
   'adapters/helia': adapter('helia', '@helia/', '@libp2p/interface', 'interface-blockstore'),
@@ -58,7 +60,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   'adapters/libp2p': adapter('libp2p', '@libp2p/', '@chainsafe/libp2p-noise', '@multiformats/multiaddr', 'node:'),
   'adapters/memory': adapter(),
   'adapters/store': adapter('node:', 'interface-blockstore', 'cborg'),
-  'adapters/system': adapter('pino', '@libp2p/crypto', '@libp2p/interface', 'node:')
+  'adapters/system': adapter('lean-qr', 'pino', '@libp2p/crypto', '@libp2p/interface', 'node:')
 }
 
 /** Single imports beyond the table, each with its reason. */

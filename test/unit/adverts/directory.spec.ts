@@ -4,7 +4,7 @@ import { EventBus } from '../../../src/observe/events.ts'
 import type { Identity } from '../../../src/ports/identity.ts'
 import type { Validity } from '../../../src/ports/network.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
-import { advertOf, digest, gossip, identity, root, silent, type AdvertOptions } from './support.ts'
+import { advertOf, digest, FakePeople, gossip, identity, root, silent, type AdvertOptions } from './support.ts'
 
 describe('advert directory', () => {
   let ana: Identity
@@ -16,6 +16,7 @@ describe('advert directory', () => {
   let connected: Set<string>
   let pulls: string[]
   let answer: (peer: string) => Promise<Uint8Array | null>
+  let people: FakePeople
 
   before(async () => {
     ;[ana, ben, self] = [await identity(1), await identity(2), await identity(3)]
@@ -26,20 +27,24 @@ describe('advert directory', () => {
     connected = new Set([ana.peerId, ben.peerId])
     pulls = []
     answer = async () => null
-    const pull = async (peer: string): Promise<Uint8Array | null> => {
-      pulls.push(peer)
-      return await answer(peer)
-    }
-    directory = new AdvertDirectory(
-      { clock, log: silent, events, self: self.peerId, pull, isConnected: peer => connected.has(peer) },
-      { maxBytes: 2 * 1024 * 1024 }
-    )
+    people = new FakePeople()
+    directory = open()
   })
   afterEach(async () => {
     await directory.close()
     assert.equal(clock.pending, 0)
   })
 
+  function open(): AdvertDirectory {
+    const pull = async (peer: string): Promise<Uint8Array | null> => {
+      pulls.push(peer)
+      return await answer(peer)
+    }
+    return new AdvertDirectory(
+      { ...people, clock, log: silent, events, self: self.peerId, pull, isConnected: peer => connected.has(peer) },
+      { maxBytes: 2 * 1024 * 1024 }
+    )
+  }
   async function hear(node: Identity, data: Uint8Array): Promise<Validity> {
     const validity = await directory.validate(gossip(node, data))
     if (validity === 'accept') directory.receive(gossip(node, data.slice()))
@@ -196,24 +201,21 @@ describe('advert directory', () => {
   })
 
   it('passes on and keeps the adverts of a trusted peer that is not connected', async () => {
-    const trusting = new AdvertDirectory(
-      {
-        clock,
-        log: silent,
-        events,
-        self: self.peerId,
-        pull: answer,
-        isConnected: () => false,
-        trustOf: peer => (peer === ana.peerId ? 1 : 0)
-      },
-      { maxBytes: 0 }
-    )
-    const message = gossip(ana, (await advertOf(ana, clock)).message)
-    assert.equal(await trusting.validate(message), 'accept')
-    trusting.receive(message)
-    assert.equal(trusting.claims(ana.peerId, { sha256: digest(1) }), 'yes')
-    assert.equal(await trusting.validate(gossip(ben, (await advertOf(ben, clock)).message)), 'ignore')
-    await trusting.close()
+    connected.clear()
+    people.trust.set(ana.peerId, 0.5)
+    assert.equal(await hear(ana, (await advertOf(ana, clock)).message), 'accept')
+    assert.equal(claims(1), 'yes')
+    assert.equal(await hear(ben, (await advertOf(ben, clock)).message), 'ignore')
+  })
+
+  it('takes nothing from a peer it shuns, connected or not, and forgets what that said before', async () => {
+    await hear(ana, (await advertOf(ana, clock, { seq: 1 })).message)
+    assert.equal(claims(1), 'yes')
+    people.shunned.add(ana.peerId)
+    directory.onStanding(ana.peerId)
+    assert.equal(claims(1), 'unknown')
+    assert.equal(await hear(ana, (await advertOf(ana, clock, { seq: 2 })).message), 'ignore')
+    assert.deepEqual([directory.list(), people.reports], [[], []])
   })
 
   it('forgets an advert when it expires', async () => {
@@ -243,11 +245,5 @@ describe('advert directory', () => {
     assert.equal(await directory.validate(gossip(self, own.message)), 'ignore')
     directory.receive(gossip(ana, (await advertOf(ana, clock)).message))
     assert.deepEqual(directory.list(), [])
-  })
-
-  it('measures how often a claim is true', () => {
-    assert.equal(directory.precision(ana.peerId), null)
-    for (const hit of [true, true, true, false]) directory.observe(ana.peerId, hit)
-    assert.equal(directory.precision(ana.peerId), 0.75)
   })
 })

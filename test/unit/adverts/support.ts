@@ -2,16 +2,21 @@
 import { createHash } from 'node:crypto'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { memoryState } from '../../../src/adapters/memory/memory-state.ts'
 import { encodeAdvert, filterDigest } from '../../../src/adverts/codec.ts'
 import { buildFilter } from '../../../src/adverts/filter.ts'
 import { encodeFilter } from '../../../src/adverts/filter-codec.ts'
 import { rawCid } from '../../../src/model/content-id.ts'
 import { didFromPublicKey } from '../../../src/peers/did-key.ts'
 import { signJwt } from '../../../src/peers/jwt.ts'
+import { STRANGERS } from '../../../src/peers/strangers.ts'
 import type { Clock } from '../../../src/ports/clock.ts'
+import type { Estimates } from '../../../src/ports/estimates.ts'
 import type { Identity } from '../../../src/ports/identity.ts'
 import type { Log } from '../../../src/ports/log.ts'
 import type { Random } from '../../../src/ports/random.ts'
+import type { Offence, Standing } from '../../../src/ports/standing.ts'
+import { UNMEASURED } from '../../../src/ranking/unmeasured.ts'
 
 export async function identity(seed: number): Promise<Identity> {
   const key = await generateKeyPairFromSeed('Ed25519', new Uint8Array(32).fill(seed))
@@ -73,4 +78,35 @@ export const silent: Log = { trace: nothing, debug: nothing, info: nothing, warn
 export function countingRandom(): Random {
   let calls = 0
   return { number: () => 0.5, bytes: length => new Uint8Array(length).fill(++calls) }
+}
+
+/** Standing as tests set it, with every report kept; measured hits as tests count them. */
+export class FakePeople {
+  readonly reports: [peer: string, offence: Offence][] = []
+  readonly shunned = new Set<string>()
+  readonly trust = new Map<string, number>()
+  readonly access = new Map<string, number>()
+  readonly hits = new Map<string, { yes: number; no: number }>()
+  readonly state = memoryState()
+  readonly standing: Standing = {
+    ...STRANGERS,
+    accessOf: peer => this.access.get(peer) ?? 0,
+    isTrusted: peer => (this.access.get(peer) ?? 0) >= 5,
+    trustOf: peer => this.trust.get(peer) ?? this.access.get(peer) ?? 0,
+    isShunned: peer => this.shunned.has(peer),
+    trustedPeers: () => [...this.access].flatMap(([peer, access]) => (access >= 5 ? [peer] : [])),
+    report: (peer, offence) => this.reports.push([peer, offence])
+  }
+  readonly estimates: Estimates = {
+    ...UNMEASURED,
+    of: peer => ({ ...UNMEASURED.of(peer), hits: { ...(this.hits.get(peer) ?? { yes: 0, no: 0 }) } }),
+    observeClaim: (peer, hit) => {
+      const { yes, no } = this.hits.get(peer) ?? { yes: 0, no: 0 }
+      this.hits.set(peer, hit ? { yes: yes + 1, no } : { yes, no: no + 1 })
+    }
+  }
+
+  offences(): Offence[] {
+    return this.reports.map(([, offence]) => offence)
+  }
 }

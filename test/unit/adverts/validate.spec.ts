@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { encode } from 'cborg'
 import fc from 'fast-check'
 import { AdvertError, type Refusal } from '../../../src/adverts/advert-error.ts'
-import { decodeAdvert, encodeAdvert } from '../../../src/adverts/codec.ts'
-import { AdvertValidator, type AdvertOffence, type KnownSequence } from '../../../src/adverts/validate.ts'
+import { decodeAdvert, encodeAdvert, headDigest } from '../../../src/adverts/codec.ts'
+import type { KnownSequence } from '../../../src/adverts/known-sequences.ts'
+import { AdvertValidator, type AdvertOffence } from '../../../src/adverts/validate.ts'
 import type { Identity } from '../../../src/ports/identity.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { advertOf, gossip, identity, type AdvertOptions } from './support.ts'
@@ -91,10 +92,16 @@ describe('advert validation', () => {
     ['says goodbye by half', { claims: { goodbye: 'maybe' } }]
   ]
   for (const [what, options] of rejected) {
-    it(`rejects an advert that ${what}`, async () => await refusedWith('reject', options))
+    it(`rejects an advert that ${what}, and charges its issuer`, async () => {
+      await refusedWith('reject', options)
+      assert.deepEqual(offences, ['bad-advert'])
+    })
   }
 
-  it('ignores a version it does not know', async () => await refusedWith('ignore', { claims: { v: 2 } }))
+  it('ignores a version it does not know', async () => {
+    await refusedWith('ignore', { claims: { v: 2 } })
+    assert.deepEqual(offences, [])
+  })
 
   it('rejects a broken signature, a filter too large for gossip, and a message too large', async () => {
     const { jwt, filter } = await advertOf(ana, clock)
@@ -123,12 +130,16 @@ describe('advert validation', () => {
 
   it('ignores what is not newer, and names equivocation as an offence', async () => {
     const first = await advertOf(ana, clock, { seq: 100 })
-    known.set(ana.peerId, { seq: 100, jwt: first.jwt })
+    known.set(ana.peerId, { seq: 100, digest: headDigest(first.jwt) })
     await refused('ignore', validator.gossip(gossip(ana, first.message)))
     await refusedWith('ignore', { seq: 99 })
     assert.deepEqual(offences, [])
     await refusedWith('ignore', { seq: 100, count: 11 })
-    assert.deepEqual(offences, ['advert-equivocal'])
+    assert.deepEqual(offences, ['equivocation'])
+    const second = await advertOf(ana, clock, { seq: 100, count: 12 })
+    const unsigned = `${second.jwt.slice(0, -20)}${second.jwt.at(-20) === 'A' ? 'B' : 'A'}${second.jwt.slice(-19)}`
+    await refused('reject', validator.gossip(gossip(ana, encodeAdvert({ jwt: unsigned }))))
+    assert.deepEqual(offences, ['equivocation', 'bad-advert'])
     await validator.gossip(gossip(ana, (await advertOf(ana, clock, { seq: 101 })).message))
   })
 
@@ -136,16 +147,18 @@ describe('advert validation', () => {
     const { head } = await advertOf(ana, clock)
     for (let i = 0; i < 10; i++) await validator.gossip(gossip(ana, head))
     await refused('ignore', validator.gossip(gossip(ana, head)))
-    assert.deepEqual(offences, ['advert-over-rate'])
+    assert.deepEqual(offences, ['flood'])
+    await refused('ignore', validator.gossip({ from: ana.peerId, via: ben.peerId, data: head }))
+    assert.deepEqual(offences, ['flood'], 'a relay may have held them back')
     await clock.advance(1000)
     await validator.gossip(gossip(ana, head))
   })
 
   it('takes a pulled body for a head that is known, not an older one', async () => {
     const { jwt, message, head } = await advertOf(ana, clock, { seq: 100 })
-    known.set(ana.peerId, { seq: 100, jwt })
+    known.set(ana.peerId, { seq: 100, digest: headDigest(jwt) })
     assert.equal((await validator.pulled(ana.peerId, message)).filter?.count, 10)
-    known.set(ana.peerId, { seq: 101, jwt: 'other' })
+    known.set(ana.peerId, { seq: 101, digest: 'another' })
     await refused('ignore', validator.pulled(ana.peerId, message))
     known.clear()
     await refused('reject', validator.pulled(ana.peerId, head))

@@ -14,10 +14,11 @@ class Puppet {
   #resolve: () => void = () => {}
   #reject: (error: unknown) => void = () => {}
 
-  constructor(clock: VirtualClock, stage: Stage, name: string, claims = false) {
+  constructor(clock: VirtualClock, stage: Stage, name: string, more: Partial<Pick<Candidate, 'claims' | 'patience' | 'hedgeAfter'>> = {}) {
     this.candidate = {
       id: { stage, peer: name },
-      claims,
+      claims: false,
+      ...more,
       run: async run => {
         this.run = run
         this.startedAt = clock.monotonic()
@@ -123,8 +124,8 @@ describe('Ladder', () => {
     assert.equal(await ended, 'NOT_FOUND')
   })
 
-  it('gives a peer that claims the content a second before IPFS is asked', async () => {
-    const [peer, ipfs] = [new Puppet(clock, 'peer', 'a', true), new Puppet(clock, 'ipfs', 'i')]
+  it('gives a source that asks for patience that much before IPFS is asked', async () => {
+    const [peer, ipfs] = [new Puppet(clock, 'peer', 'a', { claims: true, patience: 1000 }), new Puppet(clock, 'ipfs', 'i')]
     const { abort, ended } = climb(clock, [rung('peer', 0, [peer]), rung('ipfs', 150, [ipfs])])
     await clock.advance(999)
     assert.equal(ipfs.run, undefined)
@@ -202,7 +203,7 @@ describe('Ladder', () => {
 
   it('ends with NOT_FOUND at the ttl, with TIMEOUT if a claiming peer was still being asked', async () => {
     const silent = climb(clock, [rung('ipfs', 0, [new Puppet(clock, 'ipfs', 'i')])], { ttl: 1000 })
-    const claimed = climb(clock, [rung('peer', 0, [new Puppet(clock, 'peer', 'a', true)])], { ttl: 1000 })
+    const claimed = climb(clock, [rung('peer', 0, [new Puppet(clock, 'peer', 'a', { claims: true })])], { ttl: 1000 })
     await clock.advance(1000)
     assert.equal(await silent.ended, 'NOT_FOUND')
     assert.equal(await claimed.ended, 'TIMEOUT')

@@ -12,6 +12,8 @@ import { FakeSource, isCode, makeRetriever, outcomes, requestFor } from './retri
 
 const MIB = 1_048_576
 
+const OPEN = { isPublic: true, mayAskPeers: true }
+
 describe('Retriever, what it takes and whom it asks', () => {
   let library: Library
   let clock: VirtualClock
@@ -61,8 +63,8 @@ describe('Retriever, what it takes and whom it asks', () => {
     it('asks IPFS and gateways for the one block that small content is', async () => {
       const { root, blocks } = await fileDag(distinctBytes(1000))
       const made = retriever(new FakeSource('ipfs', blocks.values()))
-      const [single, ...others] = await made.resolveHash(root.multihash.digest, {})
-      assert.deepEqual([single?.equals(root), others], [true, []])
+      const [single, ...others] = await made.resolveHash(root.multihash.digest, OPEN, {})
+      assert.deepEqual([single?.cid.equals(root), others], [true, []])
       const { report } = await made.start(requestFor(root, { maxBytes: MIB }), {})
       await clock.advance(200)
       assert.deepEqual(Buffer.from((await report).sha256 ?? []), Buffer.from(root.multihash.digest))
@@ -70,9 +72,9 @@ describe('Retriever, what it takes and whom it asks', () => {
 
     it('says that for anything larger an address is needed', async () => {
       const made = retriever(new FakeSource('ipfs'), [new FakeSource('gateway')])
-      const [single] = await made.resolveHash(new Uint8Array(32), {})
+      const [single] = await made.resolveHash(new Uint8Array(32), OPEN, {})
       if (single === undefined) throw new Error('there is always the one block')
-      const { report } = await made.start(requestFor(single, { maxBytes: MIB }), {})
+      const { report } = await made.start(requestFor(single.cid, { maxBytes: MIB }), {})
       await clock.advance(700)
       await assert.rejects(report, error => {
         assert.equal(isCode('NOT_FOUND')(error), true)

@@ -6,15 +6,15 @@ import type { CID } from 'multiformats/cid'
 import type { Library } from '../../../src/content/library.ts'
 import { KithError } from '../../../src/errors.ts'
 import { abortable } from '../../../src/lib/deadline.ts'
-import { Semaphore } from '../../../src/lib/semaphore.ts'
 import type { VerifiedBlock } from '../../../src/model/block.ts'
 import { blockKey } from '../../../src/model/content-id.ts'
 import type { Attempt } from '../../../src/model/source.ts'
 import { SourceError, type BlockSource } from '../../../src/ports/block-source.ts'
 import type { Clock } from '../../../src/ports/clock.ts'
 import type { AbortOptions } from '../../../src/ports/options.ts'
-import { PeerFinder, type PeerFinderComponents } from '../../../src/retrieval/peer-finder.ts'
-import { Retriever, type RetrievalRequest } from '../../../src/retrieval/retriever.ts'
+import type { Network } from '../../../src/ports/network.ts'
+import type { RetrievalRequest, Retriever } from '../../../src/retrieval/retriever.ts'
+import { buildRetrieval, type RetrievalComponents, type RetrievalConfig } from '../../../src/services/build-retrieval.ts'
 
 export const isCode =
   (code: string) =>
@@ -64,8 +64,8 @@ export class FakeSource implements BlockSource {
   }
 }
 
-/** A network without peers that notes when somebody looks for them. */
-function lonely(looked: () => void): PeerFinderComponents['network'] {
+/** A network without peers. */
+export function lonely(): Network {
   const none = async (): Promise<never> => {
     throw new Error('there is nobody')
   }
@@ -81,53 +81,51 @@ function lonely(looked: () => void): PeerFinderComponents['network'] {
     on: () => () => {},
     publish: async () => {},
     subscribe: () => {},
-    peers: () => {
-      looked()
-      return []
-    }
+    peers: () => []
   }
 }
 
-export interface RetrieverSettings {
+export interface RetrieverSettings extends Partial<Omit<RetrievalComponents, 'gateways'>> {
   readonly library: Library
   readonly clock: Clock
-  readonly ipfs?: BlockSource | undefined
   readonly gateways?: readonly BlockSource[]
   readonly slots?: number
   readonly maxFileSize?: number
-  /** Told when somebody looks for peers. */
-  readonly looked?: () => void
+  readonly routing?: Partial<RetrievalConfig['routing']>
+}
+
+export const ROUTING: RetrievalConfig['routing'] = {
+  ranking: 'expected-time',
+  hedgeDelay: 250,
+  ipfsDelay: 150,
+  gatewayDelay: 600,
+  maxParallelPeers: 3,
+  askUnknownMinTrust: 0,
+  strict: false
 }
 
 export function makeRetriever(settings: RetrieverSettings): Retriever {
-  const { library, clock, ipfs, gateways = [], slots = 64, maxFileSize = 0, looked = () => {} } = settings
-  const peers = new PeerFinder({
-    network: lonely(looked),
-    clock,
-    didOf: peer => `did:key:${peer}`,
-    ranking: new ClaimsFirst(),
-    standing: STRANGERS,
-    estimates: UNMEASURED,
-    exchange: {
-      speaks: () => false,
-      have: async () => [],
-      dag: async () => 'not-found',
-      blocks: async () => 'not-found',
-      advert: async () => null
-    },
-    directory: { claims: () => 'unknown', observe: () => {} }
-  })
-  return new Retriever(
+  const { gateways = [], slots = 64, maxFileSize = 0, routing, ...parts } = settings
+  return buildRetrieval(
     {
-      library,
-      peers,
-      ipfs,
-      gateways,
-      clock,
+      network: lonely(),
+      ranking: new ClaimsFirst(),
+      standing: STRANGERS,
+      estimates: UNMEASURED,
+      exchange: {
+        speaks: () => false,
+        have: async () => [],
+        dag: async () => 'not-found',
+        blocks: async () => 'not-found',
+        advert: async () => null
+      },
+      directory: { claims: () => 'unknown', peers: () => [], capabilitiesOf: () => undefined },
+      ipfs: undefined,
+      gateways: () => gateways,
       random: { bytes: length => new Uint8Array(length), number: () => 0.5 },
-      slots: new Semaphore({ limit: slots, waitingMax: 10, name: 'retrievals' })
+      ...parts
     },
-    { hedgeDelay: 250, ipfsDelay: 150, gatewayDelay: 600, maxParallelPeers: 3, strict: false, maxFileSize }
+    { routing: { ...ROUTING, ...routing }, proxy: { minTrust: 5 }, limits: { maxConcurrent: slots, maxFileSize } }
   )
 }
 

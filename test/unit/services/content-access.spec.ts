@@ -1,7 +1,4 @@
 /** Reading for this node's own user: whose a fetched content is, what is not recorded, what is put back. */
-import { STRANGERS } from '../../../src/peers/strangers.ts'
-import { ClaimsFirst } from '../../../src/ranking/claims-first.ts'
-import { UNMEASURED } from '../../../src/ranking/unmeasured.ts'
 import assert from 'node:assert/strict'
 import { CID } from 'multiformats/cid'
 import { localFiles } from '../../../src/adapters/files/local-files.ts'
@@ -10,16 +7,15 @@ import { Library } from '../../../src/content/library.ts'
 import { Putter } from '../../../src/content/put.ts'
 import { removeContent } from '../../../src/content/remove.ts'
 import { KithError } from '../../../src/errors.ts'
-import { Semaphore } from '../../../src/lib/semaphore.ts'
 import { EventBus } from '../../../src/observe/events.ts'
 import { SourceError, type BlockSource } from '../../../src/ports/block-source.ts'
 import { Classifier } from '../../../src/retrieval/classify.ts'
-import { PeerFinder } from '../../../src/retrieval/peer-finder.ts'
-import { Retriever } from '../../../src/retrieval/retriever.ts'
+import type { Retriever } from '../../../src/retrieval/retriever.ts'
 import { ContentAccess, readOpened } from '../../../src/services/content-access.ts'
 import { distinctBytes, fileDag, type MadeDag } from '../../support/dag-builder.ts'
 import { BlockMap } from '../../support/dag-nodes.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
+import { makeRetriever } from '../retrieval/retriever-support.ts'
 
 const MIB = 1_048_576
 
@@ -74,42 +70,7 @@ describe('ContentAccess', () => {
   }
 
   function retriever(): Retriever {
-    const none = async (): Promise<never> => await Promise.reject(new Error('there is nobody'))
-    const peers = new PeerFinder({
-      network: {
-        self: 'self',
-        addresses: () => [],
-        isConnected: () => false,
-        connect: none,
-        disconnect: none,
-        ping: none,
-        open: none,
-        handle: async () => {},
-        on: () => () => {},
-        publish: async () => {},
-        subscribe: () => {},
-        peers: () => []
-      },
-      clock,
-      didOf: peer => peer,
-      ranking: new ClaimsFirst(),
-      standing: STRANGERS,
-      estimates: UNMEASURED,
-      exchange: {
-        speaks: () => false,
-        have: async () => [],
-        dag: async () => 'not-found',
-        blocks: async () => 'not-found',
-        advert: async () => null
-      },
-      directory: { claims: () => 'unknown', observe: () => {} }
-    })
-    const random = { bytes: (length: number) => new Uint8Array(length), number: () => 0.5 }
-    const slots = new Semaphore({ limit: 64, waitingMax: 10, name: 'retrievals' })
-    return new Retriever(
-      { library, peers, ipfs: source(), gateways: [], clock, random, slots },
-      { hedgeDelay: 250, ipfsDelay: 0, gatewayDelay: 0, maxParallelPeers: 3, strict: false, maxFileSize: 0 }
-    )
+    return makeRetriever({ library, clock, ipfs: source(), routing: { ipfsDelay: 0, gatewayDelay: 0 } })
   }
 
   const get = async (content: string, by?: string): Promise<Buffer> => {

@@ -50,6 +50,7 @@ describe('scenario', () => {
       config: {},
       connect: [],
       gateways: [],
+      trust: new Map(),
       link: { latency: 40, bandwidth: 2_097_152, loss: 0.01 }
     })
     assert.deepEqual(files, [
@@ -68,6 +69,60 @@ describe('scenario', () => {
       { action: 'stop', node: 'ana' },
       { action: 'start', node: 'ana' }
     ])
+  })
+
+  const CROWD = {
+    nodes: [{ name: 'you', kind: 'kith', trust: { ana: 80 } }, ...['ana', 'ben', 'cleo', 'dora'].map(name => ({ name, kind: 'kith' }))],
+    files: [
+      { name: 'letter', size: '4KiB', at: ['ana', 'ben', 'cleo', 'dora'], privacy: 'public', repeat: 20, copies: 2 },
+      { name: 'film', size: '4MiB', at: ['ana'] }
+    ],
+    steps: [
+      { requests: 10, of: ['letter', 'film'], by: 'you', expect: 'peer' },
+      { link: 'ana', latency: '400ms', bandwidth: '100KiB/s' },
+      { requests: 11, of: ['letter', 'film'], by: 'you', expect: 'peer' }
+    ]
+  }
+  const crowd = (seed?: number, parts: Tree = {}): Scenario => parseScenario(scenarioWith({ ...CROWD, ...parts }), 'x.yaml', seed)
+
+  it('writes out files that come in numbers, at holders drawn by lot', () => {
+    const { files, nodes } = crowd()
+    assert.equal(files.length, 21)
+    assert.deepEqual([files[0]?.name, files[19]?.name, files[20]?.name], ['letter-1', 'letter-20', 'film'])
+    for (const { name, at } of files) assert.equal(new Set(at).size, name === 'film' ? 1 : 2)
+    for (const { name } of nodes.slice(1)) assert.ok(files.some(({ at }) => at.includes(name)))
+    assert.deepEqual(nodes[0]?.trust, new Map([['ana', 80]]))
+  })
+
+  it('draws requests by lot, each for another file, and changes links in between', () => {
+    const { steps: all } = crowd()
+    assert.equal(all.length, 22)
+    assert.deepEqual(all[10], { action: 'link', node: 'ana', link: { latency: 400, bandwidth: 102_400 } })
+    const asked = all.flatMap(step => (step.action === 'get' ? [step.file] : []))
+    assert.equal(new Set(asked).size, 21)
+  })
+
+  it('draws the same from the same seed, and another from another', () => {
+    assert.deepEqual(crowd(5), crowd(5))
+    assert.equal(crowd(5).seed, 5)
+    assert.notDeepEqual(crowd(5).steps, crowd(6).steps)
+    assert.notDeepEqual(crowd(5).files, crowd(6).files)
+  })
+
+  it('refuses lots that cannot be drawn', () => {
+    const [letter, film] = CROWD.files
+    const requests = (count: unknown, of: unknown = 'letter'): Tree => ({ steps: [{ requests: count, of, by: 'you', expect: 'peer' }] })
+    assert.throws(() => crowd(1, requests(21)), { message: /21 are to be made and 20 files are left/ })
+    assert.throws(() => crowd(1, requests(0)), { message: /step 1: requests: 0 is not a whole number from 1/ })
+    assert.throws(() => crowd(1, requests(1, 'letters')), { message: /there is no file "letters"/ })
+    assert.throws(() => crowd(1, { files: [{ ...letter, copies: 5 }, film] }), { message: /copies: 5 is not a whole number from 1 to 4/ })
+    assert.throws(() => crowd(1, { files: [{ ...letter, repeat: 'many' }, film] }), { message: /repeat: "many" is not a whole number/ })
+    refuses(node({ trust: { anna: 80 } }), /node "you": trust: there is no node "anna"\. Did you mean "ana"\?/)
+    refuses(node({ trust: { ana: 101 } }), /trust: ana: 101 is not a whole number from 0 to 100/)
+    refuses(node({ trust: { iris: 50 } }), /"iris" is a helia node/)
+    refuses(node({ trust: { you: 50 } }), /says nothing about itself/)
+    refuses(steps({ link: 'anna', latency: '1s' }), /there is no node "anna"/)
+    refuses(steps({ link: 'ana', bandwidth: 7 }), /step 1: link: bandwidth: 7 is not a rate/)
   })
 
   it('in configs/scenarios are all right', () => {

@@ -1,0 +1,83 @@
+/** What to say when nobody has a content: how far the search looked, who had it last, and what to do. Pure. */
+import type { Attempt } from '../model/source.ts'
+import type { Ms } from '../model/units.ts'
+
+/** Who had a content, or said so, when it was last heard of. */
+export interface Sighting {
+  readonly peer: string
+  readonly did: string
+  readonly name?: string
+  readonly what: 'had' | 'claimed'
+  /** Unix milliseconds. */
+  readonly at: Ms
+  readonly ago: Ms
+}
+
+export interface NotFound {
+  readonly message: string
+  /** Reported after those that were made. */
+  readonly attempts?: readonly Attempt[]
+  /** For the error's data. */
+  readonly lastSeen?: Readonly<Record<string, string>>
+}
+
+export type NotFoundOf = (asked: number, unreachable: number) => NotFound | undefined
+
+export const PRIVATE_NOBODY =
+  'this content is not here, and because it is not known to be public nobody was asked: no peer you trust is known. Join one who has it ("kith join TICKET"), or if it is public, say so: metadata.privacy "public" (--privacy public).'
+
+export function notFoundFor(request: {
+  readonly isPublic: boolean
+  /** The last root tried for a content hash. */
+  readonly isGuess: boolean
+  readonly seen: () => Sighting | undefined
+}): NotFoundOf {
+  if (!request.isPublic) return privateNotFound
+  return (asked, unreachable) => {
+    if (request.isGuess) return NO_MAPPING
+    const seen = request.seen()
+    const message = asked === 0 ? nobodyAsked(unreachable) : undefined
+    if (seen === undefined) return message === undefined ? undefined : { message }
+    return { message: `${message ?? 'nobody who was asked has this content'}. ${sentence(seen)}`, lastSeen: dataOf(seen) }
+  }
+}
+
+function privateNotFound(asked: number, unreachable: number): NotFound {
+  if (asked + unreachable === 0) return { message: PRIVATE_NOBODY }
+  const who = asked === 0 ? 'No peer you trust could be reached' : `None of the peers you trust has it (${asked} asked)`
+  return {
+    message: `${who}, and because this content is not known to be public nobody else was asked. Connect to who has it (kith peers connect, kith join), or if it is public, say so: metadata.privacy "public" (--privacy public)`
+  }
+}
+
+/** IPFS and gateways know addresses only, and nobody gave one. */
+const NO_MAPPING: NotFound = {
+  message:
+    'no peer that was asked knows this hash, and nobody has it as a single block. Content above 1 MiB can be had from IPFS and gateways by its CID only.',
+  attempts: (['ipfs', 'gateway'] as const).map(stage => ({ stage, outcome: 'skipped', ms: 0, bytes: 0, reason: 'no-cid' }))
+}
+
+function nobodyAsked(unreachable: number): string {
+  const why = unreachable > 0 ? '' : ': no Kith peer is connected, and neither IPFS nor a gateway is configured'
+  return `nobody could be asked for this content${why}`
+}
+
+function sentence({ name, did, what, ago }: Sighting): string {
+  return `${name ?? did} ${what === 'had' ? 'had it' : 'said to have it'}, last seen ${inWords(ago)} ago`
+}
+
+function dataOf({ peer, did, name, what, at }: Sighting): Readonly<Record<string, string>> {
+  return { peer, did, ...(name === undefined ? {} : { name }), what, at: new Date(at).toISOString() }
+}
+
+const UNITS: readonly (readonly [unit: string, ms: Ms])[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1_000]
+]
+
+function inWords(ago: Ms): string {
+  const [unit, ms] = UNITS.find(([, size]) => ago >= size) ?? ['s', 1_000]
+  return `${Math.max(0, Math.floor(ago / ms))} ${unit}`
+}

@@ -1,0 +1,103 @@
+/**
+ * Questions put to peers before content is asked for: who has it, what a content hash belongs to, and whether the peers
+ * one trusts know it as private. Each is one `have`; nobody is waited for longer than its budget.
+ */
+import type { CID } from 'multiformats/cid'
+import { startDeadline } from '../lib/deadline.ts'
+import { SHA2_256_CODE } from '../model/content-id.ts'
+import type { Attempt } from '../model/source.ts'
+import type { Ms } from '../model/units.ts'
+import { create as createDigest } from 'multiformats/hashes/digest'
+import { SourceError } from '../ports/block-source.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Estimates } from '../ports/estimates.ts'
+import type { ExchangeClient, HaveAnswer } from '../ports/exchange.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { Standing } from '../ports/standing.ts'
+import type { Reach } from './plan-peers.ts'
+
+/** A peer that does not answer `have` within this long is not waited for. Public ways open then, too. */
+export const HAVE_BUDGET_MS: Ms = 2_000
+
+/** Roots that are tried for one hash: each may cost `limits.unconfirmedBytes` before it turns out to be a lie. */
+const ROOTS_MAX = 3
+
+export interface PeerQuestionsComponents {
+  readonly exchange: ExchangeClient
+  readonly clock: Clock
+  readonly estimates: Estimates
+  readonly standing: Standing
+  readonly didOf: (peer: string) => string
+  readonly reach?: Reach | undefined
+}
+
+/** A root that peers give for a content hash. */
+export interface ClaimedRoot {
+  readonly cid: CID
+  /** A trusted peer is among those who say so. */
+  readonly isVouched: boolean
+}
+
+export class PeerQuestions {
+  readonly #parts: PeerQuestionsComponents
+
+  constructor(components: PeerQuestionsComponents) {
+    this.#parts = components
+  }
+
+  /** What each peer that answered said; the others are noted. Peers that are not connected are dialled if they can be. */
+  async have(
+    peers: readonly string[],
+    multihash: Uint8Array,
+    notes: Attempt[],
+    options: AbortOptions
+  ): Promise<ReadonlyMap<string, HaveAnswer>> {
+    const answers = await Promise.all(peers.map(async peer => [peer, await this.#ask(peer, multihash, notes, options)] as const))
+    return new Map(answers.flatMap(([peer, answer]) => (answer === undefined ? [] : [[peer, answer] as const])))
+  }
+
+  /**
+   * Root CIDs that these peers give for a content hash, each a claim: the one most of them give first, then that of the
+   * best ranked. Empty when nobody knows one.
+   */
+  async rootsOf(peers: readonly string[], sha256: Uint8Array, options: AbortOptions): Promise<readonly ClaimedRoot[]> {
+    const answers = await this.have(peers, createDigest(SHA2_256_CODE, sha256).bytes, [], options)
+    const roots = new Map<string, ClaimedRoot & { readonly votes: number }>()
+    for (const peer of peers) {
+      const cid = answers.get(peer)?.cid
+      if (answers.get(peer)?.have !== true || cid === undefined) continue
+      const known = roots.get(cid.toString())
+      const isVouched = known?.isVouched === true || this.#parts.standing.isTrusted(peer)
+      roots.set(cid.toString(), { cid, votes: (known?.votes ?? 0) + 1, isVouched })
+    }
+    return [...roots.values()].toSorted((a, b) => b.votes - a.votes).slice(0, ROOTS_MAX)
+  }
+
+  async #ask(peer: string, multihash: Uint8Array, notes: Attempt[], options: AbortOptions): Promise<HaveAnswer | undefined> {
+    const { clock, exchange, estimates, didOf } = this.#parts
+    const startedAt = clock.monotonic()
+    using budget = startDeadline(clock, HAVE_BUDGET_MS, options)
+    const note = (outcome: Attempt['outcome']): void => {
+      notes.push({
+        stage: 'peer',
+        peer,
+        did: didOf(peer),
+        outcome,
+        ms: Math.round(clock.monotonic() - startedAt),
+        bytes: 0,
+        reason: 'have'
+      })
+    }
+    try {
+      if (!exchange.speaks(peer)) await this.#parts.reach?.(peer, budget)
+      const askedAt = clock.monotonic()
+      const [answer] = await exchange.have(peer, [multihash], budget)
+      estimates.latency(peer, clock.monotonic() - askedAt)
+      if (answer?.have !== true) note('not-found')
+      return answer
+    } catch (error) {
+      note(options.signal?.aborted === true ? 'cancelled' : error instanceof SourceError ? error.outcome : 'timeout')
+      return undefined
+    }
+  }
+}

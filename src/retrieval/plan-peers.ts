@@ -1,0 +1,227 @@
+/**
+ * Which direct peers a request may ask, in which order, and why the others are left out. Asks nobody: adverts,
+ * standing and measurements decide. Private content is spoken of to trusted peers and to whom shared it, to nobody else.
+ */
+import type { CID } from 'multiformats/cid'
+import type { Bytes, Rate } from '../model/units.ts'
+import type { Estimates } from '../ports/estimates.ts'
+import type { ExchangeClient, HaveAnswer } from '../ports/exchange.ts'
+import type { ConnectedPeer, Network } from '../ports/network.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { Standing } from '../ports/standing.ts'
+import type { Candidate, Claim, Ranking } from '../ranking/ranking.ts'
+import type { PlannedCandidate, PlanReason } from './plan.ts'
+
+/** Most strangers asked in one round: beyond, the chance of a hit no longer pays for the questions. */
+export const STRANGERS_ASKED_MAX = 16
+
+/** How a content is looked up in adverts. */
+export interface ContentKeys {
+  readonly multihash?: Uint8Array | undefined
+  readonly sha256?: Uint8Array | undefined
+}
+
+/** What adverts say; the directory of the adverts folder. */
+export interface Claims {
+  claims(peer: string, content: ContentKeys): Claim
+  /** Peers with a valid advert, connected or not. */
+  peers(): readonly string[]
+  capabilitiesOf(peer: string): { readonly ipfsNode: { readonly enabled: boolean }; readonly bandwidthLimit?: Rate } | undefined
+}
+
+/** Connects to a known peer that is not connected. Rejects if it cannot be reached. */
+export type Reach = (peer: string, options: AbortOptions) => Promise<unknown>
+
+export interface PeerPlanComponents {
+  readonly network: Pick<Network, 'peers'>
+  readonly exchange: Pick<ExchangeClient, 'speaks'>
+  readonly directory: Claims
+  readonly ranking: Ranking
+  readonly standing: Standing
+  readonly estimates: Estimates
+  readonly didOf: (peer: string) => string
+  /** Absent: nobody is dialled. */
+  readonly reach?: Reach | undefined
+  /** Peers that shared this content by a ticket: they may be asked for it, whatever their level. */
+  readonly sharedBy?: ((root: CID) => readonly string[]) | undefined
+}
+
+export interface PeerPlanInit {
+  readonly askUnknownMinTrust: number
+  readonly proxyMinTrust: number
+}
+
+/** What decides which peers are asked. */
+export interface PeerQuestion extends ContentKeys {
+  readonly root: CID | undefined
+  readonly isPublic: boolean
+  readonly size: Bytes | null
+  /** What peers said to `have` already. */
+  readonly answers?: ReadonlyMap<string, HaveAnswer> | undefined
+}
+
+export interface PeerPlan {
+  /** In the order in which they are asked. */
+  readonly asked: readonly PlannedCandidate[]
+  /** `have` is put to them when the others are used up, or the next stage is about to start. */
+  readonly round: readonly PlannedCandidate[]
+  readonly leftOut: readonly PlannedCandidate[]
+}
+
+type Group = 'positive' | 'unknown' | 'round'
+type Sorted = Readonly<Record<Group, Candidate[]>> & { readonly out: PlannedCandidate[] }
+
+export class PeerPlanner {
+  readonly #parts: PeerPlanComponents
+  readonly #init: PeerPlanInit
+
+  constructor(components: PeerPlanComponents, init: PeerPlanInit) {
+    this.#parts = components
+    this.#init = init
+  }
+
+  /** @param closed - why no peer is asked at all; then all of them are left out for it */
+  plan(question: PeerQuestion, closed?: PlanReason): PeerPlan {
+    const sharers = question.root === undefined ? [] : (this.#parts.sharedBy?.(question.root) ?? [])
+    const sorted: Sorted = { positive: [], unknown: [], round: [], out: [] }
+    for (const candidate of this.#candidates(question, sharers)) {
+      const placed = closed ?? this.#place(candidate, question, sharers)
+      if (isGroup(placed)) sorted[placed].push(candidate)
+      else sorted.out.push(this.#leftOut(candidate, placed))
+    }
+    const wanted = { size: question.size }
+    const unknown = this.#bounded(this.#ranked(sorted.unknown, wanted), 'enough', sorted.out)
+    const round = this.#bounded(this.#ranked(sorted.round, wanted), 'says-no', sorted.out)
+    return {
+      asked: [...this.#ranked(sorted.positive, wanted), ...unknown],
+      round: round.map(each => ({ ...each, eligible: false, reason: 'have-round' })),
+      leftOut: sorted.out
+    }
+  }
+
+  /** Trusted peers that say they have an IPFS node, best first: they may fetch public content for this one. */
+  proxies({ root, isPublic, size }: PeerQuestion, closed?: PlanReason): PlannedCandidate[] {
+    if (root === undefined || !isPublic || closed !== undefined) return []
+    const able = this.#candidates({ root, isPublic, size }, []).filter(
+      ({ peer, access, isConnected, hasIpfs }) =>
+        isConnected && hasIpfs && access >= this.#init.proxyMinTrust && !this.#parts.standing.isShunned(peer)
+    )
+    return this.#ranked(able, { size }).map(each => ({ ...each, stage: 'proxy' }))
+  }
+
+  /** Trusted peers, whom a bare address is put to before anybody else hears of it. */
+  trustedPeers(): readonly string[] {
+    const { network, exchange, standing, reach } = this.#parts
+    const connected = new Set(network.peers().map(({ peer }) => peer))
+    return standing
+      .trustedPeers()
+      .filter(peer => !standing.isShunned(peer) && (connected.has(peer) ? exchange.speaks(peer) : reach !== undefined))
+  }
+
+  #candidates(question: PeerQuestion, sharers: readonly string[]): Candidate[] {
+    const { network, exchange, directory, standing } = this.#parts
+    const connected = network.peers()
+    const known = new Map<string, ConnectedPeer | undefined>()
+    for (const each of connected) if (exchange.speaks(each.peer)) known.set(each.peer, each)
+    const strangers = new Set(connected.map(({ peer }) => peer).filter(peer => !known.has(peer)))
+    const absent = (peers: readonly string[]): void => {
+      for (const peer of peers) if (!known.has(peer) && !strangers.has(peer)) known.set(peer, undefined)
+    }
+    absent(standing.trustedPeers())
+    absent(sharers)
+    if (question.isPublic) absent(directory.peers().filter(peer => directory.claims(peer, question) === 'yes'))
+    return [...known].map(([peer, connection]) => this.#candidate(peer, connection, question))
+  }
+
+  #candidate(peer: string, connection: ConnectedPeer | undefined, question: PeerQuestion): Candidate {
+    const { directory, standing, estimates } = this.#parts
+    const answer = question.answers?.get(peer)
+    const capabilities = directory.capabilitiesOf(peer)
+    return {
+      peer,
+      claim: answer === undefined ? this.#claim(peer, question) : answer.have ? 'yes' : 'no',
+      ...(answer === undefined ? {} : { isAnswer: true }),
+      isTrusted: standing.isTrusted(peer),
+      access: standing.accessOf(peer),
+      trust: standing.trustOf(peer),
+      isConnected: connection !== undefined,
+      isRelayed: connection?.relayed ?? false,
+      connectedSince: connection?.since ?? 0,
+      hasIpfs: capabilities?.ipfsNode.enabled ?? false,
+      ...(capabilities?.bandwidthLimit === undefined ? {} : { bandwidthLimit: capabilities.bandwidthLimit }),
+      estimate: estimates.of(peer)
+    }
+  }
+
+  /** Adverts speak of public content only: a no says nothing about what is private. */
+  #claim(peer: string, { multihash, sha256, isPublic }: PeerQuestion): Claim {
+    const claim = this.#parts.directory.claims(peer, { multihash, sha256 })
+    return claim === 'no' && !isPublic ? 'unknown' : claim
+  }
+
+  #place(candidate: Candidate, { isPublic }: PeerQuestion, sharers: readonly string[]): Group | PlanReason {
+    const { peer, claim, isTrusted, isConnected, trust, isAnswer = false } = candidate
+    if (this.#parts.standing.isShunned(peer)) return 'shunned'
+    if (!isPublic && !isTrusted && !sharers.includes(peer)) return 'not-trusted'
+    if (claim === 'no' && isAnswer) return 'says-no'
+    if (!isConnected && (this.#parts.reach === undefined || (isPublic && claim !== 'yes'))) return 'not-connected'
+    if (claim === 'yes') return 'positive'
+    if (isPublic && !isTrusted && trust < this.#init.askUnknownMinTrust) return 'below-min-trust'
+    return claim === 'no' ? 'round' : 'unknown'
+  }
+
+  /** Best first, those that must be dialled after those that need not be. */
+  #ranked(candidates: readonly Candidate[], wanted: { readonly size: Bytes | null }): PlannedCandidate[] {
+    const ranked = this.#parts.ranking.order(candidates, wanted)
+    return [true, false].flatMap(isConnected =>
+      ranked
+        .filter(({ candidate }) => candidate.isConnected === isConnected)
+        .map(({ candidate, score, terms, expectedMs }) => ({
+          ...this.#described(candidate),
+          eligible: true,
+          ...(isConnected ? {} : { note: 'not connected: it is dialled' }),
+          score,
+          terms,
+          expectedMs
+        }))
+    )
+  }
+
+  /** All trusted peers, and the best of the others. */
+  #bounded(ranked: readonly PlannedCandidate[], reason: PlanReason, out: PlannedCandidate[]): PlannedCandidate[] {
+    let strangers = 0
+    return ranked.filter(each => {
+      if (each.peer !== undefined && this.#parts.standing.isTrusted(each.peer)) return true
+      strangers += 1
+      if (strangers > STRANGERS_ASKED_MAX) out.push({ ...each, eligible: false, reason })
+      return strangers <= STRANGERS_ASKED_MAX
+    })
+  }
+
+  #leftOut(candidate: Candidate, reason: PlanReason): PlannedCandidate {
+    const why = reason === 'shunned' ? this.#parts.standing.whyShunned(candidate.peer) : undefined
+    return {
+      ...this.#described(candidate),
+      eligible: false,
+      reason,
+      ...(why === undefined ? {} : { note: why }),
+      score: 0,
+      terms: {},
+      expectedMs: null
+    }
+  }
+
+  #described({
+    peer,
+    claim,
+    access,
+    trust
+  }: Candidate): Pick<PlannedCandidate, 'stage' | 'peer' | 'did' | 'name' | 'claim' | 'access' | 'trust'> {
+    const name = this.#parts.standing.nameOf(peer)
+    return { stage: 'peer', peer, did: this.#parts.didOf(peer), ...(name === undefined ? {} : { name }), claim, access, trust }
+  }
+}
+
+function isGroup(placed: Group | PlanReason): placed is Group {
+  return placed === 'positive' || placed === 'unknown' || placed === 'round'
+}

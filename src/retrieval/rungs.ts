@@ -1,0 +1,250 @@
+/**
+ * Turns a plan into the rungs of a ladder: the same peers in the same order, the same stages with the same delays. What
+ * is asked is measured here, and offences are reported.
+ */
+import type { Attempt, Outcome, SkipReason } from '../model/source.ts'
+import type { Ms } from '../model/units.ts'
+import { SourceError } from '../ports/block-source.ts'
+import type { Estimates, Measurement, PeerEstimate } from '../ports/estimates.ts'
+import type { ExchangeClient } from '../ports/exchange.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import type { Random } from '../ports/random.ts'
+import type { Standing } from '../ports/standing.ts'
+import type { PlannedCandidate, PlanReason } from './plan.ts'
+import type { Reach } from './plan-peers.ts'
+import { estimateName, type FullPlan } from './planner.ts'
+import type { PeerQuestions } from './peer-questions.ts'
+import type { RetrievalRequest } from './retriever.ts'
+import type { Candidate, Rung, RunMeasurement } from './rung.ts'
+import type { DagSession } from './session.ts'
+import { blockCandidate, peerCandidate, type PeerAsk } from './sources.ts'
+
+/** While a trusted peer that says it has the content is asked, later stages wait this long if its p90 is unknown. */
+const CLAIM_PATIENCE_MS: Ms = 1_000
+/** However slow it usually is: by then another way has earned its chance. */
+const CLAIM_PATIENCE_MAX_MS: Ms = 5_000
+/** A peer reads from its disk: without a verified byte for this long it has timed out, and the next one is asked. */
+const PEER_SILENCE_MS: Ms = 10_000
+/** A gateway that says nothing for this long is joined by the next one. */
+const GATEWAY_PATIENCE_MS: Ms = 2_000
+
+/** When one more peer is asked beside those who are being asked, and how often that may happen. */
+export interface Hedging {
+  /** A content is asked for. */
+  request(): void
+  /** Takes one hedge out of the budget. */
+  take(): boolean
+  /** How long a peer is waited for before the next one may be asked as well. */
+  after(estimate: PeerEstimate): Ms
+}
+
+export interface RungsComponents {
+  readonly exchange: ExchangeClient
+  readonly questions: PeerQuestions
+  readonly standing: Standing
+  readonly estimates: Estimates
+  readonly hedging: Hedging
+  readonly random: Random
+  readonly didOf: (peer: string) => string
+  readonly reach?: Reach | undefined
+  /** Told when a peer had, or says it has, public content. */
+  readonly seen?: ((content: Uint8Array, peer: string, what: 'had' | 'claimed') => void) | undefined
+}
+
+export interface RungsInit {
+  readonly maxParallelPeers: number
+}
+
+export class Rungs {
+  readonly #parts: RungsComponents
+  readonly #init: RungsInit
+
+  constructor(components: RungsComponents, init: RungsInit) {
+    this.#parts = components
+    this.#init = init
+  }
+
+  /** @param notes - takes what is worth telling of stages that are not asked, and of questions */
+  build(plan: FullPlan, request: RetrievalRequest, session: DagSession, notes: Attempt[]): Rung[] {
+    const requestId = this.#parts.random.bytes(16)
+    notes.push(...skippedStages(plan))
+    return plan.stages.flatMap(({ stage, startsAfterMs, reason }): Rung[] => {
+      if (startsAfterMs === null && reason !== 'strict') return []
+      const delay = startsAfterMs ?? 0
+      if (stage === 'ipfs' || stage === 'gateway') return [this.#outside(stage, delay, plan, request, session)]
+      if (stage === 'peer') return [this.#peers(delay, plan, request, session, requestId, notes)]
+      if (stage === 'proxy') return [this.#proxies(delay, plan, request, session, requestId)]
+      return []
+    })
+  }
+
+  #outside(stage: 'ipfs' | 'gateway', delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession): Rung {
+    const { estimates } = this.#parts
+    const candidates = plan.outside[stage]
+      .filter(({ planned }) => planned.eligible)
+      .map(({ source }) => blockCandidate(source, session, request.context, () => estimates.begin(estimateName(source))))
+    return { stage, delay, candidates, hedgeDelay: GATEWAY_PATIENCE_MS, maxParallel: candidates.length }
+  }
+
+  #peers(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, requestId: Uint8Array, notes: Attempt[]): Rung {
+    const { questions, hedging } = this.#parts
+    hedging.request()
+    const candidate = (planned: PlannedCandidate): Candidate[] => this.#peer(planned, request, session, requestId)
+    const { round } = plan.peers
+    return {
+      stage: 'peer',
+      delay,
+      candidates: plan.peers.asked.flatMap(candidate),
+      ...(round.length === 0
+        ? {}
+        : {
+            more: async (signal: AbortSignal) => {
+              const peers = round.flatMap(({ peer }) => (peer === undefined ? [] : [peer]))
+              const answers = await questions.have(peers, request.context.multihash.bytes, notes, { signal })
+              const isOpen = (peer: string): boolean => answers.get(peer)?.have === true && answers.get(peer)?.class !== 'private'
+              return round.filter(({ peer }) => peer !== undefined && isOpen(peer)).flatMap(each => candidate({ ...each, claim: 'yes' }))
+            }
+          }),
+      hedgeDelay: Infinity,
+      maxParallel: this.#init.maxParallelPeers,
+      mayHedge: () => hedging.take(),
+      silenceMax: PEER_SILENCE_MS
+    }
+  }
+
+  #peer(planned: PlannedCandidate, request: RetrievalRequest, session: DagSession, requestId: Uint8Array): Candidate[] {
+    const { exchange, standing, estimates, hedging } = this.#parts
+    const { peer, claim } = planned
+    if (peer === undefined) return []
+    const content = request.context.multihash.bytes
+    const fromFilter = planned.reason !== 'have-round' && !(request.inquiry?.answers.has(peer) ?? false)
+    if (claim === 'yes') this.#seen(request, peer, 'claimed')
+    const estimate = estimates.of(peer)
+    const ask: PeerAsk = {
+      ...this.#askOf(peer, request, requestId),
+      stage: 'peer',
+      hops: 0,
+      claims: claim === 'yes',
+      hedgeAfter: hedging.after(estimate),
+      ...(claim === 'yes' && standing.isTrusted(peer)
+        ? { patience: Math.min(estimate.firstByteP90Ms ?? CLAIM_PATIENCE_MS, CLAIM_PATIENCE_MAX_MS) }
+        : {}),
+      ...this.#measured(peer),
+      observe: hit => {
+        if (hit) this.#seen(request, peer, 'had')
+        const isWhole = session.root.multihash.bytes === content || session.root.equals(request.context)
+        if (fromFilter && claim === 'yes' && isWhole) estimates.observeClaim(peer, hit)
+      }
+    }
+    return [peerCandidate(exchange, session, ask)]
+  }
+
+  #proxies(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, requestId: Uint8Array): Rung {
+    const { exchange } = this.#parts
+    const candidates = plan.candidates.flatMap(({ stage, peer, eligible }) => {
+      if (stage !== 'proxy' || peer === undefined || !eligible) return []
+      const ask: PeerAsk = {
+        ...this.#askOf(peer, request, requestId),
+        stage: 'proxy',
+        hops: 1,
+        claims: false,
+        reach: async () => {},
+        measure: () => ({ firstByte() {}, end: (outcome, _bytes, error) => this.#report(peer, outcome, error, 'proxy') }),
+        observe: () => {}
+      }
+      return [peerCandidate(exchange, session, ask)]
+    })
+    return { stage: 'proxy', delay, candidates, hedgeDelay: GATEWAY_PATIENCE_MS, maxParallel: 1 }
+  }
+
+  #askOf(
+    peer: string,
+    { context, ttl, preferredSources }: RetrievalRequest,
+    requestId: Uint8Array
+  ): Omit<PeerAsk, 'stage' | 'hops' | 'claims' | 'reach' | 'measure' | 'observe'> {
+    return {
+      peer,
+      did: this.#parts.didOf(peer),
+      context,
+      requestId,
+      ttl,
+      ...(preferredSources === undefined ? {} : { preferredSources })
+    }
+  }
+
+  /** A peer is measured from when it is connected: that it sleeps is no fault of it. */
+  #measured(peer: string): { readonly reach: PeerAsk['reach']; readonly measure: PeerAsk['measure'] } {
+    const { exchange, estimates } = this.#parts
+    let running: Measurement | undefined
+    return {
+      measure: (): RunMeasurement => {
+        running = exchange.speaks(peer) ? estimates.begin(peer) : undefined
+        return {
+          firstByte: () => running?.firstByte(),
+          end: (outcome, bytes, error) => {
+            running?.end(outcome, bytes)
+            if (running !== undefined) this.#report(peer, outcome, error, 'peer')
+          }
+        }
+      },
+      reach: async options => {
+        if (exchange.speaks(peer)) return
+        await this.#dial(peer, options)
+        running = estimates.begin(peer)
+      }
+    }
+  }
+
+  async #dial(peer: string, options: AbortOptions): Promise<void> {
+    try {
+      await this.#parts.reach?.(peer, options)
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      throw new SourceError('fault', 'it is not connected, and could not be reached', { cause: error })
+    }
+    options.signal?.throwIfAborted()
+    if (!this.#parts.exchange.speaks(peer)) throw new SourceError('fault', 'it is not connected, or speaks another version')
+  }
+
+  #report(peer: string, outcome: Outcome, error: unknown, stage: 'peer' | 'proxy'): void {
+    const { standing } = this.#parts
+    if (outcome === 'corrupt') standing.report(peer, 'wrong-bytes')
+    else if (outcome === 'timeout' && stage === 'peer') standing.report(peer, 'timeout')
+    else if (outcome === 'fault' && isOffence(error)) standing.report(peer, 'protocol-violation')
+  }
+
+  #seen(request: RetrievalRequest, peer: string, what: 'had' | 'claimed'): void {
+    if (request.class === 'public') this.#parts.seen?.(request.context.multihash.bytes, peer, what)
+  }
+}
+
+/** It broke the form of the protocol; a stream that merely ended is nobody's offence. */
+function isOffence(error: unknown): boolean {
+  return error instanceof SourceError && error.cause instanceof Error && error.cause.name === 'ProtocolOffence'
+}
+
+/** What an attempt may say of a stage that was not asked; a stage that is merely empty, or not named, is not told of. */
+const TOLD: Readonly<Partial<Record<PlanReason, SkipReason>>> = {
+  'not-public': 'not-public',
+  'no-cid': 'no-cid',
+  off: 'off',
+  unhealthy: 'unhealthy'
+}
+
+function skippedStages(plan: FullPlan): Attempt[] {
+  const isPrivate = !plan.decision.public
+  return (['peer', 'ipfs', 'gateway'] as const).flatMap((stage): Attempt[] => {
+    if (stage === 'peer') return isPrivate && plan.peers.asked.length === 0 ? [skipped('peer', 'not-allowed')] : []
+    const reason = plan.stages.find(planned => planned.stage === stage)?.reason
+    const told = reason === undefined ? undefined : TOLD[reason]
+    if (told !== undefined && told !== 'unhealthy') return [skipped(stage, told)]
+    return plan.outside[stage].flatMap(({ planned }) => {
+      const why = planned.reason === undefined ? undefined : TOLD[planned.reason]
+      return why === undefined ? [] : [{ ...skipped(stage, why), ...(planned.url === undefined ? {} : { url: planned.url }) }]
+    })
+  })
+}
+
+function skipped(stage: Attempt['stage'], reason: SkipReason): Attempt {
+  return { stage, outcome: 'skipped', ms: 0, bytes: 0, reason }
+}

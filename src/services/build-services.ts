@@ -143,7 +143,8 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
         ranking: makeRanking(config.routing.ranking, { random: parts.random }),
         sharedBy: root => parts.people.shares.sharersOf(root),
         ipfs: ipfs?.source,
-        gateways: () => gateways
+        gateways: () => gateways,
+        didOf: didFromPeerId
       },
       config
     )

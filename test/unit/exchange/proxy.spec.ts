@@ -4,9 +4,7 @@ import { memoryRealmStore } from '../../../src/adapters/memory/memory-realm-stor
 import { memoryState } from '../../../src/adapters/memory/memory-state.ts'
 import { Library } from '../../../src/content/library.ts'
 import { servingPolicy } from '../../../src/content/serving-policy.ts'
-import { decodeEnd, type DagAsk } from '../../../src/exchange/codec.ts'
-import { FrameReader } from '../../../src/exchange/frames.ts'
-import { answerLimit } from '../../../src/exchange/limits.ts'
+import type { DagAsk } from '../../../src/exchange/codec.ts'
 import { FRAME } from '../../../src/exchange/protocol.ts'
 import { ProxyQuota } from '../../../src/exchange/proxy-quota.ts'
 import { Proxy, type ProxyInit } from '../../../src/exchange/proxy.ts'
@@ -16,7 +14,7 @@ import type { StateStore } from '../../../src/ports/state-table.ts'
 import { distinctBytes, fileDag, memoryLibrary, treeDag, type MadeDag } from '../../support/dag-builder.ts'
 import { FakeIpfs } from '../../support/fake-ipfs.ts'
 import { FakeStanding } from '../../support/fake-standing.ts'
-import { frameTypes, rawExchange, requestBytes, type RawExchange } from '../../support/raw-exchange.ts'
+import { frameTypes, rawExchange, reasonOf, requestBytes, type RawExchange } from '../../support/raw-exchange.ts'
 import { silentLog } from '../../support/silent-log.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
@@ -247,12 +245,3 @@ describe('fetching for others', () => {
     assert.equal(ipfs.closed, ipfs.opened)
   })
 })
-
-function reasonOf(bytes: Uint8Array): string | undefined {
-  const reader = new FrameReader(answerLimit)
-  reader.push(bytes)
-  for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
-    if (frame.type === FRAME.END) return decodeEnd(frame.payload).reason
-  }
-  return undefined
-}

@@ -6,8 +6,10 @@ import { KIB } from '../model/units.ts'
 import type { Bytes, Ms, Rate } from '../model/units.ts'
 
 export interface Figures {
-  /** Peak-EWMA of the time to the first byte as it was at {@link firstByteAt}; null before the first. */
+  /** Running mean, in factors, of the times to the first byte; null before the first. */
   firstByteMs: Ms | null
+  /** The peak above that mean, as it was at {@link firstByteAt}. */
+  peakMs: Ms
   firstByteAt: Ms
   /** The last times to the first byte, oldest first, at most {@link FIRST_BYTES_KEPT_MAX}. */
   recentMs: Ms[]
@@ -33,8 +35,10 @@ export interface Figures {
   usedAt: Ms
 }
 
-/** The peak of the time to the first byte fades this fast while answers come. */
-const FIRST_BYTE_DECAY_MS: Ms = 10_000
+/** A peak of the time to the first byte falls to 37 % in this time. */
+const PEAK_DECAY_MS: Ms = 10_000
+/** What a clock of milliseconds may call no time at all; means in factors need more than that. */
+const FIRST_BYTE_MS_MIN: Ms = 0.1
 /** A source nobody asks drifts to what is usual: half the way in this time. */
 const IDLE_HALF_LIFE_MS: Ms = 600_000
 /** Enough for a 90th percentile, few enough that it is one of today. Count. */
@@ -53,8 +57,8 @@ const TRANSFER_MS_MIN: Ms = 1
 const FAULT_HALF_LIFE_MS: Ms = 86_400_000
 /** A burst of failures is over, or at least worth another look, after a while of silence. */
 const BURST_HALF_LIFE_MS: Ms = 600_000
-/** Each outcome leaves so much of the ones before in the short count: about four outcomes count. */
-const BURST_KEPT_SHARE = 0.75
+/** Each outcome leaves so much of the ones before in the short count: about seven outcomes count. */
+const BURST_KEPT_SHARE = 0.85
 /** Before anything is known: as if four requests had gone well and four tenths of one had not. */
 const PRIOR_OK = 4
 const PRIOR_BAD = 0.4
@@ -71,6 +75,7 @@ const CLAIMS_WEIGHT_MAX = 100
 export function newFigures(now: Ms): Figures {
   return {
     firstByteMs: null,
+    peakMs: 0,
     firstByteAt: 0,
     recentMs: [],
     latencyMs: null,
@@ -90,14 +95,10 @@ export function newFigures(now: Ms): Figures {
   }
 }
 
-/** Up at once, down slowly: a source that turns slow is left with the first answer that shows it. */
+/** Up at once, down within seconds to the mean: a source that turns slow is left with the first answer that shows it. */
 export function addFirstByte(figures: Figures, ms: Ms, now: Ms): void {
-  const old = figures.firstByteMs
-  const kept = 1 / Math.exp(passed(figures.firstByteAt, now) / FIRST_BYTE_DECAY_MS)
-  figures.firstByteMs = old === null || ms >= old ? ms : old * kept + ms * (1 - kept)
-  figures.firstByteAt = now
   figures.samples += 1
-  remember(figures, ms)
+  addWait(figures, ms, now)
 }
 
 /**
@@ -107,20 +108,30 @@ export function addFirstByte(figures: Figures, ms: Ms, now: Ms): void {
  * answers would stay as promising as on its first day.
  */
 export function addLowerBound(figures: Figures, ms: Ms, expected: Ms, now: Ms): void {
-  if (ms <= expected) return
-  figures.firstByteMs = ms
-  figures.firstByteAt = now
-  remember(figures, ms)
+  if (ms > expected) addWait(figures, ms, now)
 }
 
-function remember(figures: Figures, ms: Ms): void {
+function addWait(figures: Figures, ms: Ms, now: Ms): void {
+  const wait = Math.max(FIRST_BYTE_MS_MIN, ms)
+  const old = figures.firstByteMs ?? wait
+  const mean = old * (wait / old) ** ALPHA
+  figures.peakMs = Math.max(wait, mean + peakNow(figures, mean, now))
+  figures.firstByteMs = mean
+  figures.firstByteAt = now
   figures.recentMs = [...figures.recentMs.slice(1 - FIRST_BYTES_KEPT_MAX), ms]
 }
 
-/** The time to the first byte as it is now: half of the way to `usual`, in factors, for each half-life of silence. */
-export function firstByteNow({ firstByteMs, firstByteAt }: Figures, usual: Ms | null, now: Ms): Ms | null {
-  if (firstByteMs === null || usual === null || usual <= 0 || firstByteMs <= 0) return firstByteMs
-  return usual * (firstByteMs / usual) ** halved(passed(firstByteAt, now), IDLE_HALF_LIFE_MS)
+/** What is left of the peak above `mean`. */
+function peakNow({ peakMs, firstByteAt }: Figures, mean: Ms, now: Ms): Ms {
+  return Math.max(0, peakMs - mean) / Math.exp(passed(firstByteAt, now) / PEAK_DECAY_MS)
+}
+
+/** The time to the first byte as it is now. The mean goes half of the way to `usual`, in factors, for each half-life of silence. */
+export function firstByteNow(figures: Figures, usual: Ms | null, now: Ms): Ms | null {
+  const { firstByteMs, firstByteAt } = figures
+  if (firstByteMs === null) return null
+  const mean = usual === null ? firstByteMs : usual * (firstByteMs / usual) ** halved(passed(firstByteAt, now), IDLE_HALF_LIFE_MS)
+  return mean + peakNow(figures, firstByteMs, now)
 }
 
 export function firstByteP90({ recentMs }: Figures): Ms | null {
@@ -214,6 +225,7 @@ export function readFigures(stored: unknown): Figures {
   const recent = found.get('recentMs')
   return {
     firstByteMs: asNumber(found.get('firstByteMs')),
+    peakMs: number('peakMs'),
     firstByteAt: number('firstByteAt'),
     recentMs: Array.isArray(recent) ? recent.flatMap(ms => asNumber(ms) ?? []).slice(-FIRST_BYTES_KEPT_MAX) : [],
     latencyMs: asNumber(found.get('latencyMs')),

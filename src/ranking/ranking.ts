@@ -30,6 +30,11 @@ export interface Candidate {
 export interface Wanted {
   /** Content bytes still missing; null: unknown. */
   readonly size: Bytes | null
+  /**
+   * 0 to below 1, drawn once for each `get`: lets a small share of requests begin with another peer than the best, so
+   * that its figures stay true. Absent, as for `explain`: the best first.
+   */
+  readonly draw?: number
 }
 
 export interface Ranked {

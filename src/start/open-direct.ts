@@ -6,6 +6,7 @@ import { openSequenceFile } from '../adapters/system/small-files.ts'
 import { ClockSkew } from '../adverts/clock-skew.ts'
 import { AdvertDirectory } from '../adverts/directory.ts'
 import { ADVERTS_TOPIC } from '../adverts/limits.ts'
+import { ownCapabilities } from './own-capabilities.ts'
 import { publicRoots } from '../adverts/public-roots.ts'
 import { AdvertPublisher } from '../adverts/publisher.ts'
 import type { Library } from '../content/library.ts'
@@ -49,7 +50,13 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   const exchange = new ExchangeClient({ network: host, clock, log, random, identity })
   const directory = openDirectory(step, components, { exchange, skew })
   const publisher = await openPublisher(step, components)
-  const { useIpfs } = await openServing(step, { library, host, people: components.people, advert: () => publisher.current() })
+  const { useIpfs } = await openServing(step, {
+    library,
+    host,
+    people: components.people,
+    shares: components.people.shares,
+    advert: () => publisher.current()
+  })
   parts.defer(async () => {
     await publisher.stop()
   })
@@ -68,6 +75,7 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   })
   watchPeers(host, directory, events)
   await startListening(step, host)
+  components.people.own.start()
   return { exchange, directory, publisher, useIpfs }
 }
 
@@ -110,10 +118,9 @@ async function openPublisher({ home, config, log }: Start, { library, host, iden
   }
   const seqStore = await openSequenceFile(home)
   const roots = () => publicRoots(library.realms.public.records)
-  const { type } = config.ipfs
   const publisher = new AdvertPublisher(
     { identity, clock, random, log, publish, seqStore, roots },
-    { ...config.adverts, caps: () => ({ did: identity.did, ipfsNode: { enabled: type !== 'gateway-only', type } }) }
+    { ...config.adverts, caps: () => ownCapabilities(config, 0) }
   )
   await publisher.start()
   return publisher

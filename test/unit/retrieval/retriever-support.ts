@@ -118,11 +118,12 @@ export function makeRetriever(settings: RetrieverSettings): Retriever {
         dag: async () => 'not-found',
         blocks: async () => 'not-found',
         advert: async () => null,
-      capabilities: async () => new Uint8Array(0)
+        capabilities: async () => new Uint8Array(0)
       },
       directory: { claims: () => 'unknown', peers: () => [], capabilitiesOf: () => undefined },
       ipfs: undefined,
       gateways: () => gateways,
+      didOf: peer => `did:key:${peer}`,
       random: { bytes: length => new Uint8Array(length), number: () => 0.5 },
       ...parts
     },

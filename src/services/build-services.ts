@@ -1,7 +1,9 @@
 /** The facade behind the socket, put together from the parts of a running node. */
 import type { CID } from 'multiformats/cid'
 import type { AdvertDirectory } from '../adverts/directory.ts'
+import type { KnownPublic } from '../adverts/known-public.ts'
 import type { AdvertPublisher } from '../adverts/publisher.ts'
+import type { UpdatePublisher } from '../adverts/update-publisher.ts'
 import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
 import type { Providing } from '../content/providing.ts'
@@ -50,6 +52,8 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
+  readonly updates: UpdatePublisher
+  readonly knownPublic: KnownPublic
   readonly people: { readonly state: StateStore; readonly estimates: Estimates } & TrustParts
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
@@ -117,9 +121,9 @@ interface Reading {
 }
 
 function buildReading(parts: BuildComponents, config: Config): Reading {
-  const { library, host, ipfs, gateways } = parts
+  const { library, host, ipfs, gateways, knownPublic } = parts
   return {
-    classifier: new Classifier({ library }, config.privacy),
+    classifier: new Classifier({ library, isKnownPublic: multihash => knownPublic.isKnownPublic(multihash) }, config.privacy),
     retriever: buildRetrieval(
       {
         ...parts,
@@ -127,7 +131,8 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
         network: host,
         ranking: makeRanking(config.routing.ranking, { random: parts.random }),
         ipfs: ipfs?.source,
-        gateways: () => gateways
+        gateways: () => gateways,
+        signedRoots: sha256 => knownPublic.rootsFor(sha256)
       },
       config
     )
@@ -144,7 +149,9 @@ function buildContent(
     if (stored === undefined) return
     ipfs?.stored(stored)
     const record = library.realms.public.records.get(stored)
-    if (record !== undefined) parts.providing?.stored(record)
+    if (record === undefined) return
+    parts.providing?.stored(record)
+    parts.updates.announce({ ...record, cid: record.root })
   }
   const putInit = {
     defaultPrivacy: config.privacy.default,

@@ -6,7 +6,6 @@ import { openSequenceFile } from '../adapters/system/small-files.ts'
 import { ClockSkew } from '../adverts/clock-skew.ts'
 import { AdvertDirectory } from '../adverts/directory.ts'
 import { ADVERTS_TOPIC } from '../adverts/limits.ts'
-import { ownCapabilities } from './own-capabilities.ts'
 import { publicRoots } from '../adverts/public-roots.ts'
 import { AdvertPublisher } from '../adverts/publisher.ts'
 import type { Library } from '../content/library.ts'
@@ -21,9 +20,11 @@ import type { Identity } from '../ports/identity.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { startListening } from './open-host.ts'
 import type { People } from './open-people.ts'
+import { openUpdates, type Updates } from './open-updates.ts'
+import { ownCapabilities } from './own-capabilities.ts'
 import type { Start } from './start.ts'
 
-export interface Direct {
+export interface Direct extends Updates {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
@@ -74,8 +75,9 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
     if (topic === ADVERTS_TOPIC && publisher.isForeign(data)) components.onDuplicateIdentity?.()
   })
   watchPeers(host, directory, events)
+  const news = openUpdates(step, components)
   await startListening(step, host)
-  return { exchange, directory, publisher }
+  return { exchange, directory, publisher, ...news }
 }
 
 function openDirectory(

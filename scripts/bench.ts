@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util'
 import { bulk } from './bench/bulk.ts'
 import { firstByte } from './bench/first-byte.ts'
+import { gossip } from './bench/gossip.ts'
 import { printLine, type BenchCase, type Line } from './bench/measure.ts'
 import { memory } from './bench/memory.ts'
 import { help, start } from './bench/programs.ts'
@@ -25,7 +26,8 @@ const CASES: Readonly<Record<string, BenchCase>> = {
   bulk,
   reopen,
   'local-get': localGet,
-  start
+  start,
+  gossip
 }
 
 const { values } = parseArgs({

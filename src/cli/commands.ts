@@ -204,6 +204,5 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   join: 'accept an invitation',
   pin: 'keep content for good, or no longer',
   gc: 'collect what nothing keeps any more',
-  swarm: 'make and run groups of nodes',
-  pubsub: 'send and read messages by topic'
+  swarm: 'make and run groups of nodes'
 }

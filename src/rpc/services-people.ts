@@ -59,6 +59,8 @@ export interface PairingServices {
     readonly content?: ContentParam
     readonly name?: string
   }): Promise<{ ticket: string; qr: string }>
+  /** Takes a ticket back. False if it was not made here, or long ago. */
+  uninvite(ticket: string): Promise<{ revoked: boolean }>
   join(
     params: { readonly ticket: string; readonly level?: number },
     options: AbortOptions
@@ -129,10 +131,17 @@ export interface CapabilityServices {
 }
 
 export interface PubsubServices {
-  publish(params: { readonly topic: string; readonly data: Uint8Array; readonly swarm?: string }): Promise<{ peers: number }>
+  /** Who listens with `sender` as owner does not hear of it. */
+  publish(params: {
+    readonly topic: string
+    readonly data: Uint8Array
+    readonly swarm?: string
+    readonly sender?: object
+  }): Promise<{ peers: number }>
   /** `receive` is called for each message of the topic until the returned function is called. */
   subscribe(
     topic: string,
-    receive: (message: { readonly from: string; readonly did: string; readonly data: Uint8Array }) => void
+    receive: (message: { readonly from: string; readonly did: string; readonly data: Uint8Array }) => void,
+    owner?: object
   ): () => void
 }

@@ -51,8 +51,8 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   const exchange = new ExchangeClient({ network: host, clock, log, random, identity })
   const directory = openDirectory(step, components, { exchange, skew })
   const publisher = await openPublisher(step, components)
-  const { standing, estimates } = components.people
-  const policy = servingPolicy({ library, standing, advert: () => publisher.current() }, config.privacy)
+  const { standing, estimates, shares } = components.people
+  const policy = servingPolicy({ library, standing, shares, advert: () => publisher.current() }, config.privacy)
   const server = new ExchangeServer({ network: host, clock, log, policy, standing, estimates })
   await server.start()
   parts.defer(() => {
@@ -77,7 +77,12 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   watchPeers(host, directory, events)
   const news = openUpdates(step, components)
   await startListening(step, host)
+<<<<<<< HEAD
   return { exchange, directory, publisher, ...news }
+=======
+  components.people.own.start()
+  return { exchange, directory, publisher }
+>>>>>>> main
 }
 
 function openDirectory(

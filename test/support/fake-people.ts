@@ -27,7 +27,7 @@ export const FAKE_PEOPLE: Pick<Services, 'capabilities' | 'trust' | 'pairing' | 
     block: notBuilt('fake'),
     unblock: notBuilt('fake')
   },
-  pairing: { invite: notBuilt('fake'), join: notBuilt('fake'), share: notBuilt('fake') },
+  pairing: { invite: notBuilt('fake'), uninvite: notBuilt('fake'), join: notBuilt('fake'), share: notBuilt('fake') },
   route: { explain: notBuilt('fake'), best: notBuilt('fake') },
-  pubsub: { publish: notBuilt('fake'), subscribe: notBuilt('fake') }
+  pubsub: { publish: async () => ({ peers: 1 }), subscribe: () => () => {} }
 }

@@ -60,7 +60,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   'adapters/libp2p': adapter('libp2p', '@libp2p/', '@chainsafe/libp2p-noise', '@multiformats/multiaddr', 'node:'),
   'adapters/memory': adapter(),
   'adapters/store': adapter('node:', 'interface-blockstore', 'cborg'),
-  'adapters/system': adapter('pino', '@libp2p/crypto', '@libp2p/interface', 'node:')
+  'adapters/system': adapter('lean-qr', 'pino', '@libp2p/crypto', '@libp2p/interface', 'node:')
 }
 
 /** Single imports beyond the table, each with its reason. */

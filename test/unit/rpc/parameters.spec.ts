@@ -122,7 +122,10 @@ describe('the method table', () => {
       'peers.ping': { peer: 'p' },
       'capabilities.query': { peer: 'p' },
       'call.cancel': { id: 99 },
-      'events.unsubscribe': { subscription: 's1' }
+      'pubsub.publish': { topic: 't', data: HELLO },
+      'pubsub.subscribe': { topic: 't' },
+      'pubsub.unsubscribe': { subscription: 's1' },
+      'events.unsubscribe': { subscription: 's2' }
     }
     const last = ['content.rm', 'events.unsubscribe']
     // With its own tests: here there is no token to log in with.

@@ -77,12 +77,8 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   watchPeers(host, directory, events)
   const news = openUpdates(step, components)
   await startListening(step, host)
-<<<<<<< HEAD
-  return { exchange, directory, publisher, ...news }
-=======
   components.people.own.start()
-  return { exchange, directory, publisher }
->>>>>>> main
+  return { exchange, directory, publisher, ...news }
 }
 
 function openDirectory(

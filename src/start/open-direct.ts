@@ -18,6 +18,7 @@ import type { EventBus } from '../observe/events.ts'
 import { didFromPeerId } from '../peers/did-key.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import { answerCapabilities } from './open-capabilities.ts'
 import { startListening } from './open-host.ts'
 import type { People } from './open-people.ts'
 import { openUpdates, type Updates } from './open-updates.ts'
@@ -51,8 +52,9 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   const exchange = new ExchangeClient({ network: host, clock, log, random, identity })
   const directory = openDirectory(step, components, { exchange, skew })
   const publisher = await openPublisher(step, components)
-  const { standing, estimates, shares } = components.people
-  const policy = servingPolicy({ library, standing, shares, advert: () => publisher.current() }, config.privacy)
+  const { standing, estimates, shares, bindings } = components.people
+  const capabilities = answerCapabilities(step, { identity, publisher, bindings, standing })
+  const policy = servingPolicy({ library, standing, shares, advert: () => publisher.current(), capabilities }, config.privacy)
   const server = new ExchangeServer({ network: host, clock, log, policy, standing, estimates })
   await server.start()
   parts.defer(() => {
@@ -114,7 +116,10 @@ function openDirectory(
   return directory
 }
 
-async function openPublisher({ home, config, log }: Start, { library, host, identity }: DirectComponents): Promise<AdvertPublisher> {
+async function openPublisher(
+  { home, config, log }: Start,
+  { library, host, identity, people }: DirectComponents
+): Promise<AdvertPublisher> {
   const publish = async (topic: string, data: Uint8Array): Promise<void> => {
     await host.publish(topic, data)
   }
@@ -122,7 +127,7 @@ async function openPublisher({ home, config, log }: Start, { library, host, iden
   const roots = () => publicRoots(library.realms.public.records)
   const publisher = new AdvertPublisher(
     { identity, clock, random, log, publish, seqStore, roots },
-    { ...config.adverts, caps: () => ownCapabilities(config, 0) }
+    { ...config.adverts, caps: () => ownCapabilities(config, people.bindings.own().length) }
   )
   await publisher.start()
   return publisher

@@ -3,8 +3,6 @@ import type { Access } from './access.ts'
 
 export const NOT_BUILT_METHODS: Readonly<Record<string, Access>> = {
   'content.publish': 'write',
-  'route.explain': 'read',
-  'route.best': 'read',
   'pin.add': 'pin',
   'pin.rm': 'pin',
   'pin.list': 'read or pin',

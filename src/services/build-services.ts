@@ -12,6 +12,7 @@ import type { EventBus } from '../observe/events.ts'
 import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
 import { Meter } from '../observe/meter.ts'
+import type { Bindings } from '../peers/bindings.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
 import type { Pairing } from '../peers/pairing.ts'
 import type { Shares } from '../peers/shares.ts'
@@ -23,6 +24,7 @@ import type { Identity } from '../ports/identity.ts'
 import type { LocalFiles } from '../ports/local-files.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
+import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { makeRanking } from '../ranking/make-ranking.ts'
@@ -31,6 +33,7 @@ import type { Retriever } from '../retrieval/retriever.ts'
 import type { ContentServices, Services } from '../rpc/services.ts'
 import { buildRetrieval } from './build-retrieval.ts'
 import { ContentAccess } from './content-access.ts'
+import { capabilityServices } from './capability-services.ts'
 import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
@@ -62,8 +65,11 @@ export interface BuildComponents {
   readonly people: {
     readonly state: StateStore
     readonly estimates: Estimates
+    readonly bindings: Bindings
     readonly pairing: Pairing
     readonly shares: Shares
+    readonly reach: (peer: string, options: AbortOptions) => Promise<void>
+    readonly sharedBy: (root: CID) => readonly string[]
   } & TrustParts
   /** A text as a QR code for a terminal. */
   readonly qr: (text: string) => string
@@ -96,7 +102,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       hasIpfs: peer => directory.ipfsOf(peer)?.enabled
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
-    capabilities: { publish: async () => await parts.publisher.publishNow(), query: notBuilt('capabilities.query') },
+    capabilities: capabilityServices({ ...parts, ...parts.people, network: host }),
     trust: trustServices({ clock, identity, network: host, ...parts.people }),
     pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
     route: routeServices({ ...parts, ...reading }),
@@ -145,6 +151,7 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
         sharedBy: root => parts.people.shares.sharersOf(root),
         ipfs: ipfs?.source,
         gateways: () => gateways,
+        didOf: didFromPeerId,
         signedRoots: sha256 => knownPublic.rootsFor(sha256)
       },
       config

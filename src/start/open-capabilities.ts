@@ -11,6 +11,7 @@ import type { EventBus } from '../observe/events.ts'
 import type { Bindings } from '../peers/bindings.ts'
 import { CONTROL_PROTOCOL } from '../peers/control-codec.ts'
 import type { Identity } from '../ports/identity.ts'
+import type { ExchangeClient } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Standing } from '../ports/standing.ts'
 import { VERSION } from '../version.ts'
@@ -56,16 +57,15 @@ export interface AskComponents {
   readonly directory: AdvertDirectory
   readonly events: EventBus
   readonly bindings: Bindings
-  /** `ExchangeClient.capabilities`. */
-  readonly ask: (peer: string, options: AbortOptions) => Promise<Uint8Array>
+  readonly exchange: Pick<ExchangeClient, 'capabilities'>
 }
 
 /** Peers whose advert says that they have bindings are asked for them, once a connection. */
-export function askForBindings({ log, parts }: Start, { host, directory, events, bindings, ask }: AskComponents): void {
+export function askForBindings({ log, parts }: Start, { host, directory, events, bindings, exchange }: AskComponents): void {
   const asked = new Set<string>()
   const queue = parts.use(new BoundedQueue({ ...ASKING, onError: err => log.debug({ err }, 'a peer did not show who speaks for it') }))
   const look = async (peer: string, options: AbortOptions): Promise<void> => {
-    const said = await readPeerCapabilities(peer, await ask(peer, options), { self: host.self, clock })
+    const said = await readPeerCapabilities(peer, await exchange.capabilities(peer, options), { self: host.self, clock })
     await bindings.take(peer, said.bindings, options)
   }
   host.on({ disconnected: peer => asked.delete(peer) })

@@ -134,7 +134,10 @@ describe('the method table', () => {
     for (const name of [...names, ...last]) {
       lines.call(
         name,
-        params[name] ?? (['content.get', 'content.stat', 'content.has', 'content.privacy'].includes(name) ? { content } : {}),
+        params[name] ??
+          (['content.get', 'content.stat', 'content.has', 'content.privacy', 'route.explain', 'route.best'].includes(name)
+            ? { content }
+            : {}),
         name
       )
       let answer = await lines.next()

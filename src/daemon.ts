@@ -9,6 +9,7 @@ import { systemClock as clock } from './adapters/system/clock.ts'
 import { isNewHome, prepareHome, socketPath } from './adapters/system/home.ts'
 import { loadIdentity } from './adapters/system/identity-file.ts'
 import { lockHome } from './adapters/system/lock.ts'
+import { qrText } from './adapters/system/qr.ts'
 import { systemRandom as random } from './adapters/system/random.ts'
 import { openKeyedDigest } from './adapters/system/small-files.ts'
 import { removeStaleSocket } from './adapters/system/stale-socket.ts'
@@ -99,6 +100,7 @@ async function start(
   const onClockSkew = (ms: Ms): void => watch.clockIsAhead(ms)
   const host = await inPart('the network', async () => await openHost(step, { privateKey, onDuplicateIdentity, onPortTaken }))
   const people = await inPart('what is known of peers', async () => await openPeople(step, { host, identity }))
+  host.follow(people.standing)
   const direct = await inPart(
     'the network',
     async () => await openDirect(step, { library, host, identity, events, people, onDuplicateIdentity, onClockSkew })
@@ -112,7 +114,7 @@ async function start(
   }
   const files = await guardedFiles(home)
   const services = buildServices(
-    { clock, random, files, library, host, identity, events, health, watch, log, providing, people, ...direct, ...outside },
+    { clock, random, files, library, host, identity, events, health, watch, log, providing, people, qr: qrText, ...direct, ...outside },
     {
       version: VERSION,
       config,

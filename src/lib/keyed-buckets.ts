@@ -24,6 +24,11 @@ export class KeyedBuckets {
     return this.#buckets.size
   }
 
+  /** Whether {@link take} would succeed. */
+  has(key: string, count = 1): boolean {
+    return (this.#buckets.get(key)?.delayUntil(count) ?? 0) === 0
+  }
+
   /** Takes `count` tokens of this key if they are there. */
   take(key: string, count = 1): boolean {
     const bucket = this.#buckets.get(key) ?? new TokenBucket({ clock: this.#clock }, this.#init)

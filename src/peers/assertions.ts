@@ -43,11 +43,16 @@ export class AssertionBook {
   readonly #table: StateTable<StoredAssertion>
   readonly #counts = new Map<string, number>()
   readonly #listeners = new Set<(sub: string) => void>()
+  /** Nothing kept has expired before. Unix seconds. */
+  #firstExpiry = Number.POSITIVE_INFINITY
 
   constructor(components: AssertionBookComponents) {
     this.#parts = components
     this.#table = components.state.table('assertions', readAssertion)
-    for (const [, { iss }] of this.#table.entries()) this.#count(iss, 1)
+    for (const [, { iss, exp }] of this.#table.entries()) {
+      this.#count(iss, 1)
+      this.#firstExpiry = Math.min(this.#firstExpiry, exp)
+    }
   }
 
   get(iss: string, sub: string): StoredAssertion | undefined {
@@ -77,6 +82,7 @@ export class AssertionBook {
       if (isNew) this.#count(iss, -1)
       throw error
     }
+    this.#firstExpiry = Math.min(this.#firstExpiry, assertion.exp)
     for (const listener of this.#listeners) listener(sub)
   }
 
@@ -113,8 +119,11 @@ export class AssertionBook {
 
   async #removeExpired(): Promise<void> {
     const now = this.#parts.clock.now() / 1000
+    if (this.#firstExpiry > now) return
+    this.#firstExpiry = Number.POSITIVE_INFINITY
     for (const [key, { iss, exp }] of this.#table.entries()) {
-      if (exp <= now && (await this.#table.remove(key))) this.#count(iss, -1)
+      if (exp > now) this.#firstExpiry = Math.min(this.#firstExpiry, exp)
+      else if (await this.#table.remove(key)) this.#count(iss, -1)
     }
   }
 

@@ -86,8 +86,9 @@ export class Judge {
 
   /** The DID of a node and those that speak for it; of a person, that alone. */
   namesOf(did: string): string[] {
-    const peer = nodeOf(did)
-    return peer === undefined ? [did] : [did, ...(this.#parts.bindings?.boundDids(peer) ?? [])]
+    const { bindings } = this.#parts
+    const peer = bindings === undefined ? undefined : nodeOf(did)
+    return peer === undefined ? [did] : [did, ...(bindings?.boundDids(peer) ?? [])]
   }
 
   /** What was set, said or bound has changed. */

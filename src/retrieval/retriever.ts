@@ -15,6 +15,7 @@ import type { Attempt, PreferredSource } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import type { Random } from '../ports/random.ts'
 import type { BlockReader } from '../ports/serving.ts'
 import { readerFor, storeFor } from './keep.ts'
 import { Ladder } from './ladder.ts'
@@ -58,6 +59,7 @@ export interface RetrieverComponents {
   readonly rungs: Rungs
   readonly lastSeen?: LastSeen | undefined
   readonly clock: Clock
+  readonly random: Random
   /** Bounds retrievals that go to the network. */
   readonly slots: Semaphore
 }
@@ -163,13 +165,13 @@ export class Retriever {
   }
 
   async #prepare(request: RetrievalRequest): Promise<Shared> {
-    const { library, clock, rungs, lastSeen } = this.#parts
+    const { library, clock, random, rungs, lastSeen } = this.#parts
     const startedAt = clock.monotonic() - (request.inquiry?.ms ?? 0)
     const { maxFileSize = 0, strict } = this.#init
     const session = new DagSession(storeFor(library, request), request.root, request.want, { maxBytes: maxFileSize })
     await session.loadLocal()
     const notes: Attempt[] = [...(request.inquiry?.notes ?? [])]
-    const laid = session.isDone ? [] : rungs.build(this.plan(planRequest(request)), request, session, notes)
+    const laid = session.isDone ? [] : rungs.build(this.plan({ ...planRequest(request), draw: random.number() }), request, session, notes)
     const ladder = new Ladder({ clock }, { rungs: laid, ttl: searchLeft(request), strict })
     const isGuess = request.maxBytes !== undefined && request.root.code === RAW_CODEC
     return {

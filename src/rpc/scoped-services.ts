@@ -5,6 +5,7 @@ import { Decoys } from './decoy.ts'
 import { seesRealm } from './realm-view.ts'
 import { scopedContent } from './scoped-content.ts'
 import type { ContentFacts, Disown } from './scoped-content.ts'
+import { scopedRoute } from './scoped-route.ts'
 import { SealedCursors } from './sealed-cursors.ts'
 import type { NodeServices, NodeStatus, Services } from './services.ts'
 
@@ -34,10 +35,12 @@ export class ScopedServices {
   }
 
   #scope(token: AccessToken): Services {
-    const { content, node } = this.#services
+    const { content, node, route } = this.#services
+    const parts = { content, facts: this.#facts, disown: this.#disown, decoys: this.#decoys, cursors: this.#cursors }
     return {
       ...this.#services,
-      content: scopedContent({ content, facts: this.#facts, disown: this.#disown, decoys: this.#decoys, cursors: this.#cursors }, token),
+      content: scopedContent(parts, token),
+      route: scopedRoute(route, parts, token),
       node: scopedNode(node, token)
     }
   }

@@ -59,6 +59,8 @@ export interface PairingServices {
     readonly content?: ContentParam
     readonly name?: string
   }): Promise<{ ticket: string; qr: string }>
+  /** Takes a ticket back. False if it was not made here, or long ago. */
+  uninvite(ticket: string): Promise<{ revoked: boolean }>
   join(
     params: { readonly ticket: string; readonly level?: number },
     options: AbortOptions
@@ -108,18 +110,38 @@ export interface RouteServices {
   best(params: RouteParams, options: AbortOptions): Promise<RouteCandidate | null>
 }
 
+/** What a peer answered when it was asked directly: its advert, what it does for this node, what it speaks, who speaks for it. */
+export interface CapabilitiesInfo extends AdvertInfo {
+  readonly ipfsNode: AdvertInfo['ipfsNode'] & { readonly publicGateway?: string; readonly swarmAddresses?: readonly string[] }
+  /** Bytes a second it gives at most; absent: nothing said. */
+  readonly bandwidthLimit?: number
+  /** What it fetches for this node through its own IPFS; absent: nothing. */
+  readonly proxy?: { readonly maxBytes: number; readonly quotaBytesPerDay: number; readonly maxConcurrent: number }
+  readonly version: string
+  readonly protocols: readonly string[]
+  /** DIDs that speak for it, verified. */
+  readonly bindings: readonly { readonly did: string; readonly expires: string }[]
+}
+
 export interface CapabilityServices {
   /** Publishes the own advert now; answers what it says. */
   publish(): Promise<AdvertInfo>
   /** Asks the peer itself; what it answers is signed by it and checked. */
-  query(peer: string, options: AbortOptions): Promise<Readonly<Record<string, unknown>>>
+  query(peer: string, options: AbortOptions): Promise<CapabilitiesInfo>
 }
 
 export interface PubsubServices {
-  publish(params: { readonly topic: string; readonly data: Uint8Array; readonly swarm?: string }): Promise<{ peers: number }>
+  /** Who listens with `sender` as owner does not hear of it. */
+  publish(params: {
+    readonly topic: string
+    readonly data: Uint8Array
+    readonly swarm?: string
+    readonly sender?: object
+  }): Promise<{ peers: number }>
   /** `receive` is called for each message of the topic until the returned function is called. */
   subscribe(
     topic: string,
-    receive: (message: { readonly from: string; readonly did: string; readonly data: Uint8Array }) => void
+    receive: (message: { readonly from: string; readonly did: string; readonly data: Uint8Array }) => void,
+    owner?: object
   ): () => void
 }

@@ -11,6 +11,9 @@ import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
 import { Meter } from '../observe/meter.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
+import type { Pairing } from '../peers/pairing.ts'
+import type { Shares } from '../peers/shares.ts'
+import type { AppTopics } from '../ports/app-topics.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
@@ -18,6 +21,7 @@ import type { Identity } from '../ports/identity.ts'
 import type { LocalFiles } from '../ports/local-files.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
+import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { makeRanking } from '../ranking/make-ranking.ts'
@@ -30,7 +34,9 @@ import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
+import { pairingServices } from './pairing-services.ts'
 import { peerServices } from './peer-services.ts'
+import { pubsubServices } from './pubsub-services.ts'
 import { routeServices } from './route-services.ts'
 import { trustServices, type TrustParts } from './trust-services.ts'
 
@@ -39,7 +45,7 @@ export interface BuildComponents {
   readonly random: Random
   readonly files: LocalFiles
   readonly library: Library
-  readonly host: Network & { reachability(): 'public' | 'private' | 'unknown' }
+  readonly host: Network & { readonly topics: AppTopics; reachability(): 'public' | 'private' | 'unknown' }
   /** Tells IPFS of public roots; absent: nobody is told. */
   readonly providing: Providing | undefined
   readonly identity: Identity
@@ -50,7 +56,16 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
-  readonly people: { readonly state: StateStore; readonly estimates: Estimates } & TrustParts
+  readonly people: {
+    readonly state: StateStore
+    readonly estimates: Estimates
+    readonly pairing: Pairing
+    readonly shares: Shares
+    readonly reach: (peer: string, options: AbortOptions) => Promise<void>
+    readonly sharedBy: (root: CID) => readonly string[]
+  } & TrustParts
+  /** A text as a QR code for a terminal. */
+  readonly qr: (text: string) => string
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
 }
@@ -80,11 +95,11 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       hasIpfs: peer => directory.ipfsOf(peer)?.enabled
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
-    capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
+    capabilities: { publish: async () => await parts.publisher.publishNow(), query: notBuilt('capabilities.query') },
     trust: trustServices({ clock, identity, network: host, ...parts.people }),
-    pairing: { invite: notBuilt('peers.invite'), join: notBuilt('peers.join'), share: notBuilt('content.share') },
+    pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
     route: routeServices({ ...parts, ...reading }),
-    pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },
+    pubsub: pubsubServices({ topics: host.topics, clock, self: identity.peerId, didOf: didFromPeerId }),
     node: nodeServices({
       version,
       apiVersion: version,
@@ -126,8 +141,10 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
         ...parts.people,
         network: host,
         ranking: makeRanking(config.routing.ranking, { random: parts.random }),
+        sharedBy: root => parts.people.shares.sharersOf(root),
         ipfs: ipfs?.source,
-        gateways: () => gateways
+        gateways: () => gateways,
+        didOf: didFromPeerId
       },
       config
     )
@@ -160,6 +177,7 @@ function buildContent(
       events,
       meter,
       publicChanged,
+      removed: async root => await parts.people.pairing.endContent(root),
       files,
       access: new ContentAccess({ library, retriever, classifier, clock, cacheFull }, config.limits),
       putter: new Putter({ library, files, clock, events }, putInit)

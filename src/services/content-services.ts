@@ -37,6 +37,8 @@ export interface ContentServicesComponents {
   readonly meter: Meter
   /** The roots of realm `public` changed: one was stored, or one removed. */
   readonly publicChanged: (stored?: CID) => void
+  /** A content is removed: whom it was shared with must not have it any more. */
+  readonly removed: (root: CID) => Promise<void>
 }
 
 export function contentServices(parts: ContentServicesComponents, init: CarServicesInit): ContentServices {
@@ -63,7 +65,7 @@ export function contentServices(parts: ContentServicesComponents, init: CarServi
 }
 
 async function rm(
-  { library, publicChanged }: ContentServicesComponents,
+  { library, publicChanged, removed }: ContentServicesComponents,
   content: ContentParam,
   force: boolean
 ): Promise<{ removed: boolean }> {
@@ -73,6 +75,7 @@ async function rm(
   return await library.inTurn(known.record.root, async () => {
     const found = recordsToRemove(library, ref)
     assertRemovable(found, force)
+    await removed(known.record.root)
     for (const each of found) await removeContent(library, each, force)
     if (found.some(({ realm }) => realm === 'public')) publicChanged()
     return { removed: found.length > 0 }

@@ -6,6 +6,7 @@ import { openSequenceFile } from '../adapters/system/small-files.ts'
 import { ClockSkew } from '../adverts/clock-skew.ts'
 import { AdvertDirectory } from '../adverts/directory.ts'
 import { ADVERTS_TOPIC } from '../adverts/limits.ts'
+import { ownCapabilities } from './own-capabilities.ts'
 import { publicRoots } from '../adverts/public-roots.ts'
 import { AdvertPublisher } from '../adverts/publisher.ts'
 import type { Library } from '../content/library.ts'
@@ -49,8 +50,8 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   const exchange = new ExchangeClient({ network: host, clock, log, random, identity })
   const directory = openDirectory(step, components, { exchange, skew })
   const publisher = await openPublisher(step, components)
-  const { standing, estimates } = components.people
-  const policy = servingPolicy({ library, standing, advert: () => publisher.current() }, config.privacy)
+  const { standing, estimates, shares } = components.people
+  const policy = servingPolicy({ library, standing, shares, advert: () => publisher.current() }, config.privacy)
   const server = new ExchangeServer({ network: host, clock, log, policy, standing, estimates })
   await server.start()
   parts.defer(() => {
@@ -74,6 +75,7 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   })
   watchPeers(host, directory, events)
   await startListening(step, host)
+  components.people.own.start()
   return { exchange, directory, publisher }
 }
 
@@ -116,10 +118,9 @@ async function openPublisher({ home, config, log }: Start, { library, host, iden
   }
   const seqStore = await openSequenceFile(home)
   const roots = () => publicRoots(library.realms.public.records)
-  const { type } = config.ipfs
   const publisher = new AdvertPublisher(
     { identity, clock, random, log, publish, seqStore, roots },
-    { ...config.adverts, caps: () => ({ did: identity.did, ipfsNode: { enabled: type !== 'gateway-only', type } }) }
+    { ...config.adverts, caps: () => ownCapabilities(config, 0) }
   )
   await publisher.start()
   return publisher

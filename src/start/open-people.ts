@@ -9,10 +9,11 @@ import type { Estimates } from '../ports/estimates.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { MeasuredEstimates } from '../ranking/estimates.ts'
+import { openPairing, type PairingParts } from './open-pairing.ts'
 import { openTrust, passAssertions, type Trust } from './open-trust.ts'
 import type { Start } from './start.ts'
 
-export interface People extends Trust {
+export interface People extends Trust, PairingParts {
   readonly state: StateStore
   readonly estimates: Estimates
   /** Kinds are registered before the host listens. */
@@ -33,7 +34,7 @@ export async function openPeople(step: Start, { host, identity }: PeopleComponen
   }
   const state = parts.use(await openStateDb({ clock, onError }, home))
   const trust = openTrust(step, { state, network: host })
-  const { standing } = trust
+  const { standing, book: levels } = trust
   const estimates = new MeasuredEstimates({ clock, state, isTrusted: peer => standing.isTrusted(peer), onError })
   const control = new ControlChannel({ network: host, standing, clock, log })
   await control.start()
@@ -41,5 +42,6 @@ export async function openPeople(step: Start, { host, identity }: PeopleComponen
     control.stop()
   })
   const outbox = passAssertions(step, { ...trust, state, identity, control, network: host })
-  return { state, ...trust, estimates, control, outbox }
+  const pairing = openPairing(step, { host, identity, state, standing, levels, control })
+  return { state, ...trust, estimates, control, outbox, ...pairing }
 }

@@ -30,7 +30,7 @@ export interface TrustComponents {
 export function openTrust({ config, log }: Start, { state, network, bindings }: TrustComponents): Trust {
   const book = new TrustBook({ state })
   const behaviour = new BehaviourBook({ state, clock, log, isKnown: did => book.get(did) !== undefined })
-  const assertions = new AssertionBook({ state, clock, isKnown: did => (standing.judge(did).level ?? 0) > 0 })
+  const assertions = new AssertionBook({ state, clock, isKnown: did => (book.get(did)?.level ?? 0) > 0 })
   const standing = new PeerStanding({ clock, book, behaviour, assertions, ...(bindings === undefined ? {} : { bindings }) }, config.trust)
   const leave = (peer: string): void => {
     if (!standing.isShunned(peer) || !network.isConnected(peer)) return

@@ -51,6 +51,8 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     packages: ['zod', ...PURE, 'node:']
   },
   cli: { ours: ['rpc', 'config', 'errors', 'lib', 'model'], types: ['observe', 'ports'], packages: ['yaml', 'node:'] },
+  // It talks to strangers' servers as the gateway adapter does, under the same guard of addresses.
+  'adapters/did-web': { ...adapter('undici', 'node:'), ours: ['model', 'errors', 'ports', 'lib', 'adapters/gateway'] },
   'adapters/files': adapter('node:'),
   'adapters/gateway': adapter('undici', 'node:'),
   'adapters/helia': adapter('helia', '@helia/', '@libp2p/interface', 'interface-blockstore'),
@@ -58,7 +60,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   'adapters/libp2p': adapter('libp2p', '@libp2p/', '@chainsafe/libp2p-noise', '@multiformats/multiaddr', 'node:'),
   'adapters/memory': adapter(),
   'adapters/store': adapter('node:', 'interface-blockstore', 'cborg'),
-  'adapters/system': adapter('pino', '@libp2p/crypto', '@libp2p/interface', 'node:')
+  'adapters/system': adapter('lean-qr', 'pino', '@libp2p/crypto', '@libp2p/interface', 'node:')
 }
 
 /** Single imports beyond the table, each with its reason. */

@@ -122,6 +122,7 @@ export function makeRetriever(settings: RetrieverSettings): Retriever {
       directory: { claims: () => 'unknown', peers: () => [], capabilitiesOf: () => undefined },
       ipfs: undefined,
       gateways: () => gateways,
+      didOf: peer => `did:key:${peer}`,
       random: { bytes: length => new Uint8Array(length), number: () => 0.5 },
       ...parts
     },

@@ -1,0 +1,41 @@
+/** Single contents given by ticket: to whoever comes first, or to those who are named. */
+import assert from 'node:assert/strict'
+import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
+import { base64, rejection } from './daemon-support.ts'
+import { accessOf, reasonOf, startTwo } from './pairing-support.ts'
+
+describe('a content that is shared', function () {
+  this.timeout(60_000)
+  it('may be had by the one who came with the ticket, and nothing else may, until it is removed', async () => {
+    await using two = await startTwo()
+    const { a, b } = two
+    const shared = await a.client.call('content.put', { data: base64('for you alone') })
+    const other = await a.client.call('content.put', { data: base64('for nobody') })
+    const { ticket } = await a.client.call('content.share', { content: shared.uri })
+    const joined = await b.client.call('peers.join', { ticket })
+    assert.equal(joined.content, shared.uri)
+    assert.equal(await accessOf(a, b.ready.did), 0)
+    const got = await b.client.call('content.get', { content: joined.content ?? '' })
+    assert.equal(got.data, base64('for you alone'))
+    assert.equal((await rejection(b.client.call('content.get', { content: other.uri, ttl: 5 }))).code, 'NOT_FOUND')
+    await b.client.call('content.rm', { content: shared.uri, force: true })
+    await a.client.call('content.rm', { content: shared.uri, force: true })
+    await a.client.call('content.put', { data: base64('for you alone') })
+    assert.equal((await rejection(b.client.call('content.get', { content: shared.uri, ttl: 5 }))).code, 'NOT_FOUND')
+    assert.deepEqual(reasonOf(await rejection(b.client.call('peers.join', { ticket }))), ['UNAUTHORIZED', 'revoked'])
+  })
+
+  it('may be had at once by those who are named, and its ticket by nobody else', async () => {
+    await using two = await startTwo()
+    const { a, b } = two
+    await using c = await DaemonProcess.start()
+    const { uri, cid } = await a.client.call('content.put', { data: base64('for some') })
+    const { ticket } = await a.client.call('content.share', { content: cid, to: [b.ready.did] })
+    assert.deepEqual(reasonOf(await rejection(c.client.call('peers.join', { ticket }))), ['UNAUTHORIZED', 'not-yours'])
+    const joined = await b.client.call('peers.join', { ticket, level: 0 })
+    assert.deepEqual([joined.content, joined.access], [uri, 0])
+    assert.equal((await rejection(a.client.call('content.share', { content: 'kith://bafkqaaa' }))).code, 'NOT_FOUND')
+    assert.equal((await rejection(a.client.call('content.share', { content: cid, to: ['did:key:alice'] }))).code, 'INVALID_PARAMS')
+    assert.equal((await rejection(a.client.call('content.share', { content: cid, to: [] }))).code, 'INVALID_PARAMS')
+  })
+})

@@ -10,10 +10,8 @@ import { ownCapabilities } from './own-capabilities.ts'
 import { publicRoots } from '../adverts/public-roots.ts'
 import { AdvertPublisher } from '../adverts/publisher.ts'
 import type { Library } from '../content/library.ts'
-import { servingPolicy } from '../content/serving-policy.ts'
 import { ExchangeClient } from '../exchange/client.ts'
 import { EXCHANGE_PROTOCOL } from '../exchange/protocol.ts'
-import { ExchangeServer } from '../exchange/server.ts'
 import type { Ms } from '../model/units.ts'
 import type { EventBus } from '../observe/events.ts'
 import { didFromPeerId } from '../peers/did-key.ts'
@@ -21,12 +19,14 @@ import type { Identity } from '../ports/identity.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { startListening } from './open-host.ts'
 import type { People } from './open-people.ts'
+import { openServing, type Serving } from './open-serving.ts'
 import type { Start } from './start.ts'
 
 export interface Direct {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
+  readonly useIpfs: Serving['useIpfs']
 }
 
 export interface DirectComponents {
@@ -44,18 +44,18 @@ export interface DirectComponents {
 
 /** Everything between this node and other Kith nodes: adverts out and in, questions out and in. The host listens when it returns. */
 export async function openDirect(step: Start, components: DirectComponents): Promise<Direct> {
-  const { config, log, parts } = step
+  const { log, parts } = step
   const { library, host, identity, events } = components
   const skew = new ClockSkew({ clock, onSkew: ms => components.onClockSkew?.(ms) })
   const exchange = new ExchangeClient({ network: host, clock, log, random, identity })
   const directory = openDirectory(step, components, { exchange, skew })
   const publisher = await openPublisher(step, components)
-  const { standing, estimates, shares } = components.people
-  const policy = servingPolicy({ library, standing, shares, advert: () => publisher.current() }, config.privacy)
-  const server = new ExchangeServer({ network: host, clock, log, policy, standing, estimates })
-  await server.start()
-  parts.defer(() => {
-    server.stop()
+  const { useIpfs } = await openServing(step, {
+    library,
+    host,
+    people: components.people,
+    shares: components.people.shares,
+    advert: () => publisher.current()
   })
   parts.defer(async () => {
     await publisher.stop()
@@ -76,7 +76,7 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   watchPeers(host, directory, events)
   await startListening(step, host)
   components.people.own.start()
-  return { exchange, directory, publisher }
+  return { exchange, directory, publisher, useIpfs }
 }
 
 function openDirectory(

@@ -100,11 +100,13 @@ async function start(
   const onClockSkew = (ms: Ms): void => watch.clockIsAhead(ms)
   const host = await inPart('the network', async () => await openHost(step, { privateKey, onDuplicateIdentity, onPortTaken }))
   const people = await inPart('what is known of peers', async () => await openPeople(step, { host, identity }))
+  host.follow(people.standing)
   const direct = await inPart(
     'the network',
     async () => await openDirect(step, { library, host, identity, events, people, onDuplicateIdentity, onClockSkew })
   )
   const outside = await inPart('IPFS', async () => await openOutside(step, { library, host }))
+  direct.useIpfs(outside.ipfs?.source)
   const providing = openProviding(step, { library, routing: outside.ipfs?.routing })
   const stopped = Promise.withResolvers<void>()
   const stop = async (): Promise<void> => {

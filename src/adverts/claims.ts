@@ -20,6 +20,8 @@ export interface OwnCapabilities {
   readonly ipfsNode: IpfsCapability
   /** Bytes a second. */
   readonly bandwidthLimit?: number
+  /** How many bindings it shows when asked for its capabilities; absent: none. */
+  readonly bindings?: number
 }
 
 /** The signed description of the filter. */
@@ -67,16 +69,19 @@ export function readClaims(claims: UnverifiedJwt): AdvertHead {
   return { did: iss, peerId, seq, issuedAt: iat, expires: exp, caps: goodbye === true ? null : readCapabilities(caps, iss) }
 }
 
-function readCapabilities(value: unknown, issuer: string): Capabilities {
+/** @throws AdvertError (reject) */
+export function readCapabilities(value: unknown, issuer: string): Capabilities {
   demand(isObject(value), 'caps is not an object')
-  const { did, ipfsNode, contentIndex, bandwidthLimit } = value
+  const { did, ipfsNode, contentIndex, bandwidthLimit, bindings } = value
   demand(did === issuer, 'caps.did is not its issuer')
   demand(bandwidthLimit === undefined || isCount(bandwidthLimit), 'bandwidthLimit is not a count of bytes')
+  demand(bindings === undefined || isCount(bindings), 'bindings is not a count')
   return {
     did,
     ipfsNode: readIpfs(ipfsNode),
     contentIndex: readIndex(contentIndex),
-    ...(bandwidthLimit !== undefined && { bandwidthLimit })
+    ...(bandwidthLimit !== undefined && { bandwidthLimit }),
+    ...(bindings !== undefined && { bindings })
   }
 }
 

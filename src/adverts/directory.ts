@@ -41,7 +41,7 @@ export interface AdvertDirectoryComponents {
   readonly isConnected: (peer: string) => boolean
   /** With T above 0 a peer's adverts are taken and passed on also when it is not connected; of those it shuns, none. */
   readonly standing: Pick<Standing, 'trustOf' | 'isShunned' | 'report'>
-  readonly estimates: Pick<Estimates, 'of' | 'observeClaim'>
+  readonly estimates: Pick<Estimates, 'of'>
   /** Holds the last sequence numbers. */
   readonly state: StateStore
 }
@@ -178,11 +178,6 @@ export class AdvertDirectory {
     if (entry === undefined) return undefined
     const ageSeconds = Math.round((this.#parts.clock.monotonic() - entry.receivedAt) / 1000)
     return { seq: entry.head.seq, ageSeconds, count: entry.head.caps.contentIndex.count, precision: this.precision(peer) }
-  }
-
-  /** Counts whether a peer that claimed a content had it. */
-  observe(peer: string, hit: boolean): void {
-    this.#parts.estimates.observeClaim(peer, hit)
   }
 
   /** Share of true hits, 0 to 1; null before the first was observed. */

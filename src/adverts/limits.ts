@@ -24,6 +24,11 @@ export const SWARM_ADDRESSES_MAX = 16
 /** Longest multiaddr or gateway URL. Characters. */
 export const ADDRESS_CHARACTERS_MAX = 256
 
+/** Longest signed answer about capabilities: an advert's head and four bindings of 2,048 characters in base64. Characters. */
+export const CAPABILITIES_CHARACTERS_MAX = 24 * KIB
+
+/** Who publishes by hand waits this long before the next: others take one a second of each. */
+export const PUBLISH_NOW_GAP_MS: Ms = 2000
 /** A change is published when nothing more has changed for this long. */
 export const ADVERT_SETTLE_MS: Ms = 2000
 /** Gossip hands a message on at once or not at all; a publish that hangs must not stop the next. */
@@ -58,3 +63,8 @@ export const PULLS_WAITING_MAX = ADVERTS_KEPT_MAX
 export const PULL_GAP_MS: Ms = 5000
 /** A body of 2 MiB at 70 kB/s. */
 export const PULL_BUDGET_MS: Ms = 30_000
+
+/** A content that was told once by its source is no news for this long. */
+export const UPDATE_NEWS_MS: Ms = 10 * 60_000
+/** Roots remembered as public because trusted peers said so, some 300 bytes each. Count. */
+export const PUBLIC_REMEMBERED_MAX = 10_000

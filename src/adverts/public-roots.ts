@@ -1,12 +1,12 @@
 /** What the public advert names: every root of realm `public`, most recently used first. */
 import type { ContentRecord, RecordStore } from '../ports/record-store.ts'
-import type { AdvertisedRoot } from './publisher.ts'
+import type { AdvertisedRoot } from './maker.ts'
 
 /** Records read a page. */
 const PAGE = 1000
 
 /** Throws if the store does: an interrupted scan is never published. */
-export function publicRoots(records: RecordStore): AdvertisedRoot[] {
+export function publicRoots(records: Pick<RecordStore, 'list'>): AdvertisedRoot[] {
   const all: ContentRecord[] = []
   let cursor: string | undefined
   do {

@@ -1,87 +1,45 @@
 /**
- * Tells others what this node has: builds the filter over the public roots, signs the head, publishes on change and as
- * a heartbeat, says goodbye. The sequence number is stored before it is used, so a crash loses at most numbers, and
- * never makes an older advert look newer.
+ * Tells others what this node has: publishes its advert on change and as a heartbeat, says goodbye. What it says is made
+ * by maker.ts; a crash loses at most sequence numbers, and never makes an older advert look newer.
  */
-import { equals } from 'uint8arrays'
+import { KithError } from '../errors.ts'
 import { abortable, startDeadline } from '../lib/deadline.ts'
-import type { Bytes, Ms } from '../model/units.ts'
-import { signJwt } from '../peers/jwt.ts'
-import type { Clock } from '../ports/clock.ts'
-import type { Identity } from '../ports/identity.ts'
+import type { Ms } from '../model/units.ts'
 import type { Log } from '../ports/log.ts'
-import type { Random } from '../ports/random.ts'
 import type { AdvertInfo } from '../rpc/services.ts'
-import type { ContentIndex, OwnCapabilities } from './claims.ts'
-import { encodeAdvert, filterDigest } from './codec.ts'
-import { elementOfMultihash } from './element.ts'
-import { buildFilter } from './filter.ts'
-import { encodeFilter } from './filter-codec.ts'
+import { encodeAdvert } from './codec.ts'
 import { advertInfo, type PresentHead } from './info.ts'
-import { HASH_KEY_BYTES } from './keyed-hash.ts'
 import {
   ADVERTS_TOPIC,
   ADVERT_LIFETIME_SECONDS_MAX,
   ADVERT_SETTLE_MS,
-  ADVERT_VERSION,
   FILTER_INLINE_BYTES_MAX,
   GOODBYE_BUDGET_MS,
-  PUBLISH_BUDGET_MS
+  PUBLISH_BUDGET_MS,
+  PUBLISH_NOW_GAP_MS
 } from './limits.ts'
-import { OwnNumbers, type SequenceStore } from './own-numbers.ts'
+import { AdvertMaker, type AdvertMakerComponents, type AdvertMakerInit, type MadeAdvert } from './maker.ts'
 
 /** Share of the heartbeat by which it comes early, at random, so that nodes started together drift apart. */
 const HEARTBEAT_JITTER = 0.2
 
-export interface AdvertisedRoot {
-  /** Multihash bytes of the root. */
-  readonly root: Uint8Array
-  /** SHA-256 of the whole content. */
-  readonly sha256?: Uint8Array | undefined
-}
-
-export interface AdvertPublisherComponents {
-  readonly identity: Identity
-  readonly clock: Clock
-  readonly random: Random
+export interface AdvertPublisherComponents extends AdvertMakerComponents {
   readonly log: Log
   readonly publish: (topic: string, data: Uint8Array) => Promise<void>
-  /** Roots of realm `public`, most used first. Throws if the scan is interrupted: then nothing is published. */
-  readonly roots: () => Iterable<AdvertisedRoot>
-  readonly seqStore: SequenceStore
 }
 
-export interface AdvertPublisherInit {
+export interface AdvertPublisherInit extends AdvertMakerInit {
   /** Least time between two changes published; 0: none. */
   readonly interval: Ms
-  /** 0: no heartbeat. */
-  readonly heartbeat: Ms
-  readonly grace: Ms
-  readonly falsePositiveRate: number
-  /** Largest encoded filter; 0: what gossip carries. */
-  readonly maxBytes: Bytes
-  /** Read anew for each advert. */
-  readonly caps: () => OwnCapabilities
-}
-
-interface Body {
-  readonly encoded: Uint8Array
-  readonly index: ContentIndex
-}
-interface Current {
-  readonly head: PresentHead
-  readonly body: Body
-  readonly jwt: string
-  readonly message: Uint8Array
 }
 
 export class AdvertPublisher {
   readonly #parts: AdvertPublisherComponents
   readonly #init: AdvertPublisherInit
-  #current: Current | null = null
+  #current: MadeAdvert | null = null
   #state: 'new' | 'running' | 'stopped' = 'new'
-  readonly #numbers: OwnNumbers
-  #tail: Promise<void> = Promise.resolve()
+  readonly #maker: AdvertMaker
+  #tail: Promise<unknown> = Promise.resolve()
   /** Monotonic time of the first change not yet published. */
   #changedAt: Ms | undefined
   #changePublishedAt: Ms = -Infinity
@@ -91,12 +49,12 @@ export class AdvertPublisher {
   constructor(components: AdvertPublisherComponents, init: AdvertPublisherInit) {
     this.#parts = components
     this.#init = init
-    this.#numbers = new OwnNumbers(components.seqStore)
+    this.#maker = new AdvertMaker(components, init)
   }
 
   /** Builds the first advert, for peers that connect and ask. Nothing is gossiped: nobody is there yet. */
   async start(): Promise<void> {
-    this.#numbers.load()
+    this.#maker.load()
     this.#state = 'running'
     await this.#enqueue(async () => await this.#renew())
     if (this.#current === null) this.changed()
@@ -118,6 +76,26 @@ export class AdvertPublisher {
     })
   }
 
+  /**
+   * Publishes now, whatever the interval says. Asked again at once it answers what it published a moment ago.
+   *
+   * @throws KithError RATE_LIMITED if something changed in that moment · UNAVAILABLE while the node starts or stops
+   */
+  async publishNow(): Promise<AdvertInfo> {
+    if (this.#state !== 'running')
+      throw new KithError('UNAVAILABLE', 'the node is starting or stopping and publishes nothing. Ask again in a moment')
+    const isRecent = this.#parts.clock.monotonic() < this.#changePublishedAt + PUBLISH_NOW_GAP_MS
+    if (isRecent && this.#changedAt !== undefined)
+      throw new KithError(
+        'RATE_LIMITED',
+        `the advert was published less than ${PUBLISH_NOW_GAP_MS / 1000} s ago. Changes go out by themselves; or ask again in a moment`
+      )
+    const isDone = isRecent || (await this.#enqueue(async () => await this.#publishChange()))
+    const info = this.info()
+    if (isDone && info !== null) return info
+    throw new KithError('UNAVAILABLE', 'the advert could not be made; the last one stays in force. The log of the daemon says why')
+  }
+
   /** The whole advert as the exchange hands it out; null before the first and after the goodbye. */
   current(): Uint8Array | null {
     return this.#current?.message ?? null
@@ -125,7 +103,12 @@ export class AdvertPublisher {
 
   /** Whether an advert signed with the own key was made by a second node that has it. */
   isForeign(advert: Uint8Array): boolean {
-    return this.#numbers.isForeign(advert)
+    return this.#maker.isForeign(advert)
+  }
+
+  /** What the current advert says; null without one. */
+  head(): PresentHead | null {
+    return this.#current?.head ?? null
   }
 
   /** The own advert as operators see it. */
@@ -152,16 +135,19 @@ export class AdvertPublisher {
     this.#current = null
   }
 
-  /** Jobs run one after another and never reject. */
-  async #enqueue(job: () => Promise<void>): Promise<void> {
-    this.#tail = this.#tail.then(async () => {
+  /** Jobs run one after another and never reject. @returns whether this one was done */
+  async #enqueue(job: () => Promise<void>): Promise<boolean> {
+    const done = this.#tail.then(async () => {
       try {
         await job()
+        return true
       } catch (error) {
         this.#parts.log.warn({ err: error }, 'the advert could not be renewed; the last one stays in force')
+        return false
       }
     })
-    await this.#tail
+    this.#tail = done
+    return await done
   }
 
   async #publishChange(): Promise<void> {
@@ -186,7 +172,7 @@ export class AdvertPublisher {
     if (this.#state !== 'running') return
     try {
       if (this.#current === null || this.#changedAt !== undefined) return await this.#publishChange()
-      this.#current = await this.#signed(this.#current.body)
+      this.#current = await this.#maker.sign(this.#current.body)
       await this.#gossip('head-only')
     } finally {
       this.#armHeartbeat()
@@ -204,46 +190,7 @@ export class AdvertPublisher {
   }
 
   async #renew(): Promise<void> {
-    this.#current = await this.#signed(this.#build())
-  }
-
-  /** Everything is read before anything is replaced: an interrupted scan leaves the last advert as it is. */
-  #build(): Body {
-    const { falsePositiveRate, maxBytes } = this.#init
-    const { filter, truncated } = buildFilter(elementsOf(this.#parts.roots()), {
-      falsePositiveRate,
-      salt: this.#parts.random.bytes(HASH_KEY_BYTES),
-      bytesMax: maxBytes === 0 ? FILTER_INLINE_BYTES_MAX : maxBytes
-    })
-    const encoded = encodeFilter(filter)
-    return { encoded, index: { digest: filterDigest(encoded), bytes: encoded.byteLength, count: filter.count, truncated } }
-  }
-
-  async #signed(body: Body): Promise<Current> {
-    const { did, peerId } = this.#parts.identity
-    const caps = { did, ...this.#init.caps(), contentIndex: body.index }
-    const { jwt, seq, iat, exp } = await this.#sign({ caps })
-    return {
-      head: { did, peerId, seq, issuedAt: iat, expires: exp, caps },
-      body,
-      jwt,
-      message: encodeAdvert({ jwt, filter: body.encoded })
-    }
-  }
-
-  async #sign(claims: Record<string, unknown>): Promise<{ jwt: string; seq: number; iat: number; exp: number }> {
-    const { clock, identity } = this.#parts
-    const seq = await this.#numbers.draw(clock.now())
-    const iat = Math.floor(clock.now() / 1000)
-    const exp = iat + this.#lifetimeSeconds()
-    const jwt = await signJwt({ ...claims, aud: ADVERTS_TOPIC, iat, exp, seq, peerId: identity.peerId, v: ADVERT_VERSION }, identity)
-    return { jwt, seq, iat, exp }
-  }
-
-  #lifetimeSeconds(): number {
-    const { heartbeat, grace } = this.#init
-    if (heartbeat === 0) return ADVERT_LIFETIME_SECONDS_MAX
-    return Math.min(ADVERT_LIFETIME_SECONDS_MAX, Math.ceil((heartbeat + grace) / 1000))
+    this.#current = await this.#maker.sign(this.#maker.build())
   }
 
   async #gossip(how: 'with-body' | 'head-only'): Promise<void> {
@@ -255,8 +202,7 @@ export class AdvertPublisher {
 
   async #sayGoodbye(): Promise<void> {
     if (this.#current === null) return
-    const { jwt } = await this.#sign({ goodbye: true })
-    await this.#send(encodeAdvert({ jwt }))
+    await this.#send(await this.#maker.goodbye())
   }
 
   /** A message that reaches nobody is no failure: peers ask when they connect. */
@@ -267,13 +213,5 @@ export class AdvertPublisher {
     } catch (error) {
       this.#parts.log.debug({ err: error }, 'an advert was not gossiped')
     }
-  }
-}
-
-function* elementsOf(roots: Iterable<AdvertisedRoot>): Iterable<Uint8Array> {
-  for (const { root, sha256 } of roots) {
-    const element = elementOfMultihash(root)
-    yield element
-    if (sha256 !== undefined && !equals(sha256, element)) yield sha256
   }
 }

@@ -4,6 +4,7 @@ import { PAIRING_COMMANDS } from './commands-pairing.ts'
 import { PUBSUB_COMMANDS } from './commands-pubsub.ts'
 import { ROUTE_COMMANDS } from './commands-route.ts'
 import { TRUST_COMMANDS } from './commands-trust.ts'
+import { SOURCE_OPTIONS } from './source-options.ts'
 
 export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   json: { doc: 'print one JSON object (streams: one a line); errors too' },
@@ -11,11 +12,6 @@ export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   socket: { doc: 'socket of the daemon (default: HOME/api.sock)', value: 'PATH' },
   timeout: { doc: 'how long to search or wait, such as 30s or 2m', value: 'DURATION' },
   help: { doc: 'show this help', short: 'h' }
-}
-
-const SOURCES: Readonly<Record<string, OptionSpec>> = {
-  sources: { doc: 'only these, in this order: peer,ipfs,gateway', value: 'LIST' },
-  privacy: { doc: 'ask as public or private', value: 'CLASS' }
 }
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -35,9 +31,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   get: {
     summary: 'get content into a file or directory; never overwrites',
-    usage: 'CONTENT [-o FILE]',
+    usage: 'CONTENT|TICKET [-o FILE]',
     example: 'kith get -o report.pdf kith://bafy…',
-    options: { output: { doc: 'where to; - is standard output (default: its name or CID, here)', short: 'o', value: 'FILE' }, ...SOURCES },
+    options: {
+      output: { doc: 'where to; - is standard output (default: its name or CID, here)', short: 'o', value: 'FILE' },
+      ...SOURCE_OPTIONS
+    },
     words: [1, 1],
     load: async () => (await import('./run-get.ts')).get
   },
@@ -45,7 +44,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'write content to standard output',
     usage: 'CONTENT',
     example: 'kith cat kith://bafy… | tar x',
-    options: SOURCES,
+    options: SOURCE_OPTIONS,
     words: [1, 1],
     load: async () => (await import('./run-get.ts')).cat
   },
@@ -157,10 +156,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => (await import('./run-peers.ts')).peers
   },
   adverts: {
-    summary: 'what peers say they have',
-    usage: '',
-    example: 'kith adverts',
-    words: [0, 0],
+    summary: 'what peers say they have; say it oneself; ask one',
+    usage: '[publish | query PEER]',
+    example: 'kith adverts query 12D3Koo…',
+    words: [0, 2],
+    subcommands: ['publish', 'query'],
     load: async () => (await import('./run-peers.ts')).adverts
   },
   ...TRUST_COMMANDS,
@@ -197,12 +197,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 /** Commands of the contract that come with later versions, and what each will do. */
 export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   publish: 'make private content public on purpose, after asking',
-  share: 'give private content to chosen people',
-  explain: 'say how a content would be got, and from whom, without getting it',
-  invite: 'make an invitation for another node',
-  join: 'accept an invitation',
   pin: 'keep content for good, or no longer',
   gc: 'collect what nothing keeps any more',
-  swarm: 'make and run groups of nodes',
-  pubsub: 'send and read messages by topic'
+  swarm: 'make and run groups of nodes'
 }

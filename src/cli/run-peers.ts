@@ -1,5 +1,6 @@
 /** `kith peers` and `kith adverts`: who is out there and what they say they have. */
-import type { PeerInfo } from '../rpc/services.ts'
+import type { AdvertInfo, PeerInfo } from '../rpc/services.ts'
+import type { CapabilitiesInfo } from '../rpc/services-people.ts'
 import { usage } from './arguments.ts'
 import type { CommandContext } from './command.ts'
 import { waitSignal } from './search-options.ts'
@@ -24,22 +25,49 @@ export async function peers(context: CommandContext): Promise<void> {
 }
 
 export async function adverts(context: CommandContext): Promise<void> {
+  const [action, target] = context.words
+  if (action === 'query' && target === undefined) throw usage('name a peer: kith adverts query PEER')
+  if (action === 'publish' && target !== undefined) throw usage(`"${target}" is too much: kith adverts publish`)
   const client = await context.client()
-  const { items } = await client.call('adverts.list', {}, { signal: waitSignal(context) })
-  context.print({ items }, () =>
-    items.length === 0
-      ? 'no peer has said what it has'
-      : table(
-          ['peer', 'entries', 'issued', 'expires', 'ipfs'],
-          items.map(advert => [
-            advert.peerId,
-            advert.count,
-            advert.issuedAt,
-            advert.expires,
-            advert.ipfsNode.enabled ? advert.ipfsNode.type : 'off'
-          ])
-        )
+  const options = { signal: waitSignal(context) }
+  if (action === 'publish') {
+    const own = await client.call('adverts.publish', {}, options)
+    context.print(own, () => `published: ${own.count} entries${own.truncated ? ', not all' : ''}, valid until ${own.expires}`)
+  } else if (action === 'query' && target !== undefined) {
+    const said = await client.call('capabilities.query', { peer: target }, options)
+    context.print(said, () => table(['about', said.peerId], capabilityRows(said)))
+  } else {
+    const { items } = await client.call('adverts.list', {}, options)
+    context.print({ items }, () => (items.length === 0 ? 'no peer has said what it has' : advertTable(items)))
+  }
+}
+
+function advertTable(items: readonly AdvertInfo[]): string {
+  return table(
+    ['peer', 'entries', 'issued', 'expires', 'ipfs'],
+    items.map(advert => [advert.peerId, advert.count, advert.issuedAt, advert.expires, ipfsOf(advert)])
   )
+}
+
+function capabilityRows({ did, version, proxy, bandwidthLimit, bindings, protocols, ...said }: CapabilitiesInfo): (string | number)[][] {
+  return [
+    ['did', printable(did)],
+    ['speaks for it', bindings.length === 0 ? 'nobody else' : printable(bindings.map(binding => binding.did).join(', '))],
+    ['version', printable(version)],
+    ['protocols', printable(protocols.join(', '))],
+    ['entries', `${said.count}${said.truncated ? ', not all' : ''}`],
+    ['ipfs', ipfsOf(said)],
+    ['gateway', printable(said.ipfsNode.publicGateway ?? '-')],
+    ['gives at most', bandwidthLimit === undefined ? '-' : `${formatBytes(bandwidthLimit)}/s`],
+    [
+      'fetches for this node',
+      proxy === undefined ? 'nothing' : `${formatBytes(proxy.maxBytes)} each, ${formatBytes(proxy.quotaBytesPerDay)} a day`
+    ]
+  ]
+}
+
+function ipfsOf({ ipfsNode }: Pick<AdvertInfo, 'ipfsNode'>): string {
+  return ipfsNode.enabled ? printable(ipfsNode.type) : 'off'
 }
 
 async function list(context: CommandContext): Promise<void> {

@@ -1,18 +1,22 @@
 /**
  * The one place where JWTs are made and believed. Wraps did-jwt so that none of its lenient defaults is ever met:
- * only EdDSA, only did:key of Ed25519, audience and times required and bounded, everything cheap checked before
- * the signature (about a millisecond of event loop). Holds no state.
+ * only EdDSA, only did:key of Ed25519 unless a resolver is given, audience and times required and bounded, everything
+ * cheap checked before the signature (about a millisecond of event loop). Holds no state.
  */
 import { createJWT, verifyJWT, type JWTVerifyOptions } from 'did-jwt'
 import { fromString, toString } from 'uint8arrays'
 import { KithError } from '../errors.ts'
+import type { DidResolver } from '../ports/did-resolver.ts'
 import type { Identity } from '../ports/identity.ts'
-import { publicKeyFromDid } from './did-key.ts'
+import type { AbortOptions } from '../ports/options.ts'
+import { didFromPublicKey, publicKeyFromDid } from './did-key.ts'
 
 /** Clocks of two honest nodes may differ by this much. Seconds. */
 export const JWT_SKEW_SECONDS = 30
 /** did:key of an Ed25519 key: `z6Mk` and 44 characters of base58btc, no fragment, no path. */
 const ISSUER = /^did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}$/
+/** The same, or a DID of a method that must be looked up. */
+const ANY_ISSUER = /^did:(key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}|(?!key:)[a-z0-9]{1,32}:[A-Za-z0-9._:%-]{1,400})$/
 const PART = /^[A-Za-z0-9_-]+$/
 /** 64 bytes as base64url. Characters. */
 const SIGNATURE_CHARACTERS = 86
@@ -50,7 +54,7 @@ export interface VerifiedJwt {
   readonly claims: UnverifiedJwt
 }
 
-export interface VerifyJwtOptions {
+export interface VerifyJwtOptions extends AbortOptions {
   /** `aud` must be this very string; arrays are refused. */
   readonly audience: string
   /** Unix seconds. */
@@ -61,6 +65,8 @@ export interface VerifyJwtOptions {
   readonly charactersMax: number
   /** If given, `iss` must be this DID. */
   readonly issuer?: string
+  /** Lets issuers be other DIDs than did:key. Asked after all else was checked. */
+  readonly resolver?: DidResolver
 }
 
 /** Signs with the node's key. `iss` is always the identity's own DID. */
@@ -76,13 +82,23 @@ export async function signJwt(claims: JwtClaims, identity: Identity): Promise<st
  * @throws JwtError (INTEGRITY); nothing else
  */
 export async function verifyJwt(jwt: string, options: VerifyJwtOptions): Promise<VerifiedJwt> {
-  const claims = readUnverifiedJwt(jwt, options.charactersMax)
-  checkAudience(claims, options)
-  checkTimes(claims, options)
-  const issuer = await checkSignature(jwt, options)
+  const claims = checkJwt(jwt, options, options.resolver === undefined ? 'did:key' : 'any')
+  const issuer = await checkSignature(jwt, claims.iss, options)
   // did-jwt keeps what it resolved in its options; a token must be signed by whom it names, not by whom came before.
   if (issuer !== claims.iss) throw new JwtError('issuer', 'it was signed by another than it names')
   return { issuer, claims }
+}
+
+/**
+ * All of {@link verifyJwt} but the signature.
+ *
+ * @throws JwtError, any but `signature`
+ */
+export function checkJwt(jwt: string, options: VerifyJwtOptions, issuers: 'did:key' | 'any'): UnverifiedJwt {
+  const claims = readJwt(jwt, options.charactersMax, issuers === 'any' ? ANY_ISSUER : ISSUER)
+  checkAudience(claims, options)
+  checkTimes(claims, options)
+  return claims
 }
 
 /**
@@ -91,6 +107,10 @@ export async function verifyJwt(jwt: string, options: VerifyJwtOptions): Promise
  * @throws JwtError `size` `form` `header` `issuer`
  */
 export function readUnverifiedJwt(jwt: string, charactersMax: number): UnverifiedJwt {
+  return readJwt(jwt, charactersMax, ISSUER)
+}
+
+function readJwt(jwt: string, charactersMax: number, issuers: RegExp): UnverifiedJwt {
   if (jwt.length > charactersMax) throw new JwtError('size', `it has ${jwt.length} characters, at most ${charactersMax} are read`)
   const parts = jwt.split('.', 4)
   const [header, payload, signature] = parts
@@ -99,7 +119,7 @@ export function readUnverifiedJwt(jwt: string, charactersMax: number): Unverifie
   if (!parts.every(part => PART.test(part))) throw new JwtError('form', 'a part is empty or not base64url')
   if (signature.length !== SIGNATURE_CHARACTERS) throw new JwtError('signature', 'the signature has not 64 bytes')
   checkHeader(decodeObject(header))
-  return checkClaims(decodeObject(payload))
+  return checkClaims(decodeObject(payload), issuers)
 }
 
 function decodeObject(part: string): Record<string, unknown> {
@@ -118,9 +138,9 @@ function checkHeader(header: Record<string, unknown>): void {
   throw new JwtError('header', 'its header is not {"alg":"EdDSA","typ":"JWT"}')
 }
 
-function checkClaims(payload: Record<string, unknown>): UnverifiedJwt {
+function checkClaims(payload: Record<string, unknown>, issuers: RegExp): UnverifiedJwt {
   const { iss, aud, iat, exp, nbf } = payload
-  if (typeof iss !== 'string' || !ISSUER.test(iss)) throw new JwtError('issuer', 'its issuer is no did:key of an Ed25519 key')
+  if (typeof iss !== 'string' || !issuers.test(iss)) throw new JwtError('issuer', 'its issuer is no did:key of an Ed25519 key')
   if (typeof aud !== 'string') throw new JwtError('audience', 'it names no single audience')
   if (!isSeconds(iat) || !isSeconds(exp)) throw new JwtError('form', 'iat and exp are not both whole seconds')
   if (nbf !== undefined && !isSeconds(nbf)) throw new JwtError('form', 'nbf is not a whole second')
@@ -144,35 +164,45 @@ function checkTimes(claims: UnverifiedJwt, { now, expMaxSeconds }: VerifyJwtOpti
   if (typeof nbf === 'number' && nbf > now + JWT_SKEW_SECONDS) throw new JwtError('time', 'it is not valid yet')
 }
 
-async function checkSignature(jwt: string, { audience, now }: VerifyJwtOptions): Promise<string> {
-  // A new object every time: did-jwt writes the resolved key into it and would believe it the next time.
-  const options: JWTVerifyOptions = {
-    resolver: ED25519_RESOLVER,
-    audience,
-    proofPurpose: 'assertionMethod',
-    skewTime: JWT_SKEW_SECONDS,
-    policies: { now }
-  }
+async function checkSignature(jwt: string, issuer: string, { audience, now, resolver, signal }: VerifyJwtOptions): Promise<string> {
+  const found = resolver === undefined ? undefined : await resolved(issuer, resolver, { signal })
   try {
+    const keys = found ?? [publicKeyFromDid(issuer)]
+    // A new object every time: did-jwt writes the resolved key into it and would believe it the next time.
+    const options: JWTVerifyOptions = {
+      resolver: documentOf(issuer, keys),
+      audience,
+      proofPurpose: 'assertionMethod',
+      skewTime: JWT_SKEW_SECONDS,
+      policies: { now }
+    }
     return (await verifyJWT(jwt, options)).issuer
   } catch (error) {
     throw new JwtError('signature', "its signature is not its issuer's", { cause: error })
   }
 }
 
-/** Resolves did:key offline, to its Ed25519 key and nothing else. */
-const ED25519_RESOLVER: NonNullable<JWTVerifyOptions['resolver']> = {
-  async resolve(did: string) {
-    publicKeyFromDid(did)
-    const key = did.slice('did:key:'.length)
-    const id = `${did}#${key}`
-    return {
-      didResolutionMetadata: {},
-      didDocumentMetadata: {},
-      didDocument: {
-        id: did,
-        verificationMethod: [{ id, type: 'Ed25519VerificationKey2020', controller: did, publicKeyMultibase: key }],
-        assertionMethod: [id]
+async function resolved(issuer: string, resolver: DidResolver, options: AbortOptions): Promise<readonly Uint8Array[]> {
+  try {
+    return await resolver.resolve(issuer, options)
+  } catch (error) {
+    throw new JwtError('issuer', "its issuer's keys cannot be had", { cause: error })
+  }
+}
+
+/** Resolves this one DID, to these Ed25519 keys and nothing else. */
+function documentOf(did: string, keys: readonly Uint8Array[]): NonNullable<JWTVerifyOptions['resolver']> {
+  const methods = keys.map(key => {
+    const publicKeyMultibase = didFromPublicKey(key).slice('did:key:'.length)
+    return { id: `${did}#${publicKeyMultibase}`, type: 'Ed25519VerificationKey2020', controller: did, publicKeyMultibase }
+  })
+  return {
+    async resolve(asked: string) {
+      if (asked !== did) throw new KithError('INTERNAL', 'only the issuer of a token is resolved')
+      return {
+        didResolutionMetadata: {},
+        didDocumentMetadata: {},
+        didDocument: { id: did, verificationMethod: methods, assertionMethod: methods.map(({ id }) => id) }
       }
     }
   }

@@ -23,7 +23,7 @@ export interface ConnectedPeer {
   /** Monotonic time of the oldest open connection. */
   readonly since: Ms
   readonly protocols: readonly string[]
-  /** True when only a relayed, limited connection exists. */
+  /** True when it is connected through a relay only. */
   readonly relayed: boolean
 }
 

@@ -3,7 +3,7 @@
  * one trusts know it as private. Each is one `have`; nobody is waited for longer than its budget.
  */
 import type { CID } from 'multiformats/cid'
-import { startDeadline } from '../lib/deadline.ts'
+import { abortable, startDeadline } from '../lib/deadline.ts'
 import { SHA2_256_CODE } from '../model/content-id.ts'
 import type { Attempt } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
@@ -89,7 +89,7 @@ export class PeerQuestions {
       })
     }
     try {
-      if (!exchange.speaks(peer)) await this.#parts.reach?.(peer, budget)
+      if (!exchange.speaks(peer) && this.#parts.reach !== undefined) await abortable(this.#parts.reach(peer, budget), budget)
       const askedAt = clock.monotonic()
       const [answer] = await exchange.have(peer, [multihash], budget)
       estimates.latency(peer, clock.monotonic() - askedAt)

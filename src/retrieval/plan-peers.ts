@@ -9,7 +9,7 @@ import type { ExchangeClient, HaveAnswer } from '../ports/exchange.ts'
 import type { ConnectedPeer, Network } from '../ports/network.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Standing } from '../ports/standing.ts'
-import type { Candidate, Claim, Ranking } from '../ranking/ranking.ts'
+import type { Candidate, Claim, Ranking, Wanted } from '../ranking/ranking.ts'
 import type { PlannedCandidate, PlanReason } from './plan.ts'
 
 /** Most strangers asked in one round: beyond, the chance of a hit no longer pays for the questions. */
@@ -58,6 +58,8 @@ export interface PeerQuestion extends ContentKeys {
   readonly size: Bytes | null
   /** What peers said to `have` already. */
   readonly answers?: ReadonlyMap<string, HaveAnswer> | undefined
+  /** See {@link Wanted.draw}. */
+  readonly draw?: number | undefined
 }
 
 export interface PeerPlan {
@@ -68,7 +70,7 @@ export interface PeerPlan {
   readonly leftOut: readonly PlannedCandidate[]
 }
 
-type Group = 'positive' | 'unknown' | 'round'
+type Group = 'asked' | 'round'
 type Sorted = Readonly<Record<Group, Candidate[]>> & { readonly out: PlannedCandidate[] }
 
 export class PeerPlanner {
@@ -83,17 +85,17 @@ export class PeerPlanner {
   /** @param closed - why no peer is asked at all; then all of them are left out for it */
   plan(question: PeerQuestion, closed?: PlanReason): PeerPlan {
     const sharers = question.root === undefined ? [] : (this.#parts.sharedBy?.(question.root) ?? [])
-    const sorted: Sorted = { positive: [], unknown: [], round: [], out: [] }
+    const sorted: Sorted = { asked: [], round: [], out: [] }
     for (const candidate of this.#candidates(question, sharers)) {
       const placed = closed ?? this.#place(candidate, question, sharers)
       if (isGroup(placed)) sorted[placed].push(candidate)
       else sorted.out.push(this.#leftOut(candidate, placed))
     }
-    const wanted = { size: question.size }
-    const unknown = this.#bounded(this.#ranked(sorted.unknown, wanted), 'enough', sorted.out)
-    const round = this.#bounded(this.#ranked(sorted.round, wanted), 'says-no', sorted.out)
+    const { size, draw } = question
+    const asked = claimantsFirst(this.#ranked(sorted.asked, { size, ...(draw === undefined ? {} : { draw }) }), this.#parts.standing)
+    const round = this.#bounded(this.#ranked(sorted.round, { size }), 'says-no', sorted.out)
     return {
-      asked: [...this.#ranked(sorted.positive, wanted), ...unknown],
+      asked: this.#bounded(asked, 'enough', sorted.out),
       round: round.map(each => ({ ...each, eligible: false, reason: 'have-round' })),
       leftOut: sorted.out
     }
@@ -165,33 +167,28 @@ export class PeerPlanner {
     if (!isPublic && !isTrusted && !sharers.includes(peer)) return 'not-trusted'
     if (claim === 'no' && isAnswer) return 'says-no'
     if (!isConnected && (this.#parts.reach === undefined || (isPublic && claim !== 'yes'))) return 'not-connected'
-    if (claim === 'yes') return 'positive'
+    if (claim === 'yes') return 'asked'
     if (isPublic && !isTrusted && trust < this.#init.askUnknownMinTrust) return 'below-min-trust'
-    return claim === 'no' ? 'round' : 'unknown'
+    return claim === 'no' ? 'round' : 'asked'
   }
 
-  /** Best first, those that must be dialled after those that need not be. */
-  #ranked(candidates: readonly Candidate[], wanted: { readonly size: Bytes | null }): PlannedCandidate[] {
-    const ranked = this.#parts.ranking.order(candidates, wanted)
-    return [true, false].flatMap(isConnected =>
-      ranked
-        .filter(({ candidate }) => candidate.isConnected === isConnected)
-        .map(({ candidate, score, terms, expectedMs }) => ({
-          ...this.#described(candidate),
-          eligible: true,
-          ...(isConnected ? {} : { note: 'not connected: it is dialled' }),
-          score,
-          terms,
-          expectedMs
-        }))
-    )
+  /** Best first. */
+  #ranked(candidates: readonly Candidate[], wanted: Wanted): PlannedCandidate[] {
+    return this.#parts.ranking.order(candidates, wanted).map(({ candidate, score, terms, expectedMs }) => ({
+      ...this.#described(candidate),
+      eligible: true,
+      ...(candidate.isConnected ? {} : { note: 'not connected: it is dialled' }),
+      score,
+      terms,
+      expectedMs
+    }))
   }
 
-  /** All trusted peers, and the best of the others. */
+  /** All claimants, all trusted peers, and the best of the others. */
   #bounded(ranked: readonly PlannedCandidate[], reason: PlanReason, out: PlannedCandidate[]): PlannedCandidate[] {
     let strangers = 0
     return ranked.filter(each => {
-      if (each.peer !== undefined && this.#parts.standing.isTrusted(each.peer)) return true
+      if (each.claim === 'yes' || (each.peer !== undefined && this.#parts.standing.isTrusted(each.peer))) return true
       strangers += 1
       if (strangers > STRANGERS_ASKED_MAX) out.push({ ...each, eligible: false, reason })
       return strangers <= STRANGERS_ASKED_MAX
@@ -223,5 +220,19 @@ export class PeerPlanner {
 }
 
 function isGroup(placed: Group | PlanReason): placed is Group {
-  return placed === 'positive' || placed === 'unknown' || placed === 'round'
+  return placed === 'asked' || placed === 'round'
+}
+
+/**
+ * Among trusted peers, and among the others, claimants come before those of whom nothing is known. Which places the
+ * trusted ones have is the ranking's to say.
+ */
+function claimantsFirst(ranked: readonly PlannedCandidate[], standing: Standing): PlannedCandidate[] {
+  const isTrusted = ({ peer }: PlannedCandidate): boolean => peer !== undefined && standing.isTrusted(peer)
+  const inClass = (wanted: boolean): PlannedCandidate[] => {
+    const members = ranked.filter(each => isTrusted(each) === wanted)
+    return [...members.filter(({ claim }) => claim === 'yes'), ...members.filter(({ claim }) => claim !== 'yes')]
+  }
+  const [trusted, others] = [inClass(true), inClass(false)]
+  return ranked.flatMap(each => (isTrusted(each) ? trusted : others).shift() ?? [])
 }

@@ -28,6 +28,8 @@ export interface PlanRequest {
   readonly preferredSources?: readonly PreferredSource[] | undefined
   /** What peers said to `have` already. */
   readonly answers?: ReadonlyMap<string, HaveAnswer> | undefined
+  /** See `Wanted.draw` of the ranking: given for `get`, absent for `explain`. */
+  readonly draw?: number | undefined
   /** All of it is here: nobody is asked. */
   readonly isLocal?: boolean | undefined
   /** Trusted peers are yet to be asked whether they know the content as private. */
@@ -80,7 +82,8 @@ export class Planner {
       sha256,
       isPublic: decision.public,
       size: request.size ?? null,
-      answers
+      answers,
+      draw: request.draw
     }
     const peers = this.#parts.peers.plan(question, this.#closed('peer', request))
     const proxies = this.#parts.peers.proxies(question, this.#closed('proxy', request))

@@ -15,6 +15,7 @@ import type { Attempt, PreferredSource } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import type { Random } from '../ports/random.ts'
 import type { BlockReader } from '../ports/serving.ts'
 import { readerFor, storeFor } from './keep.ts'
 import { Ladder } from './ladder.ts'
@@ -57,7 +58,10 @@ export interface RetrieverComponents {
   readonly peersFirst: PeersFirst
   readonly rungs: Rungs
   readonly lastSeen?: LastSeen | undefined
+  /** Roots that trusted peers signed for a public content hash. */
+  readonly signedRoots?: ((sha256: Uint8Array) => readonly CID[]) | undefined
   readonly clock: Clock
+  readonly random: Random
   /** Bounds retrievals that go to the network. */
   readonly slots: Semaphore
 }
@@ -140,8 +144,8 @@ export class Retriever {
   }
 
   /**
-   * Roots that a content hash may belong to, each a guess until the whole has hashed: what peers say, then the one block
-   * that content up to a chunk (1 MiB) is, which needs nobody's word.
+   * Roots that a content hash may belong to, each a guess until the whole has hashed: what trusted peers signed, what
+   * peers say, then the one block that content up to a chunk (1 MiB) is, which needs nobody's word.
    */
   async resolveHash(
     sha256: Uint8Array,
@@ -155,7 +159,9 @@ export class Retriever {
     )
     const peers = [...asked, ...round].flatMap(({ peer }) => (peer === undefined ? [] : [peer]))
     const roots = await this.#parts.questions.rootsOf(peers, sha256, options)
-    return [...roots.filter(({ cid }) => !cid.equals(single)), { cid: single, isVouched: false }]
+    const signed = (isPublic ? (this.#parts.signedRoots?.(sha256) ?? []) : []).map(cid => ({ cid, isVouched: true }))
+    const others = roots.filter(({ cid }) => !cid.equals(single) && !signed.some(one => one.cid.equals(cid)))
+    return [...signed, ...others, { cid: single, isVouched: false }]
   }
 
   async #slotFor(retrieval: Retrieval, signal: AbortSignal): Promise<Disposable> {
@@ -163,13 +169,13 @@ export class Retriever {
   }
 
   async #prepare(request: RetrievalRequest): Promise<Shared> {
-    const { library, clock, rungs, lastSeen } = this.#parts
+    const { library, clock, random, rungs, lastSeen } = this.#parts
     const startedAt = clock.monotonic() - (request.inquiry?.ms ?? 0)
     const { maxFileSize = 0, strict } = this.#init
     const session = new DagSession(storeFor(library, request), request.root, request.want, { maxBytes: maxFileSize })
     await session.loadLocal()
     const notes: Attempt[] = [...(request.inquiry?.notes ?? [])]
-    const laid = session.isDone ? [] : rungs.build(this.plan(planRequest(request)), request, session, notes)
+    const laid = session.isDone ? [] : rungs.build(this.plan({ ...planRequest(request), draw: random.number() }), request, session, notes)
     const ladder = new Ladder({ clock }, { rungs: laid, ttl: searchLeft(request), strict })
     const isGuess = request.maxBytes !== undefined && request.root.code === RAW_CODEC
     return {

@@ -2,6 +2,7 @@
  * Turns a plan into the rungs of a ladder: the same peers in the same order, the same stages with the same delays. What
  * is asked is measured here, and offences are reported.
  */
+import { abortable } from '../lib/deadline.ts'
 import type { Attempt, Outcome, SkipReason } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
@@ -25,6 +26,8 @@ const CLAIM_PATIENCE_MS: Ms = 1_000
 const CLAIM_PATIENCE_MAX_MS: Ms = 5_000
 /** A peer reads from its disk: without a verified byte for this long it has timed out, and the next one is asked. */
 const PEER_SILENCE_MS: Ms = 10_000
+/** A proxy searches for others: half the usual search is what one of them gets. */
+const PROXY_SILENCE_MS: Ms = 15_000
 /** A gateway that says nothing for this long is joined by the next one. */
 const GATEWAY_PATIENCE_MS: Ms = 2_000
 
@@ -154,7 +157,7 @@ export class Rungs {
       }
       return [peerCandidate(exchange, session, ask)]
     })
-    return { stage: 'proxy', delay, candidates, hedgeDelay: GATEWAY_PATIENCE_MS, maxParallel: 1 }
+    return { stage: 'proxy', delay, candidates, hedgeDelay: Infinity, maxParallel: 1, silenceMax: PROXY_SILENCE_MS }
   }
 
   #askOf(
@@ -197,7 +200,7 @@ export class Rungs {
 
   async #dial(peer: string, options: AbortOptions): Promise<void> {
     try {
-      await this.#parts.reach?.(peer, options)
+      if (this.#parts.reach !== undefined) await abortable(this.#parts.reach(peer, options), options)
     } catch (error) {
       options.signal?.throwIfAborted()
       throw new SourceError('fault', 'it is not connected, and could not be reached', { cause: error })

@@ -89,7 +89,16 @@ export class KithClient {
    * What happens at the node, as it happens, over a connection of its own. A reader that is too slow gets one
    * `events.dropped` in place of what it missed. Leave the loop, or abort, to end it.
    */
-  async *events(filter: EventFilter = {}, { signal }: AbortOptions = {}): AsyncGenerator<KithEvent> {
+  async *events(filter: EventFilter = {}, options: AbortOptions = {}): AsyncGenerator<KithEvent> {
+    yield* this.#pushed('events.subscribe', filter, options)
+  }
+
+  /** The messages of a topic, as {@link events} gives events: `pubsub.message` with `topic`, `from`, `did` and `data` (base64). */
+  async *messages(topic: string, options: AbortOptions = {}): AsyncGenerator<KithEvent> {
+    yield* this.#pushed('pubsub.subscribe', { topic }, options)
+  }
+
+  async *#pushed(method: MethodName, params: object, { signal }: AbortOptions): AsyncGenerator<KithEvent> {
     const inbox = new Inbox()
     const lines = await openLines(this.#door, {
       signal,
@@ -99,7 +108,7 @@ export class KithClient {
     const leave = (): void => lines.close()
     signal?.addEventListener('abort', leave, { once: true })
     try {
-      await lines.call('events.subscribe', filter, { signal })
+      await lines.call(method, params, { signal })
       yield* inbox.take(lines)
     } finally {
       signal?.removeEventListener('abort', leave)

@@ -15,6 +15,8 @@ export interface Decoy {
   readonly content: string
   /** An error about the decoy as one about what was asked for. */
   restore(error: unknown): KithError
+  /** The same for what an answer says. */
+  readonly restored: (text: string) => string
 }
 
 export class Decoys {
@@ -33,12 +35,14 @@ export class Decoys {
 }
 
 function decoy(stand: string, real: string, content: string): Decoy {
+  const restored = (text: string): string => text.replaceAll(stand, real)
   return {
     content,
+    restored,
     restore(thrown) {
       const error = toKithError(thrown)
-      const data: unknown = JSON.parse(JSON.stringify(error.data).replaceAll(stand, real))
-      return new KithError(error.code, error.message.replaceAll(stand, real), { ...Object(data) }, { cause: error })
+      const data: unknown = JSON.parse(restored(JSON.stringify(error.data)))
+      return new KithError(error.code, restored(error.message), { ...Object(data) }, { cause: error })
     }
   }
 }

@@ -1,21 +1,29 @@
 /**
  * Events on their way to one connection: what waits while the connection is slow, and what is given up when it is
- * too slow. Bounded: progress merges first, then the oldest go and one `events.dropped` says which.
+ * too slow. Bounded: progress merges first, then the oldest go and one `events.dropped` says which. Messages of topics,
+ * which may be large, are also bounded by their bytes.
  * In memory only; a client that comes back asks for what it missed by sequence number.
  */
 import { KithError } from '../errors.ts'
-import type { EventBus, KithEvent } from '../observe/events.ts'
+import { KIB, MIB, type Bytes } from '../model/units.ts'
+import type { EventBus, EventType, KithEvent } from '../observe/events.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { EventFilter } from './method.ts'
+import type { Attachment, EventFilter } from './method.ts'
 
 /** Events that wait for one slow connection; a promise of the contract. */
 const WAITING_EVENTS_MAX = 1024
+/** Messages of topics that wait for one slow connection: a second of the largest, or hours of small ones. */
+const WAITING_BYTES_MAX: Bytes = 4 * MIB
+/** What a waiting message costs beside its data. */
+const MESSAGE_OVERHEAD: Bytes = KIB
 /** Subscriptions of one connection: each costs a call per event. */
 const SUBSCRIPTIONS_MAX = 64
 
 export interface FeedItem {
   readonly event: KithEvent
   readonly subscription?: string
+  /** Memory it takes while it waits; absent: little. */
+  readonly bytes?: Bytes
 }
 
 export interface EventFeedInit {
@@ -35,6 +43,10 @@ export class EventFeed {
   #replay: FeedItem[] = []
   #replayed = 0
   #waiting: FeedItem[] = []
+  #waitingBytes: Bytes = 0
+  /** Messages of topics that were given up. */
+  #lost = 0
+  readonly #keys = new Map<string, string>()
   #gap: { from: number; to: number } | undefined
   #blocked = false
   #closed = false
@@ -56,10 +68,7 @@ export class EventFeed {
    * that happens in between is lost.
    */
   subscribe(filter: EventFilter): { readonly subscription: string; readonly start: () => void } {
-    if (this.#subscriptions.size >= SUBSCRIPTIONS_MAX)
-      throw new KithError('RATE_LIMITED', `this connection has ${SUBSCRIPTIONS_MAX} subscriptions already; end one first`, {
-        limit: SUBSCRIPTIONS_MAX
-      })
+    this.#assertRoom()
     const subscription = `s${++this.#named}`
     const asked = filter.since
     const after = asked ?? this.#bus.seq
@@ -69,10 +78,39 @@ export class EventFeed {
 
   unsubscribe(subscription: string): boolean {
     this.#subscriptions.get(subscription)?.()
+    this.#keys.delete(subscription)
     return this.#subscriptions.delete(subscription)
   }
 
-  /** An event for this connection alone, such as the progress of its own call. */
+  /** As {@link subscribe}, to something else than the events of the node: what comes before `start` is nobody's. */
+  attach(attachment: Attachment): { readonly subscription: string; readonly start: () => void } {
+    const { type, key } = attachment
+    this.#assertRoom()
+    const subscription = `s${++this.#named}`
+    let started = false
+    const stop = attachment.open((fields, size) => {
+      if (started) this.pushOwn(type, fields, { subscription, bytes: size + MESSAGE_OVERHEAD })
+    })
+    this.#subscriptions.set(subscription, stop)
+    this.#keys.set(subscription, key)
+    const start = (): void => {
+      started = true
+    }
+    return { subscription, start }
+  }
+
+  /** Ends every attachment with this key. */
+  detach(key: string): boolean {
+    const found = [...this.#keys].filter(([, other]) => other === key)
+    for (const [subscription] of found) this.unsubscribe(subscription)
+    return found.length > 0
+  }
+
+  /** An event for this connection alone, such as the progress of its own call. It bears the newest number, so that `since` goes on working. */
+  pushOwn(type: EventType, fields: Readonly<Record<string, unknown>>, item: Omit<FeedItem, 'event'> = {}): void {
+    this.push({ ...item, event: { ...fields, seq: this.#bus.seq, type, at: new Date(this.#clock.now()).toISOString() } })
+  }
+
   push(item: FeedItem): void {
     if (this.#closed) return
     if (this.#isIdle()) {
@@ -81,6 +119,9 @@ export class EventFeed {
     }
     if (this.#waiting.length >= WAITING_EVENTS_MAX) this.#mergeProgress()
     if (this.#waiting.length >= WAITING_EVENTS_MAX) this.#dropOldest()
+    const bytes = item.bytes ?? 0
+    if (bytes > 0) this.#makeRoom(bytes)
+    this.#waitingBytes += bytes
     this.#waiting.push(item)
   }
 
@@ -103,9 +144,12 @@ export class EventFeed {
   reset(): void {
     for (const stop of this.#subscriptions.values()) stop()
     this.#subscriptions.clear()
+    this.#keys.clear()
     this.#replay = []
     this.#replayed = 0
     this.#waiting = []
+    this.#waitingBytes = 0
+    this.#lost = 0
     this.#gap = undefined
   }
 
@@ -128,8 +172,17 @@ export class EventFeed {
     if (!this.#blocked) this.resume()
   }
 
+  #assertRoom(): void {
+    if (this.#subscriptions.size >= SUBSCRIPTIONS_MAX)
+      throw new KithError('RATE_LIMITED', `this connection has ${SUBSCRIPTIONS_MAX} subscriptions already; end one first`, {
+        limit: SUBSCRIPTIONS_MAX
+      })
+  }
+
   #isIdle(): boolean {
-    return !this.#blocked && this.#waiting.length === 0 && this.#gap === undefined && this.#replay.length === this.#replayed
+    return (
+      !this.#blocked && this.#waiting.length === 0 && this.#gap === undefined && this.#lost === 0 && this.#replay.length === this.#replayed
+    )
   }
 
   #next(): FeedItem | undefined {
@@ -140,15 +193,43 @@ export class EventFeed {
     }
     this.#replay = []
     this.#replayed = 0
+    if (this.#lost > 0) return { event: this.#lostMessages() }
     const gap = this.#gap
-    if (gap === undefined) return this.#waiting.shift()
+    if (gap === undefined) return this.#shift()
     this.#gap = undefined
     return { event: this.#dropped(gap.from, gap.to) }
   }
 
+  #shift(): FeedItem | undefined {
+    const item = this.#waiting.shift()
+    this.#waitingBytes -= item?.bytes ?? 0
+    return item
+  }
+
+  #makeRoom(bytes: Bytes): void {
+    while (this.#waitingBytes + bytes > WAITING_BYTES_MAX) {
+      const at = this.#waiting.findIndex(item => item.bytes !== undefined)
+      if (at < 0) return
+      const [dropped] = this.#waiting.splice(at, 1)
+      this.#waitingBytes -= dropped?.bytes ?? 0
+      this.#lost++
+    }
+  }
+
+  /** Messages bear no number of their own: the range is empty, and their count says what is missing. */
+  #lostMessages(): KithEvent {
+    const messages = this.#lost
+    this.#lost = 0
+    return { ...this.#dropped(this.#bus.seq + 1, this.#bus.seq), messages }
+  }
+
   #dropOldest(): void {
-    const oldest = this.#waiting.shift()
+    const oldest = this.#shift()
     if (oldest === undefined || isOwnProgress(oldest)) return
+    if (oldest.bytes !== undefined) {
+      this.#lost++
+      return
+    }
     const { seq } = oldest.event
     this.#gap = { from: this.#gap?.from ?? seq, to: seq }
   }

@@ -72,7 +72,13 @@ export class LineConnection {
           return subscription
         },
         unsubscribe: subscription => this.#feed.unsubscribe(subscription),
-        progress: (call, progress) => this.#feed.push({ event: this.#progressEvent(call, progress) })
+        attach: (attachment, context) => {
+          const { subscription, start } = this.#feed.attach(attachment)
+          context.afterAnswer(start)
+          return subscription
+        },
+        detach: key => this.#feed.detach(key),
+        progress: (call, progress) => this.#feed.pushOwn('content.progress', { ...progress, call })
       },
       isBlocked: () => this.#isBlocked(),
       onHeld: count => this.#making.set(count),
@@ -192,12 +198,6 @@ export class LineConnection {
       `{"jsonrpc":"2.0","method":"event","params":${subscription === undefined ? body : `${body.slice(0, -1)},"subscription":"${subscription}"}`}}`
     )
     return !this.#writer.isBlocked
-  }
-
-  #progressEvent(call: unknown, progress: object): KithEvent {
-    const { clock, services } = this.#parts
-    // It is no event of the node: it bears the newest number, so that `since` goes on working.
-    return { ...progress, call, seq: services.events.seq, type: 'content.progress', at: new Date(clock.now()).toISOString() }
   }
 
   /** The client will send no more. It may have gone, or only have closed its half: a blank tells which. */

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { InvalidContentError, KithError, NotBuiltError } from '../errors.ts'
 import { didYouMean, nearestWord } from '../lib/nearest-word.ts'
 import { parseContent } from '../model/content-id.ts'
+import type { EventType } from '../observe/events.ts'
 import type { Access, Caller } from './access.ts'
 import { isRecord } from './error-body.ts'
 import type { Progress, PutResult, Services } from './services.ts'
@@ -15,10 +16,23 @@ export interface CallConnection {
   /** @returns the id of a new event subscription of this connection */
   subscribe(filter: EventFilter, context: CallContext): string
   unsubscribe(subscription: string): boolean
+  /** As {@link subscribe}, to something that only this connection is told of. @returns its id */
+  attach(attachment: Attachment, context: CallContext): string
+  /** Ends every attachment with this key. False if there is none. */
+  detach(key: string): boolean
   /** Ends the running call with this id. False if there is none. */
   cancel(id: unknown): boolean
   /** Makes the connection the bearer of a token. @throws KithError UNAUTHORIZED, RATE_LIMITED */
   login(token: string): Caller
+}
+
+/** Something beside the events of the node that is told to one connection. */
+export interface Attachment {
+  /** What each message of it is called. */
+  readonly type: EventType
+  readonly key: string
+  /** Begins at once. `push` gives one message of about `size` bytes; the returned function ends it. */
+  open(push: (fields: Record<string, unknown>, size: number) => void): () => void
 }
 
 export interface EventFilter {

@@ -217,7 +217,7 @@ export const contentMethods = {
     result: z.object({
       public: z.boolean(),
       class: s.privacyClass,
-      reason: z.enum(['local-record', 'group', 'peer', 'request', 'address', 'update', 'cid', 'unknown-hash']),
+      reason: s.privacyReason,
       toldTo: z.array(z.object({ when: z.string(), who: z.string(), what: z.string() }))
     }),
     run: async ({ content }, params) => await content.privacy(params.content)

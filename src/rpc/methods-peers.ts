@@ -26,7 +26,7 @@ const peerInfo = z.object({
   note: z.string().optional()
 })
 
-const advertInfo = z.object({
+export const advertInfo = z.object({
   did: z.string(),
   peerId: z.string(),
   seq: z.number(),

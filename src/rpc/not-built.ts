@@ -3,10 +3,6 @@ import type { Access } from './access.ts'
 
 export const NOT_BUILT_METHODS: Readonly<Record<string, Access>> = {
   'content.publish': 'write',
-  'route.explain': 'read',
-  'route.best': 'read',
-  'adverts.publish': 'peers',
-  'capabilities.query': 'read',
   'pin.add': 'pin',
   'pin.rm': 'pin',
   'pin.list': 'read or pin',
@@ -23,8 +19,5 @@ export const NOT_BUILT_METHODS: Readonly<Record<string, Access>> = {
   'swarm.leave': 'swarm',
   'swarm.export': 'swarm',
   'swarm.import': 'swarm',
-  'swarm.diagnose': 'swarm',
-  'pubsub.publish': 'write',
-  'pubsub.subscribe': 'read',
-  'pubsub.unsubscribe': 'read'
+  'swarm.diagnose': 'swarm'
 }

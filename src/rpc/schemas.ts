@@ -61,6 +61,7 @@ export const preferredSources = z
 
 // Results. They describe; the types come from services.ts.
 export const privacyClass = z.enum(['public', 'private', 'restricted'])
+export const privacyReason = z.enum(['local-record', 'group', 'peer', 'request', 'address', 'update', 'cid', 'unknown-hash'])
 export const stage = z.enum(['local', 'peer', 'proxy', 'ipfs', 'gateway'])
 const who = { stage, peer: z.string().optional(), did: z.string().optional(), url: z.string().optional() }
 export const source = z.object(who)

@@ -43,6 +43,9 @@ const LIST_LIMIT_DEFAULT = 100
 /** Records one call looks through for those the token sees; then it answers what it has. */
 const EXAMINED_MAX = 10_000
 
+/** @param restored - text about the decoy as text about what was asked for */
+export type Ask<T> = (content: ContentParam, restored: (text: string) => string) => Promise<T>
+
 export function scopedContent(parts: ScopedContentComponents, token: AccessToken): ContentServices {
   const { content } = parts
   const by = token.name
@@ -93,7 +96,7 @@ export function scopedContent(parts: ScopedContentComponents, token: AccessToken
 }
 
 /** Decides, content by content, whether the real one is asked about or its decoy. */
-class View {
+export class View {
   readonly #parts: ScopedContentComponents
   readonly #token: AccessToken
 
@@ -108,7 +111,7 @@ class View {
   }
 
   /** For what may come from elsewhere: public bytes are everybody's, whoever fetched them first. */
-  async fetching<T>(content: ContentParam, run: (content: ContentParam) => Promise<T>): Promise<T> {
+  async fetching<T>(content: ContentParam, run: Ask<T>): Promise<T> {
     return await this.#ask(content, true, run)
   }
 
@@ -169,14 +172,14 @@ class View {
     return facts === undefined || sees(this.#token, facts) ? await this.shown(ref, stat) : undefined
   }
 
-  async #ask<T>(content: ContentParam, mayFetch: boolean, run: (content: ContentParam) => Promise<T>): Promise<T> {
+  async #ask<T>(content: ContentParam, mayFetch: boolean, run: Ask<T>): Promise<T> {
     const ref = parseContent(content)
     const facts = await this.#parts.facts(ref)
     const isOpen = facts === undefined || sees(this.#token, facts) || (mayFetch && OPEN_REALMS.includes(facts.realm))
-    if (isOpen) return await run(content)
+    if (isOpen) return await run(content, text => text)
     const decoy = this.#parts.decoys.for(ref)
     try {
-      return await run(decoy.content)
+      return await run(decoy.content, decoy.restored)
     } catch (error) {
       throw decoy.restore(error)
     }

@@ -1,10 +1,12 @@
 /** The daemon as each caller sees it: whole for an admin, a part of it for a token. */
+import { KithError } from '../errors.ts'
 import { isAdmin } from './access.ts'
 import type { AccessToken, Caller } from './access.ts'
 import { Decoys } from './decoy.ts'
 import { seesRealm } from './realm-view.ts'
 import { scopedContent } from './scoped-content.ts'
 import type { ContentFacts, Disown } from './scoped-content.ts'
+import { scopedRoute } from './scoped-route.ts'
 import { SealedCursors } from './sealed-cursors.ts'
 import type { NodeServices, NodeStatus, Services } from './services.ts'
 
@@ -34,11 +36,29 @@ export class ScopedServices {
   }
 
   #scope(token: AccessToken): Services {
-    const { content, node } = this.#services
+    const { content, node, route } = this.#services
+    const parts = { content, facts: this.#facts, disown: this.#disown, decoys: this.#decoys, cursors: this.#cursors }
     return {
       ...this.#services,
-      content: scopedContent({ content, facts: this.#facts, disown: this.#disown, decoys: this.#decoys, cursors: this.#cursors }, token),
+      content: scopedContent(parts, token),
+      route: scopedRoute(route, parts, token),
+      pairing: scopedPairing(this.#services.pairing),
       node: scopedNode(node, token)
+    }
+  }
+}
+
+/** Giving away a single content is `content.share`, which is an admin's: a token might name what it does not see. */
+function scopedPairing(pairing: Services['pairing']): Services['pairing'] {
+  return {
+    ...pairing,
+    invite: async params => {
+      if (params.content !== undefined)
+        throw new KithError(
+          'UNAUTHORIZED',
+          'an invitation with a content needs the scope admin, as content.share does; leave "content" out'
+        )
+      return await pairing.invite(params)
     }
   }
 }

@@ -49,6 +49,14 @@ export interface TrustServices {
   unblock(did: string): Promise<TrustEntry>
 }
 
+export interface ShownTicket {
+  readonly ticket: string
+  /** The ticket as a QR code for a terminal. */
+  readonly qr: string
+  /** ISO 8601. */
+  readonly expires: string
+}
+
 export interface PairingServices {
   invite(params: {
     readonly level?: number
@@ -58,17 +66,14 @@ export interface PairingServices {
     readonly swarm?: string
     readonly content?: ContentParam
     readonly name?: string
-  }): Promise<{ ticket: string; qr: string }>
+  }): Promise<ShownTicket>
   /** Takes a ticket back. False if it was not made here, or long ago. */
   uninvite(ticket: string): Promise<{ revoked: boolean }>
   join(
     params: { readonly ticket: string; readonly level?: number },
     options: AbortOptions
   ): Promise<{ peerId: string; did: string; via: 'direct' | 'relayed'; access: number; swarm?: string; content?: string }>
-  share(params: { readonly content: ContentParam; readonly to?: readonly string[]; readonly expires?: string }): Promise<{
-    ticket: string
-    qr: string
-  }>
+  share(params: { readonly content: ContentParam; readonly to?: readonly string[]; readonly expires?: string }): Promise<ShownTicket>
 }
 
 /** Shapes of `route.*`, see the contract; made from the same plan that `content.get` carries out. */
@@ -110,18 +115,38 @@ export interface RouteServices {
   best(params: RouteParams, options: AbortOptions): Promise<RouteCandidate | null>
 }
 
+/** What a peer answered when it was asked directly: its advert, what it does for this node, what it speaks, who speaks for it. */
+export interface CapabilitiesInfo extends AdvertInfo {
+  readonly ipfsNode: AdvertInfo['ipfsNode'] & { readonly publicGateway?: string; readonly swarmAddresses?: readonly string[] }
+  /** Bytes a second it gives at most; absent: nothing said. */
+  readonly bandwidthLimit?: number
+  /** What it fetches for this node through its own IPFS; absent: nothing. */
+  readonly proxy?: { readonly maxBytes: number; readonly quotaBytesPerDay: number; readonly maxConcurrent: number }
+  readonly version: string
+  readonly protocols: readonly string[]
+  /** DIDs that speak for it, verified. */
+  readonly bindings: readonly { readonly did: string; readonly expires: string }[]
+}
+
 export interface CapabilityServices {
   /** Publishes the own advert now; answers what it says. */
   publish(): Promise<AdvertInfo>
   /** Asks the peer itself; what it answers is signed by it and checked. */
-  query(peer: string, options: AbortOptions): Promise<Readonly<Record<string, unknown>>>
+  query(peer: string, options: AbortOptions): Promise<CapabilitiesInfo>
 }
 
 export interface PubsubServices {
-  publish(params: { readonly topic: string; readonly data: Uint8Array; readonly swarm?: string }): Promise<{ peers: number }>
+  /** Who listens with `sender` as owner does not hear of it. */
+  publish(params: {
+    readonly topic: string
+    readonly data: Uint8Array
+    readonly swarm?: string
+    readonly sender?: object
+  }): Promise<{ peers: number }>
   /** `receive` is called for each message of the topic until the returned function is called. */
   subscribe(
     topic: string,
-    receive: (message: { readonly from: string; readonly did: string; readonly data: Uint8Array }) => void
+    receive: (message: { readonly from: string; readonly did: string; readonly data: Uint8Array }) => void,
+    owner?: object
   ): () => void
 }

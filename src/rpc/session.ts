@@ -9,7 +9,7 @@ import { AnswerRoom } from './answer-room.ts'
 import { BatchAnswer, checkBatch } from './batch.ts'
 import { failure, readableId, readJson, readRequest } from './message.ts'
 import type { Request } from './message.ts'
-import type { CallConnection, CallContext, EventFilter } from './method.ts'
+import type { Attachment, CallConnection, CallContext, EventFilter } from './method.ts'
 import type { RpcParts } from './parts.ts'
 import type { Progress } from './services.ts'
 import { findMethod } from './table.ts'
@@ -28,6 +28,8 @@ export interface RpcSessionInit {
   readonly push?: {
     subscribe(filter: EventFilter, context: CallContext): string
     unsubscribe(subscription: string): boolean
+    attach(attachment: Attachment, context: CallContext): string
+    detach(key: string): boolean
     progress(call: unknown, progress: Progress): void
   }
   /** The connection takes no more bytes: large answers had better not be made now. */
@@ -66,8 +68,13 @@ export class RpcSession {
     this.#connection = {
       subscribe: (filter, context) => {
         if (init.push !== undefined) return init.push.subscribe(filter, context)
-        throw new KithError('INVALID_REQUEST', 'events cannot be pushed into an HTTP answer: use GET /events, or a line connection')
+        throw noPush('use GET /events, or a line connection')
       },
+      attach: (attachment, context) => {
+        if (init.push !== undefined) return init.push.attach(attachment, context)
+        throw noPush('use a line connection')
+      },
+      detach: key => init.push?.detach(key) ?? false,
       unsubscribe: subscription => init.push?.unsubscribe(subscription) ?? false,
       cancel: id => this.#cancel(id),
       login: token => init.login(token)
@@ -284,4 +291,8 @@ const NONE: readonly (() => void)[] = []
 
 function run(afters: readonly (() => void)[]): void {
   for (const after of afters) after()
+}
+
+function noPush(remedy: string): KithError {
+  return new KithError('INVALID_REQUEST', `events cannot be pushed into an HTTP answer: ${remedy}`)
 }

@@ -3,7 +3,6 @@ import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
 import { Semaphore } from '../lib/semaphore.ts'
 import type { Ms } from '../model/units.ts'
-import { didFromPeerId } from '../peers/did-key.ts'
 import type { BlockSource } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Estimates } from '../ports/estimates.ts'
@@ -19,7 +18,7 @@ import { PeerPlanner, type Claims, type PeerPlanComponents } from '../retrieval/
 import { PeerQuestions } from '../retrieval/peer-questions.ts'
 import { PeersFirst } from '../retrieval/peers-first.ts'
 import { Planner } from '../retrieval/planner.ts'
-import { Retriever } from '../retrieval/retriever.ts'
+import { Retriever, type RetrieverComponents } from '../retrieval/retriever.ts'
 import { Rungs, type Hedging } from '../retrieval/rungs.ts'
 
 /** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
@@ -37,8 +36,10 @@ export interface RetrievalComponents extends Pick<PeerPlanComponents, 'reach' | 
   readonly state?: StateStore | undefined
   readonly ipfs: BlockSource | undefined
   readonly gateways: () => readonly BlockSource[]
+  readonly signedRoots?: RetrieverComponents['signedRoots']
   readonly clock: Clock
   readonly random: Random
+  readonly didOf: (peer: string) => string
 }
 
 export type RetrievalConfig = Pick<Config, 'routing'> & {
@@ -47,10 +48,9 @@ export type RetrievalConfig = Pick<Config, 'routing'> & {
 }
 
 export function buildRetrieval(parts: RetrievalComponents, { routing, proxy, limits }: RetrievalConfig): Retriever {
-  const didOf = didFromPeerId
   const { askUnknownMinTrust, maxParallelPeers, strict, hedgeDelay } = routing
-  const peers = new PeerPlanner({ ...parts, didOf }, { askUnknownMinTrust, proxyMinTrust: proxy.minTrust })
-  const questions = new PeerQuestions({ ...parts, didOf })
+  const peers = new PeerPlanner(parts, { askUnknownMinTrust, proxyMinTrust: proxy.minTrust })
+  const questions = new PeerQuestions(parts)
   const lastSeen = openLastSeen(parts)
   const seen = (content: Uint8Array, peer: string, what: 'had' | 'claimed'): void => lastSeen?.note(content, peer, what)
   return new Retriever(
@@ -60,7 +60,7 @@ export function buildRetrieval(parts: RetrievalComponents, { routing, proxy, lim
       peers,
       questions,
       peersFirst: new PeersFirst({ ...parts, peers, questions }),
-      rungs: new Rungs({ ...parts, didOf, questions, hedging: hedgingWith(hedgeDelay), seen }, { maxParallelPeers }),
+      rungs: new Rungs({ ...parts, questions, hedging: hedgingWith(hedgeDelay), seen }, { maxParallelPeers }),
       lastSeen,
       slots: new Semaphore({ limit: limits.maxConcurrent, waitingMax: RETRIEVALS_WAITING_MAX, name: 'retrievals' })
     },
@@ -68,10 +68,10 @@ export function buildRetrieval(parts: RetrievalComponents, { routing, proxy, lim
   )
 }
 
-function openLastSeen({ state, library, standing, clock }: RetrievalComponents): LastSeen | undefined {
+function openLastSeen({ state, library, standing, clock, didOf }: RetrievalComponents): LastSeen | undefined {
   if (state === undefined) return undefined
   const keyedDigest = (bytes: Uint8Array): Uint8Array => library.digest(bytes)
-  return new LastSeen({ table: state.table('last-seen', readSighting), keyedDigest, standing, didOf: didFromPeerId, clock })
+  return new LastSeen({ table: state.table('last-seen', readSighting), keyedDigest, standing, didOf, clock })
 }
 
 /** A `hedgeDelay` of 0 says never: the next peer only when the one before has failed. */

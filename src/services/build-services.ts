@@ -1,7 +1,9 @@
 /** The facade behind the socket, put together from the parts of a running node. */
 import type { CID } from 'multiformats/cid'
 import type { AdvertDirectory } from '../adverts/directory.ts'
+import type { KnownPublic } from '../adverts/known-public.ts'
 import type { AdvertPublisher } from '../adverts/publisher.ts'
+import type { UpdatePublisher } from '../adverts/update-publisher.ts'
 import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
 import type { Providing } from '../content/providing.ts'
@@ -10,9 +12,11 @@ import type { EventBus } from '../observe/events.ts'
 import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
 import { Meter } from '../observe/meter.ts'
+import type { Bindings } from '../peers/bindings.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
 import type { Pairing } from '../peers/pairing.ts'
 import type { Shares } from '../peers/shares.ts'
+import type { AppTopics } from '../ports/app-topics.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
@@ -20,6 +24,7 @@ import type { Identity } from '../ports/identity.ts'
 import type { LocalFiles } from '../ports/local-files.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
+import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { makeRanking } from '../ranking/make-ranking.ts'
@@ -28,12 +33,14 @@ import type { Retriever } from '../retrieval/retriever.ts'
 import type { ContentServices, Services } from '../rpc/services.ts'
 import { buildRetrieval } from './build-retrieval.ts'
 import { ContentAccess } from './content-access.ts'
+import { capabilityServices } from './capability-services.ts'
 import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
 import { notBuilt } from './not-built.ts'
 import { pairingServices } from './pairing-services.ts'
 import { peerServices } from './peer-services.ts'
+import { pubsubServices } from './pubsub-services.ts'
 import { routeServices } from './route-services.ts'
 import { trustServices, type TrustParts } from './trust-services.ts'
 
@@ -42,7 +49,7 @@ export interface BuildComponents {
   readonly random: Random
   readonly files: LocalFiles
   readonly library: Library
-  readonly host: Network & { reachability(): 'public' | 'private' | 'unknown' }
+  readonly host: Network & { readonly topics: AppTopics; reachability(): 'public' | 'private' | 'unknown' }
   /** Tells IPFS of public roots; absent: nobody is told. */
   readonly providing: Providing | undefined
   readonly identity: Identity
@@ -53,11 +60,16 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
+  readonly updates: UpdatePublisher
+  readonly knownPublic: KnownPublic
   readonly people: {
     readonly state: StateStore
     readonly estimates: Estimates
+    readonly bindings: Bindings
     readonly pairing: Pairing
     readonly shares: Shares
+    readonly reach: (peer: string, options: AbortOptions) => Promise<void>
+    readonly sharedBy: (root: CID) => readonly string[]
   } & TrustParts
   /** A text as a QR code for a terminal. */
   readonly qr: (text: string) => string
@@ -90,11 +102,11 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       hasIpfs: peer => directory.ipfsOf(peer)?.enabled
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
-    capabilities: { publish: notBuilt('adverts.publish'), query: notBuilt('capabilities.query') },
+    capabilities: capabilityServices({ ...parts, ...parts.people, network: host }),
     trust: trustServices({ clock, identity, network: host, ...parts.people }),
     pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
     route: routeServices({ ...parts, ...reading }),
-    pubsub: { publish: notBuilt('pubsub.publish'), subscribe: notBuilt('pubsub.subscribe') },
+    pubsub: pubsubServices({ topics: host.topics, clock, self: identity.peerId, didOf: didFromPeerId }),
     node: nodeServices({
       version,
       apiVersion: version,
@@ -127,17 +139,20 @@ interface Reading {
 }
 
 function buildReading(parts: BuildComponents, config: Config): Reading {
-  const { library, host, ipfs, gateways } = parts
+  const { library, host, ipfs, gateways, knownPublic } = parts
   return {
-    classifier: new Classifier({ library }, config.privacy),
+    classifier: new Classifier({ library, isKnownPublic: multihash => knownPublic.isKnownPublic(multihash) }, config.privacy),
     retriever: buildRetrieval(
       {
         ...parts,
         ...parts.people,
         network: host,
         ranking: makeRanking(config.routing.ranking, { random: parts.random }),
+        sharedBy: root => parts.people.shares.sharersOf(root),
         ipfs: ipfs?.source,
-        gateways: () => gateways
+        gateways: () => gateways,
+        didOf: didFromPeerId,
+        signedRoots: sha256 => knownPublic.rootsFor(sha256)
       },
       config
     )
@@ -154,7 +169,9 @@ function buildContent(
     if (stored === undefined) return
     ipfs?.stored(stored)
     const record = library.realms.public.records.get(stored)
-    if (record !== undefined) parts.providing?.stored(record)
+    if (record === undefined) return
+    parts.providing?.stored(record)
+    parts.updates.announce({ ...record, cid: record.root })
   }
   const putInit = {
     defaultPrivacy: config.privacy.default,

@@ -16,7 +16,7 @@ export interface OpenHostInit {
 /** Made, not listening yet. */
 export async function openHost({ home, config, log, parts }: Start, init: OpenHostInit): Promise<Host> {
   const { privateKey, onDuplicateIdentity, onPortTaken } = init
-  const { listen, announce, bootstrap, peering, mdns, publicSwarm, maxConnections } = config.network
+  const { listen, announce, bootstrap, peering, mdns, publicSwarm, maxConnections, relay } = config.network
   const host = await makeHost(
     { log, clock, privateKey },
     {
@@ -28,6 +28,7 @@ export async function openHost({ home, config, log, parts }: Start, init: OpenHo
       publicSwarm: config.ipfs.type === 'gateway-only' ? false : publicSwarm,
       dht: config.ipfs.type === 'helia' ? config.ipfs.dht : 'off',
       maxConnections,
+      relay,
       onDuplicateIdentity
     }
   )

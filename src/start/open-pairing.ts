@@ -22,6 +22,8 @@ export interface PairingParts {
   readonly own: OwnPeople
   /** Connects to a peer whose addresses are known, unless it is connected. */
   readonly reach: OwnPeople['reach']
+  /** PeerIds of those who gave this node a content by a ticket. */
+  readonly sharedBy: Shares['sharersOf']
 }
 
 interface PairingComponents {
@@ -50,5 +52,6 @@ export function openPairing({ log, parts }: Start, components: PairingComponents
     })
   })
   parts.defer(unlisten)
-  return { pairing, shares, own, reach: async (peer, options) => await own.reach(peer, options) }
+  const reach: PairingParts['reach'] = async (peer, options) => await own.reach(peer, options)
+  return { pairing, shares, own, reach, sharedBy: root => shares.sharersOf(root) }
 }

@@ -41,7 +41,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   peers: domainWith('cborg', 'did-jwt', 'did-resolver'),
   services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'rpc/services-people', 'config'], packages: PURE },
   // Halves of the composition root: they build, and know whom they build.
-  start: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'adapters'], packages: PURE },
+  start: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'adapters', 'version'], packages: PURE },
   // The simulator may use anything but the client and real adapters.
   sim: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'rpc', 'adapters/memory'], packages: [...PURE, 'yaml'] },
   config: { ours: ['model', 'errors', 'lib'], packages: ['yaml', 'node:fs/promises', 'node:os', 'node:path', 'node:util'] },
@@ -51,6 +51,8 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     packages: ['zod', ...PURE, 'node:']
   },
   cli: { ours: ['rpc', 'config', 'errors', 'lib', 'model'], types: ['observe', 'ports'], packages: ['yaml', 'node:'] },
+  // It talks to strangers' servers as the gateway adapter does, under the same guard of addresses.
+  'adapters/did-web': { ...adapter('undici', 'node:'), ours: ['model', 'errors', 'ports', 'lib', 'adapters/gateway'] },
   'adapters/files': adapter('node:'),
   'adapters/gateway': adapter('undici', 'node:'),
   'adapters/helia': adapter('helia', '@helia/', '@libp2p/interface', 'interface-blockstore'),

@@ -6,7 +6,8 @@ import { abortable, startDeadline } from '../../lib/deadline.ts'
 import type { Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { AbortOptions } from '../../ports/options.ts'
-import { P2P_CODE, parseAddress } from './address.ts'
+import { parseAddress } from './address.ts'
+import { addressAt, withoutLastPeer } from './circuit.ts'
 import { dialError } from './dial-error.ts'
 import type { Gater } from './gater.ts'
 import type { PeerTable } from './peer-table.ts'
@@ -43,7 +44,7 @@ export class Dialler {
 
   /** To a peer the local network or a router told of. Who may name private addresses says so. */
   async told(peer: PeerId, addresses: readonly Multiaddr[], trust: 'local' | 'stranger', options: AbortOptions): Promise<void> {
-    const targets = addresses.map(address => address.decapsulateCode(P2P_CODE).encapsulate(`/p2p/${peer.toString()}`))
+    const targets = addresses.map(address => addressAt(address, peer))
     const [first] = targets
     if (first === undefined) return
     using _named = trust === 'local' ? this.#parts.gater.name(first) : undefined
@@ -79,7 +80,7 @@ export class Dialler {
   }
 }
 
-/** Without the peer id at its end. */
+/** Without the peer id at its end; that of a relay on the way stays. */
 export function withoutPeer(address: Multiaddr | string): string {
-  return multiaddr(address).decapsulateCode(P2P_CODE).toString()
+  return withoutLastPeer(multiaddr(address)).toString()
 }

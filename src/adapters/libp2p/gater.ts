@@ -1,41 +1,67 @@
 /**
  * Whom this host dials and whom it lets in. Private addresses are dialled only when the operator, the configuration or
  * the local network named them: what a stranger or a router tells must not make this node knock at its own network.
- * Peers have Ed25519 keys; another kind is met only by a peer id somebody here wrote down. In memory only.
+ * Peers have Ed25519 keys; another kind is met only by a peer id somebody here wrote down. Whom the operator blocked
+ * is met nowhere. In memory only.
  */
 import type { ConnectionGater, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { P2P_CODE } from './address.ts'
+import { isCircuit, relayOf } from './circuit.ts'
 import { isPublic } from './reachable-addresses.ts'
+
+export interface GaterInit {
+  /** The swarm is a local network, whose routers may name private addresses. */
+  readonly localSwarm: boolean
+  /** Whom the operator blocked; absent: nobody. Asked at each connection. */
+  readonly isBlocked?: (peer: string) => boolean
+  /** Own people: wherever they say they are, they may be dialled, and so may others through them. Absent: nobody. */
+  readonly isTrusted?: (peer: string) => boolean
+}
 
 export class Gater {
   readonly #localSwarm: boolean
+  readonly #isBlocked: (peer: string) => boolean
+  readonly #isTrusted: (peer: string) => boolean
   /** Peer ids, and addresses without one, that are being dialled because somebody here named them: how many times. */
   readonly #named = new Map<string, number>()
 
-  /** `localSwarm`: the swarm is a local network, whose routers may name private addresses. */
-  constructor(init: { readonly localSwarm: boolean }) {
+  constructor(init: GaterInit) {
     this.#localSwarm = init.localSwarm
+    this.#isBlocked = init.isBlocked ?? (() => false)
+    this.#isTrusted = init.isTrusted ?? (() => false)
   }
 
   /** While it is held the address may be dialled wherever it leads. */
   name(address: Multiaddr): Disposable {
-    const key = nameOf(address)
-    this.#named.set(key, (this.#named.get(key) ?? 0) + 1)
+    const keys = [nameOf(address), relayOf(address)].filter(key => key !== undefined)
+    for (const key of keys) this.#named.set(key, (this.#named.get(key) ?? 0) + 1)
     return {
       [Symbol.dispose]: () => {
-        const left = (this.#named.get(key) ?? 1) - 1
-        if (left === 0) this.#named.delete(key)
-        else this.#named.set(key, left)
+        for (const key of keys) this.#unname(key)
       }
     }
   }
 
   /** What libp2p asks before it connects, and once it knows to whom. */
   readonly rules: ConnectionGater = {
-    denyDialMultiaddr: address => !(this.#localSwarm || isPublic(address) || this.#named.has(nameOf(address))),
-    denyInboundEncryptedConnection: peer => !isEd25519(peer),
-    denyOutboundEncryptedConnection: peer => !isEd25519(peer) && !this.#named.has(peer.toString())
+    denyDialPeer: peer => this.#isBlocked(peer.toString()),
+    denyDialMultiaddr: address => !this.#mayDial(address),
+    denyInboundEncryptedConnection: peer => !isEd25519(peer) || this.#isBlocked(peer.toString()),
+    denyOutboundEncryptedConnection: peer => (!isEd25519(peer) && !this.#named.has(peer.toString())) || this.#isBlocked(peer.toString())
+  }
+
+  /** Through a relay only where somebody here says so: the relays of strangers learn who talks to whom, and cut it soon. */
+  #mayDial(address: Multiaddr): boolean {
+    const peer = nameOf(address)
+    if (this.#localSwarm || this.#named.has(peer) || this.#isTrusted(peer)) return true
+    return isCircuit(address) ? this.#isTrusted(relayOf(address) ?? '') : isPublic(address)
+  }
+
+  #unname(key: string): void {
+    const left = (this.#named.get(key) ?? 1) - 1
+    if (left === 0) this.#named.delete(key)
+    else this.#named.set(key, left)
   }
 }
 

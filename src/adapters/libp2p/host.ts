@@ -10,13 +10,16 @@ import { startDeadline } from '../../lib/deadline.ts'
 import { SingleFlight } from '../../lib/single-flight.ts'
 import type { Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
+import type { AppTopics } from '../../ports/app-topics.ts'
 import type { Log } from '../../ports/log.ts'
 import type { ConnectedPeer, GossipMessage, Network, NetworkEvents, PeerStream, StreamHandler } from '../../ports/network.ts'
 import type { AbortOptions } from '../../ports/options.ts'
 import { assertMultiaddr, startError } from './address.ts'
+import { isRelayed } from './circuit.ts'
 import { Dialler, withoutPeer } from './dialler.ts'
 import { Gater } from './gater.ts'
 import { Gossip } from './gossip.ts'
+import { Judgement, type HostStanding } from './judgement.ts'
 import { makeLibp2p, type HostServices, type NameService } from './make-libp2p.ts'
 import { Outreach, type OutreachInit } from './outreach.ts'
 import { Libp2pPeerStream } from './peer-stream.ts'
@@ -24,6 +27,7 @@ import { PeerTable } from './peer-table.ts'
 import { PING_PROTOCOL, timePing } from './pinger.ts'
 import type { PublicSwarm } from './public-swarm.ts'
 import type { Reachability } from './reachability.ts'
+import { Relaying, type RelayInit, type RelayStatus } from './relaying.ts'
 
 /** Agreeing on a protocol over an open connection: one round trip. */
 const OPEN_BUDGET: Ms = 10_000
@@ -45,6 +49,8 @@ export interface HostInit extends OutreachInit {
   /** Told to others in place of the addresses listened on; empty or absent: those. */
   readonly announce?: readonly string[]
   readonly mdns: boolean
+  /** Absent: no relaying, neither way. */
+  readonly relay?: RelayInit
   /** Resolves names in addresses; absent: the system. */
   readonly dns?: NameService
 }
@@ -53,12 +59,18 @@ export interface Host extends Network {
   /** For the adapters that need the node itself (bitswap). */
   readonly libp2p: Libp2p
   readonly publicSwarm: PublicSwarm
+  /** Topics of apps. */
+  readonly topics: AppTopics
+  /** To be called before it starts: what is thought of peers, which the host acts on from then on. */
+  follow(standing: HostStanding): void
   /** Listens and dials. Without effect when it runs. @throws KithError START_FAILED naming the address that cannot be listened on */
   start(): Promise<void>
   /** The addresses bound, whatever is announced. */
   listening(): string[]
   /** Whether strangers can reach this host, as others have found. */
   reachability(): Reachability
+  /** Who is reached through this host, and through whom it is. */
+  relaying(): RelayStatus
   /** Gossip signed with the own key that this run did not send. */
   onEcho(listener: (topic: string, data: Uint8Array) => void): void
   stop(): Promise<void>
@@ -73,12 +85,19 @@ export async function makeHost(components: HostComponents, init: HostInit): Prom
         found(info)
       }
     : undefined
-  const gater = new Gater({ localSwarm: init.localSwarm === true })
+  const judgement = new Judgement()
+  const gater = new Gater({
+    localSwarm: init.localSwarm === true,
+    isBlocked: peer => judgement.isBlocked(peer),
+    isTrusted: peer => judgement.isTrusted(peer)
+  })
+  const relaying = new Relaying({ ...components, judgement }, { ...init.relay, announces: (init.announce ?? []).length > 0 })
   const onOwnKey = init.onDuplicateIdentity ?? (() => {})
   const { privateKey } = components
   const { listen, announce = [], maxConnections, dns } = init
-  const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, gater: gater.rules, onOwnKey, dns, onFound })
-  const host = new Libp2pHost({ ...components, libp2p, gater }, init)
+  const inner = { ...relaying.parts, gater: gater.rules, judgement }
+  const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, ...inner, onOwnKey, dns, onFound })
+  const host = new Libp2pHost({ ...components, libp2p, gater, judgement, relaying }, init)
   found = info => {
     host.outreach.found(info)
   }
@@ -92,7 +111,12 @@ export async function startHost(components: HostComponents, init: HostInit): Pro
   return host
 }
 
-type InnerComponents = HostComponents & { readonly libp2p: Libp2p<HostServices>; readonly gater: Gater }
+interface InnerComponents extends HostComponents {
+  readonly libp2p: Libp2p<HostServices>
+  readonly gater: Gater
+  readonly judgement: Judgement
+  readonly relaying: Relaying
+}
 
 class Libp2pHost implements Host {
   readonly self: string
@@ -107,7 +131,7 @@ class Libp2pHost implements Host {
   #started = false
 
   constructor(components: InnerComponents, init: HostInit) {
-    const { libp2p, clock, log, gater } = components
+    const { libp2p, clock, log, gater, judgement } = components
     this.#parts = components
     this.#init = init
     this.libp2p = libp2p
@@ -116,7 +140,11 @@ class Libp2pHost implements Host {
     const dialler = new Dialler({ libp2p, peers, gater, clock })
     this.#peers = peers
     this.#dialler = dialler
-    this.#gossip = new Gossip(libp2p.services.pubsub, this.self)
+    this.#gossip = new Gossip(
+      { pubsub: libp2p.services.pubsub, clock },
+      { self: this.self, onFlood: peer => judgement.report(peer, 'flood') }
+    )
+    peers.onAny({ disconnected: peer => this.#gossip.forget(peer) })
     this.outreach = new Outreach({ libp2p, peers, dialler, clock, log, addresses: () => this.addresses() }, init)
   }
 
@@ -130,11 +158,14 @@ class Libp2pHost implements Host {
     }
     this.#gossip.start()
     this.outreach.start()
+    this.#parts.relaying.start(this.libp2p, this.#peers)
   }
 
   async stop(): Promise<void> {
+    await this.#parts.relaying.stop()
     await this.outreach.stop()
     await this.#flush()
+    this.#gossip.stop()
     await this.libp2p.stop()
   }
 
@@ -146,6 +177,14 @@ class Libp2pHost implements Host {
 
   get publicSwarm(): PublicSwarm {
     return this.outreach.publicSwarm
+  }
+
+  get topics(): AppTopics {
+    return this.#gossip
+  }
+
+  follow(standing: HostStanding): void {
+    this.#parts.judgement.follow(standing)
   }
 
   /** Those libp2p knows to be reachable from outside, and those of the own interfaces, which it hides until somebody has tried. */
@@ -166,6 +205,9 @@ class Libp2pHost implements Host {
   reachability(): Reachability {
     return this.libp2p.services.reachability.verdict()
   }
+  relaying(): RelayStatus {
+    return this.#parts.relaying.status()
+  }
   on(events: Partial<NetworkEvents>): () => void {
     return this.#peers.on(events)
   }
@@ -173,7 +215,7 @@ class Libp2pHost implements Host {
     this.#gossip.onEcho(listener)
   }
   async publish(topic: string, data: Uint8Array): Promise<void> {
-    await this.#gossip.publish(topic, data)
+    await this.#gossip.send(topic, data)
   }
 
   subscribe(topic: string, validate: Parameters<Network['subscribe']>[1], receive: (message: GossipMessage) => void): void {
@@ -185,6 +227,7 @@ class Libp2pHost implements Host {
   }
 
   async disconnect(peer: string): Promise<void> {
+    await this.#parts.relaying.leave(peer)
     await this.libp2p.hangUp(peerIdFromString(peer))
   }
 
@@ -237,7 +280,7 @@ class Libp2pHost implements Host {
 
   #connectionTo(peer: string): Connection | undefined {
     const open = this.libp2p.getConnections(peerIdFromString(peer)).filter(connection => connection.status === 'open')
-    return open.find(connection => connection.limits === undefined) ?? open[0]
+    return open.find(connection => !isRelayed(connection)) ?? open[0]
   }
 }
 

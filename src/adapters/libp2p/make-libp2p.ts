@@ -1,5 +1,6 @@
 /** The libp2p node of the main host: which parts it has and the limits each gets. It dials nobody by itself. */
 import type { AutoNATComponents } from '@libp2p/autonat'
+import type { CircuitRelayServerComponents } from '@libp2p/circuit-relay-v2'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { identify, identifyPush, type Identify, type IdentifyPush } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p, PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
@@ -11,8 +12,11 @@ import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { KIB, MIB, type Bytes, type Ms } from '../../model/units.ts'
 import { gatheredNoise } from './gathered-noise.ts'
-import { gossipService } from './gossip.ts'
+import { gossipService } from './gossip-service.ts'
+import type { Judgement } from './judgement.ts'
 import { reachabilityService, type ReachabilityService } from './reachability.ts'
+import type { RelayServer } from './relay-server.ts'
+import type { RelayTransport } from './relay-transport.ts'
 
 /** Streams one peer may have open here, all protocols together; its own exchange uses eight of them. */
 const INBOUND_STREAMS_MAX = 64
@@ -58,6 +62,7 @@ export interface HostServices extends Record<string, unknown> {
   readonly ping: Ping
   readonly pubsub: GossipSub
   readonly reachability: ReachabilityService
+  readonly relay: RelayServer
   readonly inside: Inside
 }
 
@@ -76,6 +81,9 @@ interface Libp2pInit {
   /** Addresses told to others in place of those listened on; empty: those. */
   readonly announce: readonly string[]
   readonly gater: ConnectionGater
+  readonly judgement: Judgement
+  readonly relayTransport: RelayTransport
+  readonly relayServer: (components: CircuitRelayServerComponents) => RelayServer
   /** Called when somebody connects with this host's own key. */
   readonly onOwnKey: () => void
   readonly dns?: NameService | undefined
@@ -92,7 +100,7 @@ export async function makeLibp2p(init: Libp2pInit): Promise<Libp2p<HostServices>
     addresses: { listen: [...init.listen], announce: [...init.announce] },
     connectionGater: init.gater,
     ...(init.dns === undefined ? {} : { dns: init.dns }),
-    transports: [tcp({ dialOpts: SOCKET, listenOpts: SOCKET })],
+    transports: [tcp({ dialOpts: SOCKET, listenOpts: SOCKET }), components => init.relayTransport.make(components)],
     connectionEncrypters: [gatheredNoise({ onOwnKey: init.onOwnKey })],
     streamMuxers: [
       yamux({
@@ -119,8 +127,9 @@ export async function makeLibp2p(init: Libp2pInit): Promise<Libp2p<HostServices>
       identify: identify({ maxInboundStreams: IDENTIFY_STREAMS_MAX }),
       identifyPush: identifyPush({ maxInboundStreams: IDENTIFY_STREAMS_MAX }),
       ping: ping({ maxInboundStreams: PING_STREAMS_MAX, maxOutboundStreams: PING_STREAMS_MAX }),
-      pubsub: gossipService(),
+      pubsub: gossipService(init.judgement),
       reachability: reachabilityService(),
+      relay: init.relayServer,
       inside: components => ({ components })
     }
   })

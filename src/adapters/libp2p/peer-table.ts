@@ -7,6 +7,7 @@ import type { Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { ConnectedPeer, NetworkEvents } from '../../ports/network.ts'
+import { isRelayed } from './circuit.ts'
 import { isEd25519 } from './gater.ts'
 
 interface Entry {
@@ -75,7 +76,7 @@ export class PeerTable {
           addresses: open.map(connection => connection.remoteAddr.toString()),
           since: entry.since,
           protocols: entry.protocols,
-          relayed: open.length > 0 && open.every(connection => connection.limits !== undefined)
+          relayed: open.length > 0 && open.every(isRelayed)
         }
       })
   }

@@ -117,11 +117,13 @@ export function makeRetriever(settings: RetrieverSettings): Retriever {
         have: async () => [],
         dag: async () => 'not-found',
         blocks: async () => 'not-found',
-        advert: async () => null
+        advert: async () => null,
+        capabilities: async () => new Uint8Array(0)
       },
       directory: { claims: () => 'unknown', peers: () => [], capabilitiesOf: () => undefined },
       ipfs: undefined,
       gateways: () => gateways,
+      didOf: peer => `did:key:${peer}`,
       random: { bytes: length => new Uint8Array(length), number: () => 0.5 },
       ...parts
     },

@@ -120,8 +120,15 @@ describe('the method table', () => {
       'peers.connect': { address: '/ip4/127.0.0.1/tcp/1' },
       'peers.disconnect': { peer: 'p' },
       'peers.ping': { peer: 'p' },
+      'peers.join': { ticket: 'kith:fake' },
+      'peers.uninvite': { ticket: 'kith:fake' },
+      'content.share': { content },
+      'capabilities.query': { peer: 'p' },
       'call.cancel': { id: 99 },
-      'events.unsubscribe': { subscription: 's1' }
+      'pubsub.publish': { topic: 't', data: HELLO },
+      'pubsub.subscribe': { topic: 't' },
+      'pubsub.unsubscribe': { subscription: 's1' },
+      'events.unsubscribe': { subscription: 's2' }
     }
     const last = ['content.rm', 'events.unsubscribe']
     // With its own tests: here there is no token to log in with.
@@ -130,7 +137,10 @@ describe('the method table', () => {
     for (const name of [...names, ...last]) {
       lines.call(
         name,
-        params[name] ?? (['content.get', 'content.stat', 'content.has', 'content.privacy'].includes(name) ? { content } : {}),
+        params[name] ??
+          (['content.get', 'content.stat', 'content.has', 'content.privacy', 'route.explain', 'route.best'].includes(name)
+            ? { content }
+            : {}),
         name
       )
       let answer = await lines.next()

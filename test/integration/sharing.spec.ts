@@ -1,0 +1,62 @@
+/** Single contents given by ticket: to whoever comes first, or to those who are named. */
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
+import { base64, rejection } from './daemon-support.ts'
+import { kith } from '../unit/cli/support.ts'
+import { accessOf, reasonOf, startTwo } from './pairing-support.ts'
+
+describe('kith share and kith get TICKET', function () {
+  this.timeout(60_000)
+  it('move a private file between two people who never met, and open nothing else', async () => {
+    await using two = await startTwo()
+    const { a, b } = two
+    const { uri } = await a.client.call('content.put', { data: base64('a letter'), name: 'letter.txt' })
+    const shared = await kith(['share', uri], { home: a.home })
+    assert.equal(shared.code, 0, shared.stderr)
+    const got = await kith(['get', shared.stdout.trim()], { home: b.home })
+    assert.equal(got.code, 0, got.stderr)
+    assert.equal(await readFile(got.stdout.trim(), 'utf8'), 'a letter')
+    assert.deepEqual([await accessOf(a, b.ready.did), await accessOf(b, a.ready.did)], [0, 0])
+    const stolen = await kith(['get', `${shared.stdout.trim().slice(0, -1)}!`], { home: b.home })
+    assert.equal(stolen.code, 2)
+    const late = await kith(['join', (await kith(['invite', '--expires', '1ms'], { home: b.home })).stdout.trim()], { home: b.home })
+    assert.equal(late.code, 2, 'its own ticket')
+  })
+})
+
+describe('a content that is shared', function () {
+  this.timeout(60_000)
+  it('may be had by the one who came with the ticket, and nothing else may, until it is removed', async () => {
+    await using two = await startTwo()
+    const { a, b } = two
+    const shared = await a.client.call('content.put', { data: base64('for you alone') })
+    const other = await a.client.call('content.put', { data: base64('for nobody') })
+    const { ticket } = await a.client.call('content.share', { content: shared.uri })
+    const joined = await b.client.call('peers.join', { ticket })
+    assert.equal(joined.content, shared.uri)
+    assert.equal(await accessOf(a, b.ready.did), 0)
+    const got = await b.client.call('content.get', { content: joined.content ?? '' })
+    assert.equal(got.data, base64('for you alone'))
+    assert.equal((await rejection(b.client.call('content.get', { content: other.uri, ttl: 5 }))).code, 'NOT_FOUND')
+    await b.client.call('content.rm', { content: shared.uri, force: true })
+    await a.client.call('content.rm', { content: shared.uri, force: true })
+    await a.client.call('content.put', { data: base64('for you alone') })
+    assert.equal((await rejection(b.client.call('content.get', { content: shared.uri, ttl: 5 }))).code, 'NOT_FOUND')
+    assert.deepEqual(reasonOf(await rejection(b.client.call('peers.join', { ticket }))), ['UNAUTHORIZED', 'revoked'])
+  })
+
+  it('may be had at once by those who are named, and its ticket by nobody else', async () => {
+    await using two = await startTwo()
+    const { a, b } = two
+    await using c = await DaemonProcess.start()
+    const { uri, cid } = await a.client.call('content.put', { data: base64('for some') })
+    const { ticket } = await a.client.call('content.share', { content: cid, to: [b.ready.did] })
+    assert.deepEqual(reasonOf(await rejection(c.client.call('peers.join', { ticket }))), ['UNAUTHORIZED', 'not-yours'])
+    const joined = await b.client.call('peers.join', { ticket, level: 0 })
+    assert.deepEqual([joined.content, joined.access], [uri, 0])
+    assert.equal((await rejection(a.client.call('content.share', { content: 'kith://bafkqaaa' }))).code, 'NOT_FOUND')
+    assert.equal((await rejection(a.client.call('content.share', { content: cid, to: ['did:key:alice'] }))).code, 'INVALID_PARAMS')
+    assert.equal((await rejection(a.client.call('content.share', { content: cid, to: [] }))).code, 'INVALID_PARAMS')
+  })
+})

@@ -1,0 +1,131 @@
+/** A bare address is put to the peers one trusts before anybody else hears of it. */
+import assert from 'node:assert/strict'
+import type { Library } from '../../../src/content/library.ts'
+import { KithError } from '../../../src/errors.ts'
+import { Classifier, type ClassifierInit } from '../../../src/retrieval/classify.ts'
+import { ContentAccess, type Opened } from '../../../src/services/content-access.ts'
+import { routeServices } from '../../../src/services/route-services.ts'
+import { distinctBytes, fileDag, memoryLibrary, type MadeDag } from '../../support/dag-builder.ts'
+import { FakeStanding } from '../../support/fake-standing.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
+import { FakePeers } from './fake-peers.ts'
+import { FakeSource, makeRetriever } from './retriever-support.ts'
+
+describe('peers-first', () => {
+  let dag: MadeDag
+  let clock: VirtualClock
+  let library: Library
+  let peers: FakePeers
+  let standing: FakeStanding
+  let ipfs: FakeSource
+  before(async () => {
+    dag = await fileDag(distinctBytes(1000))
+  })
+  beforeEach(() => {
+    clock = new VirtualClock()
+    library = memoryLibrary()
+    peers = new FakePeers()
+    standing = new FakeStanding()
+    ipfs = new FakeSource('ipfs', dag.blocks.values())
+  })
+
+  const parts = (unknownCid: ClassifierInit['unknownCid'] = 'peers-first') => {
+    const { network, exchange, directory, reach } = peers
+    const retriever = makeRetriever({ library, clock, ipfs, standing, network, exchange, directory, reach })
+    const classifier = new Classifier({ library }, { unknown: 'private', unknownCid })
+    return { library, retriever, classifier, clock }
+  }
+  const open = async (content: string, unknownCid?: ClassifierInit['unknownCid'], ttl = 30): Promise<Opened> =>
+    await new ContentAccess(parts(unknownCid), { unconfirmedBytes: 1, maxFileSize: 0 }).open({ content, ttl }, { kind: 'all' }, {})
+  const trusted = (name: string, settings: Parameters<FakePeers['add']>[1] = {}): void => {
+    peers.add(name, settings)
+    standing.set(name, 5)
+  }
+  const bare = (): string => dag.root.toString()
+
+  it('makes what one of them knows as private private here, and no public way hears of it', async () => {
+    trusted('denies')
+    trusted('owner', { blocks: dag.blocks, class: 'private' })
+    const { report } = await open(bare())
+    assert.deepEqual([(await report).source.peer, ipfs.asked], ['owner', []])
+    assert.equal(library.realms.own.records.count(), 1)
+    assert.equal(library.realms.cache.blocks.usage().blocks, 0)
+  })
+
+  it('opens the public ways when all have said no', async () => {
+    trusted('denies')
+    const opening = open(bare())
+    await clock.advance(200)
+    const { report } = await opening
+    assert.equal((await report).source.stage, 'ipfs')
+    assert.deepEqual(peers.asked, ['have denies'], 'who said no is not asked again')
+  })
+
+  it('opens them after two seconds whoever is silent, and not earlier', async () => {
+    trusted('silent', { behave: 'silent' })
+    const opening = open(bare())
+    await clock.advance(1_999)
+    assert.deepEqual(ipfs.asked, [])
+    await clock.advance(1_000)
+    const { report } = await opening
+    assert.equal((await report).source.stage, 'ipfs')
+  })
+
+  it('opens them at once when nobody is trusted', async () => {
+    peers.add('stranger', { claim: 'no' })
+    const opening = open(bare())
+    await clock.advance(150)
+    assert.equal((await (await opening).report).source.stage, 'ipfs')
+  })
+
+  it('dials those that are not connected meanwhile', async () => {
+    trusted('away', { isConnected: false, blocks: dag.blocks, class: 'private' })
+    assert.equal((await (await open(bare())).report).source.peer, 'away')
+    assert.deepEqual([peers.asked.slice(0, 2), ipfs.asked], [['dial away', 'have away'], []])
+  })
+
+  it('takes what one of them has in public from there, into the cache', async () => {
+    trusted('friend', { blocks: dag.blocks, class: 'public' })
+    assert.equal((await (await open(bare())).report).source.peer, 'friend')
+    assert.deepEqual([library.realms.cache.records.count(), library.realms.own.records.count()], [1, 0])
+  })
+
+  it('counts as part of the search', async () => {
+    trusted('silent', { behave: 'silent' })
+    ipfs.behave = 'silent'
+    const failed = open(bare(), 'peers-first', 3).then(
+      () => undefined,
+      (error: unknown) => error
+    )
+    await clock.advance(2_999)
+    assert.equal(ipfs.running, 1)
+    await clock.advance(1)
+    const error = await failed
+    assert.equal(error instanceof KithError && error.code, 'NOT_FOUND')
+    assert.equal(ipfs.running, 0)
+  })
+
+  it('asks nobody for addresses that say what they are, nor when the configuration does', async () => {
+    trusted('denies', { claim: 'no' })
+    const forms = [[`ipfs://${bare()}`], [bare(), 'public']] as const
+    for (const [content, unknownCid] of forms) {
+      peers.asked.length = 0
+      library = memoryLibrary()
+      const opening = open(content, unknownCid)
+      const before = peers.asked.filter(each => each.startsWith('have')).length
+      await clock.advance(200)
+      await (
+        await opening
+      ).report
+      assert.equal(before, 0, content)
+    }
+    library = memoryLibrary()
+    await assert.rejects(open(bare(), 'private'), { code: 'NOT_FOUND' })
+  })
+
+  it('is shown by explain as what will be asked', async () => {
+    trusted('friend')
+    const { privacy, stages } = await routeServices(parts()).explain({ content: bare() }, {})
+    assert.deepEqual([privacy.reason, stages.find(({ stage }) => stage === 'ipfs')?.reason, peers.asked], ['cid', 'peers-first', []])
+  })
+})

@@ -38,7 +38,7 @@ describe('an assertion that goes out', () => {
     assert.deepEqual(at.asked.map(({ peer }) => peer), [ANA.peerId]) // prettier-ignore
   })
 
-  it('waits on when it could not be handed over, and is given up when it is refused', async () => {
+  it('waits on when it could not be handed over', async () => {
     const at = post()
     await at.connect(ANA.peerId)
     at.answer = () => {
@@ -46,6 +46,18 @@ describe('an assertion that goes out', () => {
     }
     const [first] = await at.outbox.say({ ...words, to: [ANA.did] }, {})
     assert.equal(first?.delivery, 'queued')
+    at.answer = undefined
+    await at.clock.advance(60_000)
+    assert.equal(at.asked.length, 1, 'asked again while it is connected')
+  })
+
+  it('is given up when it is refused', async () => {
+    const at = post()
+    at.answer = () => {
+      throw new KithError('RATE_LIMITED', 'later')
+    }
+    await at.connect(ANA.peerId)
+    await at.outbox.say({ ...words, to: [ANA.did] }, {})
     at.answer = () => {
       throw new KithError('UNAUTHORIZED', 'no')
     }

@@ -5,6 +5,7 @@
  *   npm run bench -- [--quick] [--json] [--only NAME]…
  */
 import { parseArgs } from 'node:util'
+import { adverts } from './bench/adverts.ts'
 import { bulk } from './bench/bulk.ts'
 import { firstByte } from './bench/first-byte.ts'
 import { gossip } from './bench/gossip.ts'
@@ -29,7 +30,8 @@ const CASES: Readonly<Record<string, BenchCase>> = {
   'local-get': localGet,
   rank,
   start,
-  gossip
+  gossip,
+  adverts
 }
 
 const { values } = parseArgs({

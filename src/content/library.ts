@@ -2,8 +2,10 @@
  * All realms of this node as one library: where a content is recorded, and what each reader may see of it.
  * Nothing here talks to the network.
  */
-import type { CID } from 'multiformats/cid'
-import { blockKey, type ContentRef } from '../model/content-id.ts'
+import { CID } from 'multiformats/cid'
+import { create as createDigest } from 'multiformats/hashes/digest'
+import { concat, fromString } from 'uint8arrays'
+import { blockKey, SHA2_256_CODE, type ContentRef } from '../model/content-id.ts'
 import type { VerifiedBlock } from '../model/block.ts'
 import type { PrivacyClass, Realm } from '../model/privacy.ts'
 import type { AbortOptions } from '../ports/options.ts'
@@ -18,6 +20,9 @@ export interface Found {
 
 /** HMAC-SHA-256 under a secret of this home, so that what is remembered names nothing. */
 export type KeyedDigest = (bytes: Uint8Array) => Uint8Array
+
+/** Keeps addresses that stand in for others apart from the digests by which private ones are remembered. */
+const STAND_IN = fromString('stands in for ')
 
 /** Private first: where two realms know a root, the stricter one speaks. */
 const LOOK_UP_ORDER: readonly Realm[] = ['own', 'public', 'cache']
@@ -51,6 +56,17 @@ export class Library {
 
   async rememberPrivate(multihashes: readonly Uint8Array[]): Promise<void> {
     await this.realms.own.remembered.add(multihashes.map(multihash => this.#keyedDigest(multihash)))
+  }
+
+  /**
+   * What may be asked in public in place of a root: the root itself, or for what is not public here an address that
+   * nobody has and nobody can tell from another.
+   */
+  async askedAs(root: CID): Promise<CID> {
+    const found = this.findRoot(root)
+    const realm = found?.realm ?? (await this.realmOfBlock(root))
+    if (realm !== 'own' && !this.wasPrivate(root.multihash.bytes)) return root
+    return CID.createV1(root.code, createDigest(SHA2_256_CODE, this.#keyedDigest(concat([STAND_IN, root.multihash.bytes]))))
   }
 
   find(ref: ContentRef): Found | undefined {

@@ -3,6 +3,7 @@ import { startDeadline } from '../lib/deadline.ts'
 import { KIB, type Bytes, type Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { PeerStream } from '../ports/network.ts'
+import type { FairShare } from './fair-share.ts'
 
 /** Bytes gathered before they are sent. One yamux window; more only delays. */
 const BATCH_BYTES: Bytes = 256 * KIB
@@ -19,6 +20,9 @@ export class PeerGoneError extends Error {
 
 interface AnswerWriterComponents {
   readonly stream: PeerStream
+  /** Decides whose batch goes next. */
+  readonly share: FairShare
+  readonly isTrusted: boolean
   readonly clock: Clock
   /** Aborted when the answer is no longer wanted. */
   readonly signal: AbortSignal
@@ -58,9 +62,12 @@ export class AnswerWriter {
     const bytes = this.#bytes
     this.#parts = []
     this.#bytes = 0
-    using deadline = startDeadline(this.#to.clock, WRITE_STALL, { signal: this.#to.signal })
+    const { stream, share, signal, isTrusted } = this.#to
+    const turn = share.enter({ peer: stream.peer, isTrusted }, bytes, { signal })
+    using _turn = turn instanceof Promise ? await turn : turn
+    using deadline = startDeadline(this.#to.clock, WRITE_STALL, { signal })
     try {
-      await this.#to.stream.write(parts, { signal: deadline.signal })
+      await stream.write(parts, { signal: deadline.signal })
       this.sentBytes += bytes
     } catch (error) {
       throw new PeerGoneError('the peer took no more of the answer', { cause: error })

@@ -131,6 +131,16 @@ export class ExchangeClient implements ExchangeClientPort {
     })
   }
 
+  async capabilities(peer: string, options: AbortOptions): Promise<Uint8Array> {
+    return await this.#ask(peer, 'question', { ...this.#question(), kind: 'capabilities' }, options, async answer => {
+      const frame = await answer.next()
+      if (frame.type === FRAME.END) throw nothingSaid(this.#finish(answer, decodeEnd(frame.payload)))
+      expectType(frame, FRAME.CAPABILITIES)
+      expectOk(await readEnd(answer))
+      return frame.payload.slice()
+    })
+  }
+
   #question(): { requesterId: string; requestId: Uint8Array; ttl: number; hops: 0 } {
     return { requesterId: this.#parts.identity.did, requestId: this.#parts.random.bytes(REQUEST_ID_BYTES), ttl: QUESTION_TTL, hops: 0 }
   }
@@ -207,6 +217,10 @@ function expectOk(end: End): void {
 function refusal(end: End): Error {
   if (end.status === 'refused') return new SourceError('refused', `the peer refused: ${end.reason ?? 'no reason given'}`)
   return new ProtocolOffence('unexpected-frame', `the answer ends as ${end.status}`)
+}
+
+function nothingSaid(end: End): Error {
+  return end.status === 'not-found' ? new SourceError('not-found', 'the peer tells this node nothing of itself') : refusal(end)
 }
 
 /** The peer's offences are its faults; a sink's own errors and the caller's abort pass as they are. */

@@ -2,7 +2,7 @@
 import { BLOCK_BYTES_MAX } from '../model/block.ts'
 import type { Bytes } from '../model/units.ts'
 import { ProtocolOffence } from './frames.ts'
-import { CONTROL_BYTES_MAX, FRAME, FRAME_BYTES_MAX, REQUEST_BYTES_MAX, SKIPPABLE_FROM } from './protocol.ts'
+import { CAPABILITIES_BYTES_MAX, CONTROL_BYTES_MAX, FRAME, FRAME_BYTES_MAX, REQUEST_BYTES_MAX, SKIPPABLE_FROM } from './protocol.ts'
 
 /** What a client reads. @throws ProtocolOffence (unexpected-frame) for what no answer contains */
 export function answerLimit(type: number): Bytes {
@@ -13,6 +13,8 @@ export function answerLimit(type: number): Bytes {
       return BLOCK_BYTES_MAX + 4
     case FRAME.ADVERT:
       return FRAME_BYTES_MAX
+    case FRAME.CAPABILITIES:
+      return CAPABILITIES_BYTES_MAX
     case FRAME.HEAD:
     case FRAME.HAVE:
     case FRAME.END:

@@ -7,7 +7,7 @@ export const EXCHANGE_PROTOCOL = '/kith/exchange/1'
 /** Types from here on may be skipped by who does not know them; below, an unknown type ends the stream. */
 export const SKIPPABLE_FROM = 0x80
 
-/** 0x10–0x1f are kept for have-bitmaps and several sources, 0x20–0x2f for capabilities. */
+/** 0x10–0x1f are kept for have-bitmaps and several sources, 0x21–0x2f for more capabilities. */
 export const FRAME = {
   REQUEST: 0x01,
   HEAD: 0x02,
@@ -16,7 +16,8 @@ export const FRAME = {
   BLOCK: 0x05,
   HAVE: 0x06,
   ADVERT: 0x07,
-  END: 0x08
+  END: 0x08,
+  CAPABILITIES: 0x20
 } as const
 
 /** Largest payload of any frame: the largest block and its index, or an advert with its head. */
@@ -25,6 +26,9 @@ export const FRAME_BYTES_MAX: Bytes = BLOCK_BYTES_MAX + 64 * KIB
 export const REQUEST_BYTES_MAX: Bytes = 64 * KIB
 /** Largest HEAD, HAVE or END: a name, a type, a CID; 64 answers. */
 export const CONTROL_BYTES_MAX: Bytes = 16 * KIB
+
+/** Largest CAPABILITIES: one signed statement. */
+export const CAPABILITIES_BYTES_MAX: Bytes = 64 * KIB
 
 /** Ranges of one request; a fetcher with more gaps asks twice. */
 export const RANGES_MAX = 4096

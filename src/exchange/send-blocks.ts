@@ -2,7 +2,7 @@
 import type { CID } from 'multiformats/cid'
 import type { VerifiedBlock } from '../model/block.ts'
 import { KIB, MIB, type Bytes } from '../model/units.ts'
-import type { BlockReader } from '../ports/serving.ts'
+import type { ServedContent } from '../ports/serving.ts'
 import type { AnswerWriter } from './answer-writer.ts'
 import { indexedParts } from './frames.ts'
 
@@ -31,12 +31,12 @@ type WhenMissing = 'skip' | 'stop'
 /** @returns true when no wanted block was missing. Stops reading as soon as the writer's signal fires */
 export async function sendBlocks(
   out: AnswerWriter,
-  view: BlockReader,
+  view: ServedContent,
   type: number,
   wanted: Iterable<WantedBlock>,
   whenMissing: WhenMissing
 ): Promise<boolean> {
-  const ahead = new ReadAhead(view, wanted, out.signal)
+  const ahead = new ReadAhead(view, wanted, out)
   let complete = true
   for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) {
     const block = await next.block
@@ -50,16 +50,16 @@ export async function sendBlocks(
 }
 
 class ReadAhead {
-  readonly #view: BlockReader
+  readonly #view: ServedContent
   readonly #wanted: Iterator<WantedBlock>
-  readonly #signal: AbortSignal
+  readonly #out: AnswerWriter
   readonly #queue: Ahead[] = []
   #weight: Bytes = 0
 
-  constructor(view: BlockReader, wanted: Iterable<WantedBlock>, signal: AbortSignal) {
+  constructor(view: ServedContent, wanted: Iterable<WantedBlock>, out: AnswerWriter) {
     this.#view = view
     this.#wanted = wanted[Symbol.iterator]()
-    this.#signal = signal
+    this.#out = out
   }
 
   /** The oldest read; starts as many new ones as there is room for. */
@@ -71,10 +71,12 @@ class ReadAhead {
   }
 
   #fill(): void {
-    while (this.#queue.length < AHEAD_BLOCKS_MAX && this.#weight < AHEAD_BYTES_MAX) {
+    const { signal, sentBytes } = this.#out
+    const aheadMax = this.#view.ahead?.(sentBytes) ?? AHEAD_BYTES_MAX
+    while (this.#queue.length === 0 || (this.#queue.length < AHEAD_BLOCKS_MAX && this.#weight < aheadMax)) {
       const { done, value } = this.#wanted.next()
       if (done === true) return
-      const block = this.#view.get(value.cid, { signal: this.#signal })
+      const block = this.#view.get(value.cid, { signal })
       block.catch(() => {}) // reported when its turn comes
       const weight = value.size ?? UNKNOWN_BLOCK_BYTES
       this.#queue.push({ index: value.index, weight, block })

@@ -1,6 +1,7 @@
 /** Answers `blocks`, `have` and `advert`: short looks into what the asker may see. */
 import { CID } from 'multiformats/cid'
 import { decode as decodeDigest } from 'multiformats/hashes/digest'
+import { KithError } from '../errors.ts'
 import { DAG_PB_CODEC, isSupportedCid, RAW_CODEC, SHA2_256_CODE } from '../model/content-id.ts'
 import { MIB, type Bytes } from '../model/units.ts'
 import type { PrivacyClass } from '../model/privacy.ts'
@@ -10,7 +11,7 @@ import type { ServedContent } from '../ports/serving.ts'
 import type { AnswerWriter } from './answer-writer.ts'
 import { encodeHave, type BlocksAsk, type End } from './codec.ts'
 import { frameParts, ProtocolOffence } from './frames.ts'
-import { FRAME } from './protocol.ts'
+import { CAPABILITIES_BYTES_MAX, FRAME } from './protocol.ts'
 import { sendBlocks, type WantedBlock } from './send-blocks.ts'
 
 /** An advert travels in frames of this size, so that each is small against the largest frame. */
@@ -37,6 +38,15 @@ export async function serveAdvert(advert: Uint8Array | null, out: AnswerWriter):
     out.add(frameParts(FRAME.ADVERT, advert.subarray(at, at + ADVERT_FRAME_BYTES)))
     if (out.isFull) await out.flush()
   }
+  return { status: 'ok' }
+}
+
+/** @param made - what this node says to that peer; null: nothing */
+export function serveCapabilities(made: Uint8Array | null, out: AnswerWriter): End {
+  if (made === null) return { status: 'not-found' }
+  if (made.byteLength > CAPABILITIES_BYTES_MAX)
+    throw new KithError('INTERNAL', `capabilities of ${made.byteLength} bytes do not fit into a frame`)
+  out.add(frameParts(FRAME.CAPABILITIES, made))
   return { status: 'ok' }
 }
 

@@ -2,25 +2,33 @@
  * Answers other Kith nodes. What a peer may read is decided by the serving policy before anything is looked up;
  * what it may not read and what does not exist are answered alike. Nothing a peer sends makes this throw.
  */
+import type { CID } from 'multiformats/cid'
 import { startDeadline } from '../lib/deadline.ts'
+import { toV1 } from '../model/content-id.ts'
 import type { Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { Log } from '../ports/log.ts'
+import type { Proxied, Proxy } from '../ports/proxying.ts'
 import type { Network, PeerStream } from '../ports/network.ts'
 import type { ServedContent, ServingPolicy } from '../ports/serving.ts'
 import type { Standing } from '../ports/standing.ts'
 import { AnswerWriter, PeerGoneError } from './answer-writer.ts'
 import { Answers, RightsLostError, type AnswersInit } from './answers.ts'
-import { decodeRequest, encodeEnd, type Ask, type End, type ReceivedAsk } from './codec.ts'
+import { decodeRequest, encodeEnd, type Ask, type DagAsk, type End, type ReceivedAsk } from './codec.ts'
+import { AskRate } from './ask-rate.ts'
+import { FairShare } from './fair-share.ts'
 import { FrameStream } from './frame-stream.ts'
 import { frameParts, ProtocolOffence, type Frame, type OffenceName } from './frames.ts'
 import { requestLimit } from './limits.ts'
 import { EXCHANGE_PROTOCOL, FRAME } from './protocol.ts'
+import { ProxiedView } from './proxied-view.ts'
 import { serveDag } from './serve-dag.ts'
-import { serveAdvert, serveBlocks, serveHave } from './serve-questions.ts'
+import { serveAdvert, serveBlocks, serveCapabilities, serveHave } from './serve-questions.ts'
 import { SkeletonCache } from './skeleton-cache.ts'
 
+/** An advert or capabilities cost as much as so many questions: they are large, or signed for the asker. */
+const STATEMENT_COST = 16
 /** A stream on which no whole request arrives is closed after this. */
 const IDLE_MAX: Ms = 120_000
 
@@ -33,11 +41,18 @@ export interface ExchangeServerComponents {
   readonly standing?: Pick<Standing, 'isTrusted' | 'report'>
   /** Keeps count of what was served. */
   readonly estimates?: Pick<Estimates, 'served'>
+  /** Fetches from the own IPFS for those who ask with `hops: 1`. Absent: nothing is fetched for others. */
+  readonly proxy?: Proxy
 }
 
 export interface ExchangeServerInit extends AnswersInit {
   /** Told of every breach of the protocol, by name. */
   readonly onOffence?: (peer: string, offence: OffenceName) => void
+}
+
+interface Asker {
+  readonly peer: string
+  readonly isTrusted: boolean
 }
 
 export class ExchangeServer {
@@ -46,12 +61,16 @@ export class ExchangeServer {
   readonly #skeletons = new SkeletonCache()
   readonly #streams = new Set<PeerStream>()
   readonly #answers: Answers
+  readonly #share: FairShare
+  readonly #rate: AskRate
   #unwatch: (() => void) | undefined
   #stopped = false
 
   constructor(components: ExchangeServerComponents, init: ExchangeServerInit = {}) {
     this.#parts = components
     this.#answers = new Answers(init)
+    this.#share = new FairShare(components)
+    this.#rate = new AskRate(components)
     this.#onOffence = init.onOffence ?? (() => {})
   }
 
@@ -115,9 +134,11 @@ export class ExchangeServer {
   async #answer(frames: FrameStream, ask: ReceivedAsk): Promise<void> {
     const { stream } = frames
     using watch = watchAsker(frames)
-    const out = new AnswerWriter({ stream, clock: this.#parts.clock, signal: watch.signal })
+    const { clock, standing } = this.#parts
+    const isTrusted = standing?.isTrusted(stream.peer) ?? false
+    const out = new AnswerWriter({ stream, clock, share: this.#share, isTrusted, signal: watch.signal })
     try {
-      const end = await this.#admitted(stream.peer, ask, out, watch)
+      const end = await this.#admitted({ peer: stream.peer, isTrusted }, ask, out, watch)
       watch.finish()
       out.add(frameParts(FRAME.END, encodeEnd(end)))
       await out.flush()
@@ -126,14 +147,17 @@ export class ExchangeServer {
     }
   }
 
-  async #admitted(peer: string, ask: ReceivedAsk, out: AnswerWriter, watch: Watch): Promise<End> {
+  async #admitted(asker: Asker, ask: ReceivedAsk, out: AnswerWriter, watch: Watch): Promise<End> {
+    const { peer, isTrusted } = asker
     if (ask.kind === 'unknown') return { status: 'refused', reason: 'unknown-kind' }
     const view = this.#parts.policy.viewFor(peer)
-    const isTrusted = this.#parts.standing?.isTrusted(peer) ?? false
     using place = this.#answers.enter(peer, { view, isTrusted, end: watch.end })
     if (place === undefined) return { status: 'refused', reason: 'busy' }
+    if (!this.#rate.admits(asker, costOf(ask))) return { status: 'refused', reason: 'rate' }
     try {
-      return await this.#look(peer, view, ask, out)
+      const end = await this.#look(peer, view, ask, out)
+      if (isQuestion(ask) || end.status === 'not-found') this.#rate.charge(asker, costOf(ask))
+      return end
     } catch (error) {
       throw watch.signal.aborted ? watch.signal.reason : error
     }
@@ -143,7 +167,7 @@ export class ExchangeServer {
     const { policy } = this.#parts
     switch (ask.kind) {
       case 'dag':
-        return await serveDag(ask, view, out, this.#skeletons)
+        return await this.#serveDag(peer, view, ask, out)
       case 'blocks':
         return await serveBlocks(ask, view, out)
       case 'have':
@@ -151,8 +175,21 @@ export class ExchangeServer {
       case 'advert':
         return await serveAdvert(policy.advert(peer), out)
       case 'capabilities':
-        return { status: 'refused', reason: 'not-built' }
+        if (policy.capabilities === undefined) return { status: 'refused', reason: 'not-built' }
+        return serveCapabilities(await policy.capabilities(peer), out)
     }
+  }
+
+  /** What the asker may see; behind it, if it asks for that and names a root, the own IPFS. */
+  async #serveDag(peer: string, view: ServedContent, ask: DagAsk, out: AnswerWriter): Promise<End> {
+    const { proxy } = this.#parts
+    const { cid: root, requestId, ttl } = ask
+    if (proxy === undefined || root === null || !(await mayFetch(ask, root, view))) return await serveDag(ask, view, out, this.#skeletons)
+    const open = async (): Promise<Proxied | undefined> => await proxy.open({ peer, root: toV1(root), requestId, ttl, view }, out)
+    using both = new ProxiedView(view, open)
+    const end = await serveDag(ask, both, out, this.#skeletons)
+    if (both.limit === undefined || end.status === 'ok') return end
+    return { status: end.status === 'not-found' ? 'refused' : end.status, reason: both.limit }
   }
 
   /** Peers come and go and break rules: `debug`. What is left is a store that cannot read: the operator's. */
@@ -170,6 +207,23 @@ export class ExchangeServer {
       this.#parts.log.warn({ err: error }, 'an answer to a peer failed here')
     }
   }
+}
+
+/** A content that is private here is never looked for elsewhere; a list of sources without peers leaves proxies out. */
+async function mayFetch({ hops, preferredSources }: DagAsk, root: CID, view: ServedContent): Promise<boolean> {
+  if (hops === 0 || preferredSources?.includes('peer') === false) return false
+  return !(await view.has(root)) || (await view.classOf?.(root)) !== 'private'
+}
+
+/** These are paid for by every answer, the others only when they find nothing. */
+function isQuestion(ask: Ask): boolean {
+  return ask.kind !== 'dag' && ask.kind !== 'blocks'
+}
+
+/** In questions of `have`. */
+function costOf(ask: Ask): number {
+  if (ask.kind === 'have') return ask.multihashes.length
+  return ask.kind === 'dag' || ask.kind === 'blocks' ? 1 : STATEMENT_COST
 }
 
 interface Watch extends Disposable {

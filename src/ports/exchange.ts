@@ -67,4 +67,6 @@ export interface ExchangeClient {
   ): Promise<AnswerEnd>
   /** The peer's current signed advert with its whole filter body, encoded as docs/protocol.md says; null if it has none. */
   advert(peer: string, options: AbortOptions): Promise<Uint8Array | null>
+  /** What the peer says it can do, signed by it; at most 64 KiB. `refused` where that is not built, `not-found` if it tells us nothing. */
+  capabilities(peer: string, options: AbortOptions): Promise<Uint8Array>
 }

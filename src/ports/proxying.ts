@@ -4,7 +4,7 @@
  */
 import type { CID } from 'multiformats/cid'
 import type { AbortOptions } from './options.ts'
-import type { ServedContent } from './serving.ts'
+import type { BlockReader, ServedContent } from './serving.ts'
 
 export interface ProxyRequest {
   readonly peer: string
@@ -13,6 +13,8 @@ export interface ProxyRequest {
   readonly requestId: Uint8Array
   /** Seconds the search may last. */
   readonly ttl: number
+  /** What the asker may see here: the root is looked for in it before IPFS is asked. */
+  readonly view?: BlockReader
 }
 
 export interface Proxied extends Disposable {
@@ -23,7 +25,7 @@ export interface Proxied extends Disposable {
 export interface Proxy {
   /**
    * @returns what to read from, once the root is here; undefined if this node's IPFS does not have it either
-   * @throws KithError RATE_LIMITED or QUOTA_EXCEEDED naming the limit, UNAUTHORIZED for A < `proxy.serveMinTrust`, UNAVAILABLE without IPFS
+   * @throws KithError RATE_LIMITED, QUOTA_EXCEEDED or TOO_LARGE naming the limit (`data.limit`), UNAUTHORIZED for A < `proxy.serveMinTrust`, UNAVAILABLE without IPFS
    */
   open(request: ProxyRequest, options: AbortOptions): Promise<Proxied | undefined>
 }

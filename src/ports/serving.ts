@@ -2,6 +2,7 @@
 import type { CID } from 'multiformats/cid'
 import type { VerifiedBlock } from '../model/block.ts'
 import type { PrivacyClass } from '../model/privacy.ts'
+import type { Bytes } from '../model/units.ts'
 import type { AbortOptions } from './options.ts'
 import type { ContentRecord } from './record-store.ts'
 
@@ -26,7 +27,9 @@ export interface ServedContent extends BlockReader {
   /** The class `have` answers carry, of a content or block that is here; absent: everything in this view is public. */
   classOf?(cid: CID): Promise<PrivacyClass>
   /** Absent: everybody sees the same. */
-  readonly rights?: Rights
+  readonly rights?: Rights | undefined
+  /** Most bytes to be read before they can be sent, when so many were taken; absent: as many as is quick. */
+  ahead?(taken: Bytes): Bytes
 }
 
 /** Who was given single contents, beyond what a peer's access opens. Answers at once, from memory. */

@@ -1,9 +1,9 @@
 /** Relays among one's own people: who cannot be dialled is reached through a peer that both trust. */
 import assert from 'node:assert/strict'
+import { RELAY_V2_STOP_CODEC } from '@libp2p/circuit-relay-v2'
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import type { Host } from '../../src/adapters/libp2p/host.ts'
 import type { HostStanding } from '../../src/adapters/libp2p/judgement.ts'
-import { multiaddr } from '@multiformats/multiaddr'
-import { EXCHANGE_PROTOCOL } from '../../src/exchange/protocol.ts'
 import { ExchangeServer } from '../../src/exchange/server.ts'
 import { systemClock } from '../../src/adapters/system/clock.ts'
 import { silentLog } from '../support/silent-log.ts'
@@ -21,6 +21,10 @@ class Friends implements HostStanding {
       this.#trusted.add(self)
       for (const listener of this.#listeners) listener(self)
     }
+  }
+  distrust({ self }: Host): void {
+    this.#trusted.delete(self)
+    for (const listener of this.#listeners) listener(self)
   }
   trustOf(peer: string): number {
     return this.isTrusted(peer) ? 8 : 0
@@ -41,6 +45,14 @@ class Friends implements HostStanding {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
   }
+}
+
+interface Inside {
+  readonly transportManager: { listen(addresses: readonly Multiaddr[]): Promise<void> }
+}
+
+function insideOf(host: Host): Inside {
+  return (host.libp2p.services as unknown as { inside: { components: Inside } }).inside.components
 }
 
 async function until(fits: () => boolean): Promise<void> {
@@ -83,11 +95,88 @@ describe('relays among own people', () => {
     const server = new ExchangeServer({ network: a.host, policy: content, clock: systemClock, log: silentLog })
     await server.start()
     const got = new Collector()
-    const from = performance.now()
     assert.equal(await clientOf(b.host).dag(a.host.self, dagRequest({ cid: root }), got, { signal: AbortSignal.timeout(60_000) }), 'ok')
-    console.log('20 MiB through a relay', performance.now() - from, EXCHANGE_PROTOCOL)
     assert.ok(Buffer.from(bytes).equals(got.content))
     assert.ok(r.host.relaying().bytesToday > 20 * MIB)
     server.stop()
+  })
+  it('end for the day when its bytes are used up, and say so', async () => {
+    const [r, a, b] = [await relay(3 * MIB), await hidden(), await hidden()]
+    r.friends.trust(a.host, b.host)
+    for (const each of [a, b]) each.friends.trust(r.host)
+    await Promise.all([a.host.connect(direct(r.host)), b.host.connect(direct(r.host))])
+    await until(() => circuit(a.host) !== '')
+    const address = circuit(a.host)
+    await b.host.connect(address)
+    await a.host.handle('/test/sink/1', async stream => {
+      while ((await stream.read()) !== null);
+    })
+    const gone = new Promise<void>(resolve => {
+      b.host.on({ disconnected: peer => peer === a.host.self && resolve() })
+    })
+    const stream = await b.host.open(a.host.self, '/test/sink/1')
+    await assert.rejects(async () => {
+      for (let sent = 0; sent < 8; sent++) await stream.write([patterned(MIB)])
+    })
+    await gone
+    assert.ok(r.host.relaying().bytesToday >= 3 * MIB)
+    await assert.rejects(b.host.connect(address), /the relay refuses.*maxBytesPerDay/)
+  })
+
+  it('give a stranger no place, and take no connection from one that relays', async () => {
+    const [r, stranger] = [await relay(), await hidden()]
+    stranger.friends.trust(r.host)
+    await stranger.host.connect(direct(r.host))
+    await assert.rejects(
+      insideOf(stranger.host).transportManager.listen([multiaddr(`/p2p/${r.host.self}/p2p-circuit`)]),
+      /PERMISSION_DENIED/
+    )
+    assert.deepEqual([circuit(stranger.host), stranger.host.relaying().relays, r.host.relaying().reservations], ['', [], []])
+    // And the other way round: a relay that is a stranger to this node opens a stream as if it had a place there.
+    const shy = await start({ relay: { use: true } })
+    await r.host.connect(direct(shy.host))
+    const stop = await r.host.open(shy.host.self, RELAY_V2_STOP_CODEC)
+    await assert.rejects(stop.read(), /reset/)
+    assert.equal(circuit(shy.host), '')
+  })
+
+  it('let a stranger knock at who has a place, with little', async () => {
+    const [r, a, stranger] = [await relay(), await hidden(), await start({ listen: [] })]
+    r.friends.trust(a.host)
+    a.friends.trust(r.host)
+    await a.host.connect(direct(r.host))
+    await until(() => circuit(a.host) !== '')
+    await a.host.handle('/test/sink/1', async stream => {
+      while ((await stream.read()) !== null);
+    })
+    assert.equal(await stranger.host.connect(circuit(a.host)), a.host.self)
+    const stream = await stranger.host.open(a.host.self, '/test/sink/1')
+    await stream.write([patterned(MIB / 4)])
+    await assert.rejects(async () => {
+      for (let sent = 0; sent < 4; sent++) await stream.write([patterned(MIB)])
+    })
+    for (let more = 0; more < 3; more++) {
+      await stranger.host.disconnect(a.host.self)
+      await stranger.host.connect(circuit(a.host))
+    }
+    await stranger.host.disconnect(a.host.self)
+    await assert.rejects(stranger.host.connect(circuit(a.host)), /the relay refuses/)
+  })
+
+  it('take the place back from who is trusted no longer, and give it again', async () => {
+    const [r, a] = [await relay(), await hidden()]
+    a.friends.trust(r.host)
+    r.friends.trust(a.host)
+    await a.host.connect(direct(r.host))
+    await until(() => circuit(a.host) !== '' && r.host.relaying().reservations.length === 1)
+    r.friends.distrust(a.host)
+    assert.deepEqual(r.host.relaying().reservations, [])
+    r.friends.trust(a.host)
+    await a.host.disconnect(r.host.self)
+    await until(() => !a.host.isConnected(r.host.self))
+    assert.equal(circuit(a.host), '')
+    await a.host.connect(direct(r.host))
+    await until(() => circuit(a.host) !== '')
+    assert.deepEqual(r.host.relaying().reservations, [a.host.self])
   })
 })

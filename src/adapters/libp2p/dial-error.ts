@@ -28,6 +28,15 @@ const BY_NAME: Record<string, string> = {
   StreamClosedError: 'it closed the connection during the handshake'
 }
 
+/** What a relay answers to who wants to be connected. */
+const BY_RELAY: Record<string, string> = {
+  PERMISSION_DENIED:
+    'the relay refuses: it does not relay for these two, or has relayed what it may in a day (network.relay.maxBytesPerDay there)',
+  NO_RESERVATION: 'it has no place at the relay: it is not connected there now, or not trusted there',
+  CONNECTION_FAILED: 'the relay could not pass the connection on to it',
+  RESOURCE_LIMIT_EXCEEDED: 'the relay has as much to do as it takes'
+}
+
 /** @returns UNAVAILABLE naming the cause, INVALID_PARAMS for the own address */
 export function dialError(address: string, error: unknown): KithError {
   const cause = rootCause(error)
@@ -42,6 +51,8 @@ export function dialError(address: string, error: unknown): KithError {
 }
 
 function explain(error: Error): string {
+  const refusal = /failed to connect via relay with status (\w+)/.exec(error.message)?.[1]
+  if (refusal !== undefined) return BY_RELAY[refusal] ?? `the relay said ${refusal}`
   if (/remote identity key|remote peer id|unexpected peer/i.test(error.message)) return `${BY_NAME['UnexpectedPeerError']}`
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   return BY_CODE[code] ?? BY_NAME[error.name] ?? error.message

@@ -18,10 +18,16 @@ const SHUNNED_SCORE = -1000
 
 export class Judgement {
   #standing: HostStanding | undefined
+  #unfollow: () => void = () => {}
+  readonly #listeners = new Set<(peer: string) => void>()
 
   /** From here on it counts. */
   follow(standing: HostStanding): void {
+    this.#unfollow()
     this.#standing = standing
+    this.#unfollow = standing.onChange(peer => {
+      for (const listener of this.#listeners) listener(peer)
+    })
   }
 
   /** T of a peer (0–10) is what it brings into gossip's score: those one trusts stay in the mesh longest, and survive more. */
@@ -47,6 +53,9 @@ export class Judgement {
   }
 
   onChange(listener: (peer: string) => void): () => void {
-    return this.#standing?.onChange(listener) ?? (() => {})
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
   }
 }

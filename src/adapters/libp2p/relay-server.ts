@@ -6,7 +6,7 @@
 import { circuitRelayServer, type CircuitRelayServerComponents } from '@libp2p/circuit-relay-v2'
 import type { PeerId, Stream, StreamHandler } from '@libp2p/interface'
 import { BucketTable } from '../../lib/bucket-table.ts'
-import { GIB, MIB, type Bytes, type Ms } from '../../model/units.ts'
+import { GIB, KIB, MIB, type Bytes, type Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Judgement } from './judgement.ts'
 
@@ -20,6 +20,8 @@ const STRANGER_BYTES_MAX: Bytes = MIB
 const STRANGER_BURST = 4
 const STRANGER_PER_SECOND = 1 / 60
 const STRANGERS_MAX = 4096
+/** What a request to relay and its answer take. */
+const REQUEST_BYTES_MAX: Bytes = KIB
 /** Largest budget that needs no counting. */
 const UNLIMITED: Bytes = 1024 * 1024 * GIB
 const DAY: Ms = 86_400_000
@@ -162,11 +164,13 @@ class DayBudget {
 
   isUsedUp(): boolean {
     const { maxBytesPerDay } = this.#init
-    return maxBytesPerDay > 0 && this.used() >= maxBytesPerDay
+    this.#turn()
+    return maxBytesPerDay > 0 && this.#used >= maxBytesPerDay
   }
 
   /** False: there is no more today. */
   spend(bytes: Bytes): boolean {
+    this.#turn()
     if (this.isUsedUp()) return false
     this.#used += bytes
     if (this.isUsedUp()) this.#init.onUsedUp?.(this.#init.maxBytesPerDay)
@@ -181,10 +185,13 @@ class DayBudget {
   }
 }
 
-/** Counts what a stream brings and takes, and cuts it when `spend` says there is no more. */
+/** Counts what a stream brings and takes, and cuts it when `spend` says there is no more. Asking, and being refused, is free. */
 function meter(stream: Stream, spend: (bytes: Bytes) => boolean): void {
+  let free = REQUEST_BYTES_MAX
   const count = (bytes: Bytes): void => {
-    if (!spend(bytes)) stream.abort(new Error('what this node relays is used up'))
+    const charged = Math.max(0, bytes - free)
+    free -= bytes - charged
+    if (charged > 0 && !spend(charged)) stream.abort(new Error('what this node relays is used up'))
   }
   stream.addEventListener('message', ({ data }) => {
     count(data.byteLength)

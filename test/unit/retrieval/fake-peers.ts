@@ -82,6 +82,7 @@ export class FakePeers {
     return {
       speaks: peer => this.#peers.get(peer)?.isConnected === true,
       advert: async () => null,
+      capabilities: async () => new Uint8Array(),
       have: async (peer, multihashes, options) => {
         const found = await this.#ask('have', peer, options)
         return multihashes.map(multihash => (found.blocks.has(bytesKey(multihash)) ? { have: true, class: found.class } : { have: false }))

@@ -117,7 +117,8 @@ export function makeRetriever(settings: RetrieverSettings): Retriever {
         have: async () => [],
         dag: async () => 'not-found',
         blocks: async () => 'not-found',
-        advert: async () => null
+        advert: async () => null,
+        capabilities: async () => new Uint8Array(0)
       },
       directory: { claims: () => 'unknown', peers: () => [], capabilitiesOf: () => undefined },
       ipfs: undefined,

@@ -26,7 +26,7 @@ const TELLING_MAX = 4
 const TELLING_WAITING_MAX = 1_024
 
 /** Codes by which a peer says that it will not take it, now or later. */
-const FINAL: readonly ErrorCode[] = ['UNAUTHORIZED', 'INVALID_PARAMS', 'INTEGRITY', 'QUOTA_EXCEEDED']
+const FINAL: readonly ErrorCode[] = ['UNAUTHORIZED', 'INVALID_PARAMS', 'QUOTA_EXCEEDED']
 
 export type Delivery = 'delivered' | 'queued' | 'refused'
 

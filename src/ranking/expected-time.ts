@@ -126,7 +126,7 @@ function scoreOf({ isTrusted, trust }: Candidate, leaderMs: Ms): number {
  */
 function explored(ranked: readonly Ranked[], { size, draw }: Wanted): readonly Ranked[] {
   const [first, ...others] = ranked
-  if (draw === undefined || first === undefined || (size ?? 0) > EXPLORE_BYTES_MAX) return ranked
+  if (draw === undefined || draw >= EXPLORE_SHARE_MAX || first === undefined || (size ?? 0) > EXPLORE_BYTES_MAX) return ranked
   const equals = others.filter(({ candidate }) => isOfOneKind(candidate, first.candidate))
   const share = Math.min(EXPLORE_SHARE, EXPLORE_SHARE_MAX / equals.length)
   const chosen = equals[Math.floor(draw / share)]

@@ -87,6 +87,7 @@ describe('a daemon that was lied to and killed', () => {
     const cid = rawCid(sha256(new Uint8Array([1])))
     liar.put({ cid, bytes: new Uint8Array([2]) })
     await using daemon = await DaemonProcess.start({ home: directory.path })
+    await daemon.client.call('trust.set', { did: liar.host.self, level: 60 })
     await liar.host.connect(daemon.address)
     const off = async (): Promise<boolean> => !(await daemon.client.call('peers.list', {})).items.some(({ connected }) => connected)
     await until(off, gone => !gone)

@@ -19,6 +19,8 @@ import { addressOf, startTestHost } from './exchange-support.ts'
 import { startHostilePeer } from './hostile-peer.ts'
 
 const PERSON = 'did:web:ana.example'
+/** Three daemons one after the other, on a machine that has other things to do. */
+const DAEMONS_MS_MAX = 120_000
 /** Questions until something that was set going is there. */
 const ROUNDS_MAX = 2_000
 
@@ -31,7 +33,8 @@ async function until<T>(ask: () => Promise<T>, fits: (answer: T) => boolean): Pr
   throw new Error('it did not come about')
 }
 
-describe('a daemon that was lied to and killed', () => {
+describe('a daemon that was lied to and killed', function () {
+  this.timeout(DAEMONS_MS_MAX)
   it('still knows levels, blocks, names, offences and suspensions, and shows the liar last with the reason', async () => {
     await using directory = await temporaryDirectory()
     await using liar = await startHostilePeer()
@@ -98,7 +101,8 @@ describe('a daemon that was lied to and killed', () => {
   })
 })
 
-describe('a block', () => {
+describe('a block', function () {
+  this.timeout(DAEMONS_MS_MAX)
   it('closes the connection at once and keeps it closed, until it is taken back', async () => {
     await using pair = await startPair()
     const { a, b } = pair
@@ -120,7 +124,8 @@ describe('a block', () => {
   })
 })
 
-describe('the word of a peer', () => {
+describe('the word of a peer', function () {
+  this.timeout(DAEMONS_MS_MAX)
   it('arrives at once, gives trust and no access, and is taken back', async () => {
     await using pair = await startPair()
     const { a, b } = pair
@@ -152,7 +157,8 @@ describe('the word of a peer', () => {
   })
 })
 
-describe('hostile words', () => {
+describe('hostile words', function () {
+  this.timeout(DAEMONS_MS_MAX)
   it('of a stranger, forged, about oneself or for another are refused with a code, and nothing of them stays', async () => {
     await using daemon = await DaemonProcess.start()
     const host = await startTestHost()

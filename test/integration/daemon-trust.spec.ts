@@ -57,14 +57,11 @@ describe('a daemon that was lied to and killed', function () {
     }
     await using daemon = await DaemonProcess.start({ home: directory.path })
     const { items } = await daemon.client.call('trust.list', {})
-    assert.deepEqual(
-      items.map(({ did, name, level, access, blocked }) => [did, name, level, access, blocked]).toSorted(),
-      [
-        [friendDid, 'Ben', 20, 2, false],
-        [liarDid, 'Eve', 60, 0, false],
-        [PERSON, undefined, 80, 0, true]
-      ].toSorted()
-    )
+    assert.deepEqual(Object.fromEntries(items.map(({ did, name, level, access, blocked }) => [did, { name, level, access, blocked }])), {
+      [friendDid]: { name: 'Ben', level: 20, access: 2, blocked: false },
+      [liarDid]: { name: 'Eve', level: 60, access: 0, blocked: false },
+      [PERSON]: { name: undefined, level: 80, access: 0, blocked: true }
+    })
     const peers = (await daemon.client.call('peers.list', {})).items
     assert.deepEqual(
       peers.map(({ did, name, connected, access, ledger, note }) => [

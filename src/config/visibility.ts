@@ -67,7 +67,7 @@ function peers(): VisibilityLine[] {
   return [
     {
       who: 'peers',
-      what: 'What is private here is given to nobody in this version: trusting peers comes later. Whoever connects learns its peer id and addresses.'
+      what: 'What is private here is given to peers you trust (kith invite, kith trust), single contents to whom you share them (kith share), and to nobody else. Whoever connects learns its peer id and addresses.'
     }
   ]
 }

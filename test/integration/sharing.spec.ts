@@ -7,7 +7,7 @@ import { kith } from '../unit/cli/support.ts'
 import { accessOf, reasonOf, startTwo } from './pairing-support.ts'
 
 describe('kith share and kith get TICKET', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   it('move a private file between two people who never met, and open nothing else', async () => {
     await using two = await startTwo()
     const { a, b } = two
@@ -26,7 +26,7 @@ describe('kith share and kith get TICKET', function () {
 })
 
 describe('a content that is shared', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   it('may be had by the one who came with the ticket, and nothing else may, until it is removed', async () => {
     await using two = await startTwo()
     const { a, b } = two

@@ -56,6 +56,10 @@ export class PeerStanding implements Standing {
   isShunned(peer: string): boolean {
     return this.#view(peer).shunned !== undefined
   }
+  /** For the host: with whom no connection is worth keeping, in or out. */
+  isBlocked(peer: string): boolean {
+    return this.isShunned(peer)
+  }
   whyShunned(peer: string): string | undefined {
     return this.#view(peer).shunned
   }

@@ -38,7 +38,9 @@ export function answerCapabilities({ config }: Start, components: AnswerComponen
     return {
       seq: head.seq,
       caps: head.caps,
-      ...(isServed && { proxy: { maxBytes, quotaBytesPerDay, maxConcurrent } }),
+      ...(isServed && {
+        proxy: { maxBytes: count(maxBytes), quotaBytesPerDay: count(quotaBytesPerDay), maxConcurrent: count(maxConcurrent) }
+      }),
       version: VERSION,
       protocols: [EXCHANGE_PROTOCOL, CONTROL_PROTOCOL],
       bindings: bindings.own()
@@ -50,6 +52,11 @@ export function answerCapabilities({ config }: Start, components: AnswerComponen
     if (answer === null) throw new KithError('UNAVAILABLE', 'this node has no advert yet')
     return answer
   }
+}
+
+/** JSON knows no infinity: 0 stands for no limit. */
+function count(limit: number): number {
+  return Number.isSafeInteger(limit) ? limit : 0
 }
 
 export interface AskComponents {

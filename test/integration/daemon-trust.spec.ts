@@ -106,6 +106,8 @@ describe('a block', () => {
     assert.deepEqual([entry.did, entry.blocked, entry.access, await list()], [b.ready.did, true, 0, false])
     await b.client.call('peers.connect', { address: a.address }).catch(() => {})
     await until(list, connected => !connected)
+    const refusal = await rejection(a.client.call('peers.connect', { address: b.address }))
+    assert.deepEqual([refusal.code, /is not dialled: blocked/.test(refusal.message)], ['UNAVAILABLE', true])
     await a.client.call('trust.unblock', { did: b.ready.did })
     await until(
       async () => {

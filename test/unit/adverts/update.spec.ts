@@ -11,7 +11,7 @@ import { signJwt } from '../../../src/peers/jwt.ts'
 import type { Identity } from '../../../src/ports/identity.ts'
 import type { GossipMessage, Validity } from '../../../src/ports/network.ts'
 import { settle, VirtualClock } from '../../support/virtual-clock.ts'
-import { digest, FakePeople, identity, silent } from './support.ts'
+import { digest, fakePeople, identity, silent, type FakePeople } from './support.ts'
 
 const content = (n: number): PublicContent => ({ cid: rawCid(digest(n)), sha256: digest(n), size: n, contentType: 'text/plain' })
 const large = (n: number): PublicContent => ({
@@ -31,7 +31,7 @@ before(async () => {
 })
 beforeEach(() => {
   clock = new VirtualClock()
-  people = new FakePeople()
+  people = fakePeople()
 })
 
 async function forged(more: Record<string, unknown>): Promise<string> {
@@ -206,7 +206,7 @@ describe('receiving updates', () => {
     const jwt = await signUpdate(content(1), ana, clock.now())
     assert.equal(await hear(ana, `${jwt.slice(0, -20)}${jwt.at(-20) === 'A' ? 'B' : 'A'}${jwt.slice(-19)}`), 'reject')
     assert.equal(people.reports.length, FORGERIES.length + 3)
-    assert.ok(people.offences().every(offence => offence === 'bad-advert'))
+    assert.ok(people.reports.every(([, offence]) => offence === 'bad-advert'))
     await clock.advance(700_000)
     assert.equal(await hear(ana, jwt), 'ignore', 'it has expired')
     assert.deepEqual([events.seq, people.reports.length], [0, FORGERIES.length + 3])

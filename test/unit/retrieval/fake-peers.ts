@@ -1,6 +1,7 @@
 /** Peers that are only as real as retrieval sees them: what each has, says and does is the test's, and who is asked is written down. */
 import type { CID } from 'multiformats/cid'
 import { SkeletonWalk } from '../../../src/dag/skeleton.ts'
+import { EXCHANGE_PROTOCOL } from '../../../src/exchange/protocol.ts'
 import { abortable } from '../../../src/lib/deadline.ts'
 import type { VerifiedBlock } from '../../../src/model/block.ts'
 import { blockKey, bytesKey } from '../../../src/model/content-id.ts'
@@ -59,7 +60,7 @@ export class FakePeers {
       peers: () =>
         [...this.#peers.values()]
           .filter(({ isConnected }) => isConnected)
-          .map(({ name }, index) => ({ peer: name, addresses: [], since: index, protocols: [], relayed: false }))
+          .map(({ name }, index) => ({ peer: name, addresses: [], since: index, protocols: [EXCHANGE_PROTOCOL], relayed: false }))
     }
   }
 

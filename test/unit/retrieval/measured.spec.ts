@@ -119,10 +119,13 @@ describe('What retrieval learns of its sources', () => {
     peers.add('mute', { claim: 'yes', behave: 'silent' })
     peers.add('shy', { claim: 'yes', behave: 'refusing' })
     peers.add('gone', { claim: 'yes', behave: 'faulty' })
+    peers.add('cut', { claim: 'yes', behave: 'cut' })
+    peers.add('rude', { claim: 'yes', behave: 'rude' })
     assert.equal((await failure()).code, 'INTEGRITY')
     assert.deepEqual(standing.reports.toSorted(), [
       ['liar', 'wrong-bytes'],
-      ['mute', 'timeout']
+      ['mute', 'timeout'],
+      ['rude', 'protocol-violation']
     ])
   })
 

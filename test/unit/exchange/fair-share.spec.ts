@@ -10,17 +10,17 @@ describe('sending in turns', () => {
   let clock: VirtualClock
   let share: FairShare
   let sent: Map<string, number>
-  let going: boolean
+  let going: AbortController
   let streams: Promise<void>[]
   beforeEach(() => {
     clock = new VirtualClock()
     share = new FairShare({ clock })
     sent = new Map()
-    going = true
+    going = new AbortController()
     streams = []
   })
   afterEach(async () => {
-    going = false
+    going.abort()
     await Promise.all(streams)
     assert.equal(clock.pending, 0, 'no timer is left')
   })
@@ -31,7 +31,7 @@ describe('sending in turns', () => {
   function stream(peer: string, { isTrusted = false, bytes = BATCH } = {}): void {
     streams.push(
       (async () => {
-        while (going) {
+        while (!going.signal.aborted) {
           using _turn = await share.enter({ peer, isTrusted }, bytes, {})
           await turn()
           sent.set(peer, total(peer) + bytes)

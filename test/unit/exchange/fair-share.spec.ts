@@ -68,6 +68,14 @@ describe('sending in turns', () => {
     assert.ok(ratio > 0.66 && ratio < 1.5, `${ratio}`)
   })
 
+  it('does not give the floor to who has thousands of tiny answers to send', async () => {
+    for (let i = 0; i < 32; i++) stream('chatty', { bytes: 30 })
+    stream('modest')
+    await until(20 * MIB)
+    const turns = total('chatty') / 30
+    assert.ok(turns < 20 * (total('modest') / BATCH), `${turns} turns`)
+  })
+
   it('puts trusted peers first, and leaves a crowd of strangers a fifth', async () => {
     stream('friend', { isTrusted: true })
     const strangers = Array.from({ length: 48 }, (_, i) => `stranger ${i}`)

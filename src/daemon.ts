@@ -106,7 +106,7 @@ async function start(
     async () => await openDirect(step, { library, host, identity, events, people, onDuplicateIdentity, onClockSkew })
   )
   const outside = await inPart('IPFS', async () => await openOutside(step, { library, host }))
-  direct.useIpfs(outside.ipfs?.source)
+  direct.serving.useIpfs(outside.ipfs?.source)
   const providing = openProviding(step, { library, routing: outside.ipfs?.routing })
   const stopped = Promise.withResolvers<void>()
   const stop = async (): Promise<void> => {

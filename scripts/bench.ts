@@ -12,6 +12,7 @@ import { gossip } from './bench/gossip.ts'
 import { printLine, type BenchCase, type Line } from './bench/measure.ts'
 import { memory } from './bench/memory.ts'
 import { help, start } from './bench/programs.ts'
+import { rank } from './bench/rank.ts'
 import { reopen } from './bench/reopen.ts'
 import { smallBlocks } from './bench/small-blocks.ts'
 import { localGet, put } from './bench/socket.ts'
@@ -27,6 +28,7 @@ const CASES: Readonly<Record<string, BenchCase>> = {
   bulk,
   reopen,
   'local-get': localGet,
+  rank,
   start,
   gossip,
   adverts

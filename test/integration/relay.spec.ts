@@ -168,7 +168,7 @@ describe('relays among own people', () => {
     a.friends.trust(r.host)
     r.friends.trust(a.host)
     await a.host.connect(direct(r.host))
-    await until(() => r.host.relaying().reservations.length === 1)
+    await until(() => circuit(a.host) !== '' && r.host.relaying().reservations.length === 1)
     r.friends.distrust(a.host)
     assert.deepEqual(r.host.relaying().reservations, [])
     r.friends.trust(a.host)

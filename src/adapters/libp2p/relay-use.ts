@@ -56,7 +56,14 @@ export class RelayUse {
     const { peers, judgement, libp2p } = this.#parts
     libp2p.addEventListener('peer:update', look)
     this.#stopListening = [
-      peers.onAny({ connected: look, disconnected: look }),
+      peers.onAny({
+        connected: peer => {
+          // What it said before it left says nothing now.
+          this.#asked.delete(peer)
+          look()
+        },
+        disconnected: look
+      }),
       judgement.onChange(look),
       () => libp2p.removeEventListener('peer:update', look)
     ]

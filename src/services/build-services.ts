@@ -75,6 +75,8 @@ export interface BuildComponents {
   readonly qr: (text: string) => string
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
+  /** Those that trusted peers name now. */
+  readonly peerGateways: () => readonly Gateway[]
 }
 
 export interface BuildInit {
@@ -150,7 +152,7 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
         ranking: makeRanking(config.routing.ranking, { random: parts.random }),
         sharedBy: root => parts.people.shares.sharersOf(root),
         ipfs: ipfs?.source,
-        gateways: () => gateways,
+        gateways: () => [...gateways, ...parts.peerGateways()],
         didOf: didFromPeerId,
         signedRoots: sha256 => knownPublic.rootsFor(sha256)
       },

@@ -8,9 +8,11 @@ import { systemClock as clock } from '../adapters/system/clock.ts'
 import { systemRandom as random } from '../adapters/system/random.ts'
 import type { AdvertDirectory } from '../adverts/directory.ts'
 import { PeerGateways } from '../adverts/peer-gateways.ts'
+import { SwarmHints } from '../adverts/swarm-hints.ts'
 import type { Library } from '../content/library.ts'
 import { Semaphore } from '../lib/semaphore.ts'
 import type { Ms } from '../model/units.ts'
+import type { BlockSource } from '../ports/block-source.ts'
 import type { Standing } from '../ports/standing.ts'
 import type { Gateway, Ipfs } from '../services/endpoints.ts'
 import type { Start } from './start.ts'
@@ -41,8 +43,29 @@ export async function openOutside(step: Start, components: OutsideComponents): P
   const sockets = new Semaphore({ limit: limits.maxSockets, waitingMax: SOCKETS_WAITING_MAX, name: 'HTTP sockets' })
   const gateways = openGateways(step, sockets)
   const peerGateways = openPeerGateways(step, components, sockets)
-  if (ipfs.type === 'helia') return { ipfs: await openHelia(step, { library, host }), gateways, peerGateways }
+  if (ipfs.type === 'helia') {
+    const helia = await openHelia(step, { library, host })
+    return { ipfs: { ...helia, source: hinted(step, components, helia.source) }, gateways, peerGateways }
+  }
   return { ipfs: ipfs.type === 'kubo' ? openKubo(step, sockets) : undefined, gateways, peerGateways }
+}
+
+/** A search in IPFS first dials the nodes that trusted peers named; not where the public swarm is off. */
+function hinted({ config, log }: Start, { host, ...components }: OutsideComponents, source: BlockSource): BlockSource {
+  if (config.network.publicSwarm === false) return source
+  const hints = new SwarmHints({ ...components, clock, log, dial: async address => await host.connect(address) })
+  return {
+    stage: source.stage,
+    concurrency: source.concurrency,
+    unavailable: () => source.unavailable(),
+    open: root => {
+      hints.search()
+      return source.open(root)
+    },
+    report: outcome => {
+      source.report?.(outcome)
+    }
+  }
 }
 
 function openPeerGateways({ config, log, parts }: Start, components: OutsideComponents, sockets: Semaphore): Outside['peerGateways'] {

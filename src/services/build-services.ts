@@ -74,6 +74,8 @@ export interface BuildComponents {
   readonly qr: (text: string) => string
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
+  /** Those that trusted peers name now. */
+  readonly peerGateways: () => readonly Gateway[]
 }
 
 export interface BuildInit {
@@ -149,7 +151,7 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
         ranking: makeRanking(config.routing.ranking, { random: parts.random }),
         sharedBy: root => parts.people.shares.sharersOf(root),
         ipfs: ipfs?.source,
-        gateways: () => gateways,
+        gateways: () => [...gateways, ...parts.peerGateways()],
         didOf: didFromPeerId,
         signedRoots: sha256 => knownPublic.rootsFor(sha256)
       },

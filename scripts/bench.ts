@@ -5,12 +5,14 @@
  *   npm run bench -- [--quick] [--json] [--only NAME]…
  */
 import { parseArgs } from 'node:util'
+import { adverts } from './bench/adverts.ts'
 import { bulk } from './bench/bulk.ts'
 import { firstByte } from './bench/first-byte.ts'
 import { gossip } from './bench/gossip.ts'
 import { printLine, type BenchCase, type Line } from './bench/measure.ts'
 import { memory } from './bench/memory.ts'
 import { help, start } from './bench/programs.ts'
+import { rank } from './bench/rank.ts'
 import { reopen } from './bench/reopen.ts'
 import { smallBlocks } from './bench/small-blocks.ts'
 import { localGet, put } from './bench/socket.ts'
@@ -26,8 +28,10 @@ const CASES: Readonly<Record<string, BenchCase>> = {
   bulk,
   reopen,
   'local-get': localGet,
+  rank,
   start,
-  gossip
+  gossip,
+  adverts
 }
 
 const { values } = parseArgs({

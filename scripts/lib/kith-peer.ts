@@ -18,6 +18,7 @@ import { didFromPublicKey } from '../../src/peers/did-key.ts'
 import { signJwt } from '../../src/peers/jwt.ts'
 import type { Identity } from '../../src/ports/identity.ts'
 import type { Log } from '../../src/ports/log.ts'
+import type { AbortOptions } from '../../src/ports/options.ts'
 import type { ServedContent } from '../../src/ports/serving.ts'
 
 /** As long as an advert of a daemon is valid. Seconds. */
@@ -37,6 +38,8 @@ export class KithPeer implements AsyncDisposable {
   readonly identity: Identity
   /** Corrupt: the bytes it sends are not those that were asked for. */
   isCorrupt = false
+  /** Silent: it takes questions and answers none that asks for bytes. */
+  isSilent = false
   /** Blocks looked up for others. */
   reads = 0
   readonly #server: ExchangeServer
@@ -112,14 +115,15 @@ export class KithPeer implements AsyncDisposable {
   #view(): ServedContent {
     return {
       has: async cid => this.#blocks.has(blockKey(cid)),
-      get: async cid => this.#read(cid),
+      get: async (cid, options) => await this.#read(cid, options),
       findByHash: () => undefined,
       record: root => this.#record(root)
     }
   }
 
-  #read(cid: CID): VerifiedBlock | undefined {
+  async #read(cid: CID, { signal }: AbortOptions = {}): Promise<VerifiedBlock | undefined> {
     this.reads++
+    if (this.isSilent) await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
     const bytes = this.#blocks.get(blockKey(cid))
     if (bytes === undefined) return undefined
     const block = verifyBlock(cid, bytes.slice())

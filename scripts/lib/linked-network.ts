@@ -1,7 +1,8 @@
 /**
- * A scenario of daemons as real processes, each behind a link of its own. Holders are started once and keep what they
- * hold; whoever asks is started anew for each run, so that it knows nothing yet. Nobody is reachable but over its
- * link: each daemon announces the door of the proxy, and at the end it is looked whether any connection went by it.
+ * A scenario of daemons as real processes, each behind links of its own. Holders are started once and keep what they
+ * hold; whoever asks is started anew for each run, so that it knows nothing yet. Several may ask at the same time, each
+ * in a *lane*: a set of links that no other uses. Nobody is reachable but over links: holders announce the doors of the
+ * proxy, and at the end it is looked whether any connection went by them.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -13,6 +14,7 @@ import { systemClock } from '../../src/adapters/system/clock.ts'
 import type { Bytes } from '../../src/model/units.ts'
 import type { Scenario, ScenarioNode } from '../../src/sim/scenario.ts'
 import { DaemonProcess } from './daemon-process.ts'
+import type { LinkTerms } from './link-lane.ts'
 import { LinkProxy, type Door } from './link-proxy.ts'
 import { writeSeededFile } from './seeded-file.ts'
 
@@ -27,29 +29,32 @@ const ASKER_SETTINGS = ['network.listen=[]', 'ipfs.type=gateway-only']
 interface Holder {
   readonly node: ScenarioNode
   readonly daemon: DaemonProcess
-  readonly door: Door
+  /** By lane. */
+  readonly doors: ReadonlyMap<string, Door>
   /** Contents it has been given, over all scenarios. */
   held: number
 }
 
 export class LinkedNetwork implements AsyncDisposable {
-  readonly proxy = new LinkProxy({ clock: systemClock })
+  readonly #proxy = new LinkProxy({ clock: systemClock })
   readonly #directory: string
   readonly #asker: ScenarioNode
+  readonly #lanes: readonly string[]
   readonly #holders = new Map<string, Holder>()
 
-  private constructor(directory: string, asker: ScenarioNode) {
+  private constructor(directory: string, asker: ScenarioNode, lanes: readonly string[]) {
     this.#directory = directory
     this.#asker = asker
+    this.#lanes = lanes
   }
 
   /** @param scenario - its first node asks, the others are started */
-  static async start({ nodes }: Scenario): Promise<LinkedNetwork> {
+  static async start({ nodes }: Scenario, lanes: readonly string[]): Promise<LinkedNetwork> {
     const [asker, ...holders] = nodes
     const other = nodes.find(({ kind }) => kind !== 'kith')
     if (asker === undefined || other !== undefined)
       throw new Error(`here all nodes are daemons, and ${other?.name ?? 'the first'} is not. The demo plays such scenarios`)
-    const network = new LinkedNetwork(await mkdtemp(join(tmpdir(), 'kith-')), asker)
+    const network = new LinkedNetwork(await mkdtemp(join(tmpdir(), 'kith-')), asker, lanes)
     try {
       // One after the other: ten at once hold each other up.
       for (const node of holders) await network.#startHolder(node)
@@ -79,21 +84,25 @@ export class LinkedNetwork implements AsyncDisposable {
     return cids
   }
 
-  /** All links as the scenario has them at its beginning. */
-  resetLinks(): void {
-    for (const { name, link } of [this.#asker, ...[...this.#holders.values()].map(({ node }) => node)]) this.proxy.setLink(name, link)
+  /** All links of a lane as the scenario has them at its beginning. */
+  resetLinks(lane: string): void {
+    for (const { name, link } of [this.#asker, ...[...this.#holders.values()].map(({ node }) => node)]) this.setLink(lane, name, link)
+  }
+
+  setLink(lane: string, name: string, terms: LinkTerms): void {
+    this.#proxy.setLink(linkOf(lane, name), terms)
   }
 
   /** A daemon that has never met anybody, connected to those it is to be, knowing what they advertise. */
-  async startAsker(set: readonly string[]): Promise<DaemonProcess> {
+  async startAsker(lane: string, set: readonly string[]): Promise<DaemonProcess> {
     const daemon = await DaemonProcess.start({ set: [...settingsOf(this.#asker), ...ASKER_SETTINGS, ...set] })
     try {
       for (const name of this.#asker.connect) {
-        const { daemon: other, door } = this.#holder(name)
-        await daemon.client.call('peers.connect', { address: `${addressOf(door)}/p2p/${other.ready.peerId}` })
+        const { ready } = this.#holder(name).daemon
+        await daemon.client.call('peers.connect', { address: `${this.#addressOf(lane, name)}/p2p/${ready.peerId}` })
+        const level = this.#asker.trust.get(name)
+        if (level !== undefined) await daemon.client.call('trust.set', { did: ready.did, level, name })
       }
-      for (const [name, level] of this.#asker.trust)
-        await daemon.client.call('trust.set', { did: this.#holder(name).daemon.ready.did, level, name })
       await this.#advertsAt(daemon)
       return daemon
     } catch (error) {
@@ -102,19 +111,20 @@ export class LinkedNetwork implements AsyncDisposable {
     }
   }
 
-  /** @throws if the asker is connected to anybody other than over the links */
-  async assertLinked(asker: DaemonProcess): Promise<void> {
-    const doors = new Map([...this.#holders.values()].map(({ daemon, door }) => [daemon.ready.peerId, addressOf(door)]))
+  /** @throws if the asker is connected to anybody other than over the links of its lane */
+  async assertLinked(lane: string, asker: DaemonProcess): Promise<void> {
     const { items } = await asker.client.call('peers.list', {})
     for (const { peerId, addresses, connected } of items) {
-      const past = addresses.find(address => !address.startsWith(doors.get(peerId) ?? '-'))
+      const name = this.nameOf(peerId)
+      const door = name === undefined ? '-' : `${this.#addressOf(lane, name)}/`
+      const past = addresses.find(address => !address.startsWith(door))
       if (connected && past !== undefined) throw new Error(`a connection goes past the links: ${past}`)
     }
   }
 
-  /** Bytes that came over the link of whoever asks, so far. */
-  received(): Bytes {
-    return this.proxy.carried(this.#asker.name).down
+  /** Bytes that came over the link of whoever asks in this lane, so far. */
+  received(lane: string): Bytes {
+    return this.#proxy.carried(linkOf(lane, this.#asker.name)).down
   }
 
   nameOf(peerId: string | undefined): string | undefined {
@@ -123,18 +133,25 @@ export class LinkedNetwork implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#holders.values()].map(async ({ daemon }) => await daemon[Symbol.asyncDispose]()))
-    await this.proxy[Symbol.asyncDispose]()
+    await this.#proxy[Symbol.asyncDispose]()
     await rm(this.#directory, { recursive: true, force: true })
   }
 
   async #startHolder(node: ScenarioNode): Promise<void> {
-    const door = await this.proxy.open({ to: node.name, from: this.#asker.name })
+    const doors = new Map<string, Door>()
+    for (const lane of this.#lanes)
+      doors.set(lane, await this.#proxy.open({ to: linkOf(lane, node.name), from: linkOf(lane, this.#asker.name) }))
     const port = await freePort()
     const daemon = await DaemonProcess.start({
-      set: [...settingsOf(node), ...HOLDER_SETTINGS, `network.listen=/ip4/127.0.0.1/tcp/${port}`, `network.announce=["${addressOf(door)}"]`]
+      set: [
+        ...settingsOf(node),
+        ...HOLDER_SETTINGS,
+        `network.listen=/ip4/127.0.0.1/tcp/${port}`,
+        `network.announce=${JSON.stringify([...doors.values()].map(addressOf))}`
+      ]
     })
-    door.lead(port)
-    this.#holders.set(node.name, { node, daemon, door, held: 0 })
+    for (const door of doors.values()) door.lead(port)
+    this.#holders.set(node.name, { node, daemon, doors, held: 0 })
   }
 
   async #advertsAt(daemon: DaemonProcess): Promise<void> {
@@ -153,11 +170,21 @@ export class LinkedNetwork implements AsyncDisposable {
     }
   }
 
+  #addressOf(lane: string, name: string): string {
+    const door = this.#holder(name).doors.get(lane)
+    if (door === undefined) throw new Error(`there is no lane ${lane}`)
+    return addressOf(door)
+  }
+
   #holder(name: string): Holder {
     const holder = this.#holders.get(name)
     if (holder === undefined) throw new Error(`${name} holds nothing here: the first node asks, all others hold`)
     return holder
   }
+}
+
+function linkOf(lane: string, name: string): string {
+  return `${name} for ${lane}`
 }
 
 function settingsOf({ config }: ScenarioNode): string[] {

@@ -36,24 +36,25 @@ export interface RankingRun {
   readonly bytesRatio: number
 }
 
+/** The policy's name is also that of its lane. */
 export async function runPolicy(
   network: LinkedNetwork,
   scenario: Scenario,
   { policy, cids }: { readonly policy: string; readonly cids: ReadonlyMap<string, string> }
 ): Promise<RankingRun> {
-  network.resetLinks()
-  await using asker = await network.startAsker(POLICIES[policy] ?? [])
-  const before = network.received()
+  network.resetLinks(policy)
+  await using asker = await network.startAsker(policy, POLICIES[policy] ?? [])
+  const before = network.received(policy)
   const samples: Sample[] = []
   for (const step of scenario.steps) {
-    if (step.action === 'link') network.proxy.setLink(step.node, step.link)
+    if (step.action === 'link') network.setLink(policy, step.node, step.link)
     if (step.action !== 'get') continue
     const size = scenario.files.find(({ name }) => name === step.file)?.size ?? 0
     samples.push(await request(network, asker, { file: step.file, size, cid: cids.get(step.file) ?? '' }))
   }
-  await network.assertLinked(asker)
+  await network.assertLinked(policy, asker)
   const wanted = samples.reduce((sum, { size }) => sum + size, 0)
-  return { policy, seed: scenario.seed, samples, bytesRatio: (network.received() - before) / wanted }
+  return { policy, seed: scenario.seed, samples, bytesRatio: (network.received(policy) - before) / wanted }
 }
 
 async function request(

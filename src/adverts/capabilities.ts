@@ -29,7 +29,7 @@ const PROTOCOL_CHARACTERS_MAX = 64
 const VERSION_CHARACTERS_MAX = 64
 const BINDINGS_MAX = 4
 
-/** What a node fetches for the asker through its own IPFS. */
+/** What a node fetches for the asker through its own IPFS. 0: no limit. */
 export interface ProxyLimits {
   readonly maxBytes: Bytes
   readonly quotaBytesPerDay: Bytes

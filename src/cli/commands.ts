@@ -31,7 +31,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   get: {
     summary: 'get content into a file or directory; never overwrites',
-    usage: 'CONTENT [-o FILE]',
+    usage: 'CONTENT|TICKET [-o FILE]',
     example: 'kith get -o report.pdf kith://bafy…',
     options: {
       output: { doc: 'where to; - is standard output (default: its name or CID, here)', short: 'o', value: 'FILE' },
@@ -197,9 +197,6 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 /** Commands of the contract that come with later versions, and what each will do. */
 export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   publish: 'make private content public on purpose, after asking',
-  share: 'give private content to chosen people',
-  invite: 'make an invitation for another node',
-  join: 'accept an invitation',
   pin: 'keep content for good, or no longer',
   gc: 'collect what nothing keeps any more',
   swarm: 'make and run groups of nodes'

@@ -42,7 +42,10 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['says-no', 'says it does not have it'],
   ['no-ipfs', 'has no IPFS node'],
   ['hops', 'the request may go no further'],
-  ['have-round', 'claims nothing: asked whether it has it before the next stage']
+  ['have-round', 'asked whether it has it before the next stage begins'],
+  ['peers-first', 'once every trusted peer was asked whether it knows it as private, or after 2 s'],
+  ['strict', 'when the stage before has failed (routing.strict)'],
+  ['enough', 'enough better ones are asked']
 ])
 
 /** @param columns - of the terminal */
@@ -68,15 +71,16 @@ function headText({ content, privacy, classes }: RouteExplanation): string {
 }
 
 function stagesText({ stages }: RouteExplanation, width: number): string {
-  const rows = stages.map(({ stage, startsAfterMs, reason }) => [
-    stage,
-    startsAfterMs === null ? 'not asked' : startsAfterMs === 0 ? 'at once' : `after ${formatMs(startsAfterMs)}`,
-    reasonOf(reason)
-  ])
+  const rows = stages.map(({ stage, startsAfterMs, reason }) => [stage, startText(startsAfterMs, reason), reasonOf(reason)])
   return table(['stage', 'starts', 'why'], rows)
     .split('\n')
     .map(line => cut(line, width))
     .join('\n')
+}
+
+function startText(startsAfterMs: number | null, reason: string | undefined): string {
+  if (startsAfterMs === null) return reason === 'strict' ? 'at last' : 'not asked'
+  return startsAfterMs === 0 ? 'at once' : `after ${formatMs(startsAfterMs)}`
 }
 
 /** One line for each candidate, and below it what its place is made of. */

@@ -15,11 +15,12 @@ import { formatBytes, formatMs, printable } from './text.ts'
 
 const STDOUT = '-'
 
-export async function get(context: CommandContext): Promise<void> {
-  const output = textOption(context, 'output')
-  if (output === STDOUT) return await cat(context)
-  const wanted = output === undefined ? undefined : resolve(context.io.cwd, output)
+export async function get(given: CommandContext): Promise<void> {
+  const output = textOption(given, 'output')
+  if (output === STDOUT) return await cat(given)
+  const wanted = output === undefined ? undefined : resolve(given.io.cwd, output)
   if (wanted !== undefined) await assertFree(wanted)
+  const context = await withoutTicket(given)
   const began = performance.now()
   const bar = context.progress(labelOf(context, wanted))
   try {
@@ -40,7 +41,8 @@ export async function get(context: CommandContext): Promise<void> {
   }
 }
 
-export async function cat(context: CommandContext): Promise<void> {
+export async function cat(given: CommandContext): Promise<void> {
+  const context = await withoutTicket(given)
   const { stdout } = context.io
   // Content that goes to the terminal is all the progress there is room for.
   const bar = stdout.isTTY === true ? undefined : context.progress(labelOf(context, undefined))
@@ -64,6 +66,14 @@ export async function cat(context: CommandContext): Promise<void> {
   }
 }
 
+/** A ticket (`kith:BASE32`, in capitals as a QR code has it) is redeemed; from there on it is the content it gives. */
+async function withoutTicket(context: CommandContext): Promise<CommandContext> {
+  const [content = '', ...rest] = context.words
+  if (!/^kith:(?!\/\/)/i.test(content)) return context
+  const { redeem } = await import('./run-pairing.ts')
+  return { ...context, words: [await redeem(context, content), ...rest] }
+}
+
 function labelOf({ words: [content = ''] }: CommandContext, path: string | undefined): string {
   const { root, last } = wordsOfAddress(content)
   return path === undefined ? (last ?? root) : basename(path)
@@ -71,9 +81,6 @@ function labelOf({ words: [content = ''] }: CommandContext, path: string | undef
 
 async function openContent(context: CommandContext): Promise<ContentStream> {
   const [content = ''] = context.words
-  // A pairing ticket looks like kith:BASE32; an address like kith://CID.
-  if (content.startsWith('kith:') && !content.startsWith('kith://'))
-    throw new KithError('NOT_BUILT', 'Getting content by a ticket is not built yet in this version of Kith.')
   if (content === '') throw usage('name a content: a CID, kith://CID, ipfs://CID or sha256:HEX')
   const [sources, privacy, ttl] = [preferredSources(context), privacyOption(context), ttlOf(context)]
   const client = await context.client()

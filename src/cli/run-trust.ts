@@ -80,11 +80,15 @@ async function assert(context: CommandContext, did: string): Promise<void> {
   }
   const client = await context.client()
   const said = await client.call('trust.assert', params, { signal: waitSignal(context) })
+  const readers = Object.entries(said.delivery)
+  if (readers.length === 0) context.note('nobody is trusted enough to be told, so nobody was: name readers with --to')
   context.print(said, () =>
-    table(
-      ['told', 'result'],
-      Object.entries(said.delivery).map(([reader, result]) => [reader, result === 'queued' ? 'waits until it connects' : result])
-    )
+    readers.length === 0
+      ? 'told to nobody'
+      : table(
+          ['told', 'result'],
+          readers.map(([reader, result]) => [reader, result === 'queued' ? 'waits until it connects' : result])
+        )
   )
 }
 

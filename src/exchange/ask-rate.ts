@@ -7,8 +7,8 @@
 import { TokenBucket, type TokenBucketInit } from '../lib/token-bucket.ts'
 import type { Clock } from '../ports/clock.ts'
 
-/** Questions of one stranger: a folder of a thousand contents at once, then a hundred a second. */
-const STRANGER: TokenBucketInit = { capacity: 1_024, perSecond: 100 }
+/** Questions of one stranger: a folder of a thousand contents at once, then 256 a second. */
+const STRANGER: TokenBucketInit = { capacity: 1_024, perSecond: 256 }
 /** Of a trusted peer, which asks before each of its own retrievals. */
 const TRUSTED: TokenBucketInit = { capacity: 16_384, perSecond: 2_000 }
 /** Peers remembered. Whoever is forgotten starts afresh, and a new identity costs about as much. */
@@ -26,7 +26,7 @@ export class AskRate {
   /** Before an answer. @returns false when the peer has asked too much, and is to be refused whatever it asks for */
   admits({ peer, isTrusted }: { readonly peer: string; readonly isTrusted: boolean }, count: number): boolean {
     const bucket = this.#buckets.get(keyOf(peer, isTrusted))
-    return bucket === undefined ? count <= limitOf(isTrusted).capacity : bucket.delayUntil(count) === 0
+    return bucket === undefined || bucket.delayUntil(count) === 0
   }
 
   charge({ peer, isTrusted }: { readonly peer: string; readonly isTrusted: boolean }, count: number): void {

@@ -11,7 +11,7 @@ import type { Standing } from '../ports/standing.ts'
 import { ASSERTION_CHARACTERS_MAX, readAssertionClaims, verifyAssertion } from './assertion-claims.ts'
 import { SUBJECTS_MAX, type AssertionBook, type IssuerStanding } from './assertions.ts'
 import { didFromPeerId } from './did-key.ts'
-import { readUnverifiedJwt } from './jwt.ts'
+import { JwtError, readUnverifiedJwt } from './jwt.ts'
 
 /** Signatures looked at, of one issuer: all it may say at once, then one a second. Each takes a millisecond of event loop. */
 const SIGNATURES = { capacity: SUBJECTS_MAX, perSecond: 1, keysMax: 1024 }
@@ -26,7 +26,8 @@ export interface AssertionIntakeComponents {
 /** To be called before the host listens. */
 export function takeAssertions(parts: AssertionIntakeComponents, control: Pick<Control, 'handle'>): void {
   const rates = new KeyedBuckets(parts, SIGNATURES)
-  for (const kind of ['assert', 'revoke']) control.handle(kind, async (peer, body) => await take({ ...parts, rates }, peer, body))
+  for (const kind of ['assert', 'revoke'])
+    control.handle(kind, async (peer, body) => await take({ ...parts, rates }, peer, body).catch(asAnswer))
 }
 
 async function take(
@@ -51,6 +52,12 @@ async function take(
   const assertion = await verifyAssertion(jwt, { reader: identity.did, issuer, now: Math.floor(clock.now() / 1000) })
   await book.put(assertion, rank)
   return { taken: true }
+}
+
+/** Integrity is for bytes; the one who asked is told what is wrong with the question. */
+function asAnswer(error: unknown): never {
+  if (error instanceof JwtError) throw new KithError('INVALID_PARAMS', error.message, {}, { cause: error })
+  throw error
 }
 
 function jwtOf(body: ControlValue): string {

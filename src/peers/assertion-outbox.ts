@@ -21,12 +21,14 @@ import { nodeOf } from './did.ts'
 const OUTBOX_MAX = 4_096
 /** One short message and its answer. */
 const DELIVERY_MS: Ms = 10_000
+/** A reader that is connected and did not take it is asked again after this long; others when they connect. */
+const RETRY_MS: Ms = 60_000
 /** Peers that are told at once, and that wait for it: everybody may connect in the same minute. */
 const TELLING_MAX = 4
 const TELLING_WAITING_MAX = 1_024
 
 /** Codes by which a peer says that it will not take it, now or later. */
-const FINAL: readonly ErrorCode[] = ['UNAUTHORIZED', 'INVALID_PARAMS', 'INTEGRITY', 'QUOTA_EXCEEDED']
+const FINAL: readonly ErrorCode[] = ['UNAUTHORIZED', 'INVALID_PARAMS', 'QUOTA_EXCEEDED']
 
 export type Delivery = 'delivered' | 'queued' | 'refused'
 
@@ -70,6 +72,7 @@ export class AssertionOutbox implements AsyncDisposable {
   readonly #table: StateTable<Said>
   readonly #telling: BoundedQueue
   readonly #stopListening: () => void
+  #cancelRetry: (() => void) | undefined
 
   constructor(components: AssertionOutboxComponents) {
     this.#parts = components
@@ -109,6 +112,7 @@ export class AssertionOutbox implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopListening()
+    this.#cancelRetry?.()
     await this.#telling.close()
   }
 
@@ -146,11 +150,23 @@ export class AssertionOutbox implements AsyncDisposable {
     } catch (error) {
       if (FINAL.includes(toKithError(error).code)) return await this.#drop(said)
       log.debug({ err: error, peer }, 'an assertion was not handed over; it waits')
+      this.#retryLater()
       return 'queued'
     }
     // Also what was taken back is remembered: a new word must be later than it.
     if (this.#isLatest(said)) await this.#table.put(keyOf(said), { ...said, isDelivered: true })
     return 'delivered'
+  }
+
+  #retryLater(): void {
+    this.#cancelRetry ??= this.#parts.clock.after(RETRY_MS, () => {
+      this.#cancelRetry = undefined
+      const readers = new Set([...this.#table.entries()].flatMap(([, { to, isDelivered }]) => (isDelivered ? [] : [to])))
+      for (const reader of readers) {
+        const peer = nodeOf(reader)
+        if (peer !== undefined && this.#parts.network.isConnected(peer)) this.#onConnected(peer)
+      }
+    })
   }
 
   async #drop(said: Said): Promise<Delivery> {

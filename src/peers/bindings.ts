@@ -34,6 +34,8 @@ export interface BindingsComponents {
   readonly identity: Pick<Identity, 'peerId'>
   /** For persons whose DID is not a did:key. Without it only did:key can bind. */
   readonly resolver?: DidResolver
+  /** Told when other DIDs speak for a peer than before; when a binding merely ends, nobody is told. */
+  readonly onChange?: (peer: string) => void
 }
 
 export class Bindings {
@@ -67,16 +69,23 @@ export class Bindings {
     const found = await Promise.all(
       jwts.slice(0, BINDINGS_MAX).map(async jwt => await this.#verify(peer, jwt, options).catch(() => undefined))
     )
+    const before = this.boundDids(peer).join(' ')
     this.#keep(
       peer,
       found.filter(binding => binding !== undefined)
     )
+    if (this.boundDids(peer).join(' ') !== before) this.#parts.onChange?.(peer)
     return this.#valid(peer)
   }
 
   /** DIDs that speak for a peer now, beside its own. */
   boundDids(peer: string): readonly string[] {
     return this.#valid(peer).map(({ did }) => did)
+  }
+
+  /** Peers for which a DID speaks now. */
+  boundPeers(did: string): readonly string[] {
+    return [...this.#byPeer.keys()].filter(peer => peer !== this.#parts.identity.peerId && this.boundDids(peer).includes(did))
   }
 
   /** Whether `did` is the peer's own, or speaks for it. */

@@ -14,6 +14,8 @@ import { optionalField, storedFields, storedNumber, storedText, storedTexts } fr
 const INVITATIONS_MAX = 1_000
 /** How long it is still known why a ticket is worth nothing any more. */
 const REMEMBERED: Ms = 7 * 86_400_000
+/** The old ones are looked for no more often, unless there is no room. */
+const SWEEP_EVERY: Ms = 3_600_000
 
 /** What the bearer of a ticket gets, and what this node calls it. */
 export interface Grant {
@@ -45,6 +47,7 @@ export type Refusal = 'used' | 'expired' | 'revoked' | 'not-yours'
 export class Invitations {
   readonly #clock: Clock
   readonly #table: StateTable<Invitation>
+  #sweptAt: Ms = Number.NEGATIVE_INFINITY
 
   constructor({ clock, state }: { readonly clock: Clock; readonly state: StateStore }) {
     this.#clock = clock
@@ -114,6 +117,9 @@ export class Invitations {
   }
 
   async #forgetOld(): Promise<void> {
+    const now = this.#clock.monotonic()
+    if (now - this.#sweptAt < SWEEP_EVERY && this.#table.size < INVITATIONS_MAX) return
+    this.#sweptAt = now
     const before = this.#clock.now() - REMEMBERED
     for (const [name, { expires }] of this.#table.entries()) if (expires < before) await this.#table.remove(name)
   }

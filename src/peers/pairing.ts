@@ -69,6 +69,12 @@ export interface InviteInit extends Grant {
   readonly only?: readonly string[]
 }
 
+export interface MadeTicket {
+  readonly ticket: string
+  /** Unix milliseconds. */
+  readonly expires: Ms
+}
+
 export interface Joined {
   readonly did: string
   readonly peerId: string
@@ -98,13 +104,13 @@ export class Pairing {
   }
 
   /** A ticket; it is worth what it says as soon as it is returned. */
-  async invite({ lasts, uses, only, ...grant }: InviteInit): Promise<string> {
+  async invite({ lasts, uses, only, ...grant }: InviteInit): Promise<MadeTicket> {
     const { invitations, identity, network, clock, random } = this.#parts
     const secret = random.bytes(SECRET_BYTES)
     const expires = Math.ceil((clock.now() + lasts) / 1000)
     await invitations.add(await ticketKey(secret), { ...grant, uses, expires: expires * 1000, ...(only === undefined ? {} : { only }) })
     const { level, device, content } = grant
-    return encodeTicket({
+    const ticket = encodeTicket({
       did: identity.did,
       addresses: addressesToTell(network.addresses(), identity.peerId),
       secret,
@@ -113,6 +119,7 @@ export class Pairing {
       ...(device === true ? { device } : {}),
       ...(content === undefined ? {} : { content: CID.parse(content) })
     })
+    return { ticket, expires: expires * 1000 }
   }
 
   /** Takes back a ticket that was made here. False if it was not, or long ago. @throws KithError INVALID_PARAMS */

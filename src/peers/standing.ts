@@ -3,6 +3,7 @@
  * kept until something changes, for a minute at most. Owns no durable state of its own.
  */
 import type { Ms } from '../model/units.ts'
+import type { Log } from '../ports/log.ts'
 import type { Offence, Standing } from '../ports/standing.ts'
 import type { IssuerStanding } from './assertions.ts'
 import { didFromPeerId } from './did-key.ts'
@@ -16,13 +17,17 @@ const VIEW_MS: Ms = 60_000
 /** Peers in mind; each costs some 300 bytes, and is worked out again in microseconds. */
 const VIEWS_MAX = 8_192
 
+export interface PeerStandingComponents extends JudgeComponents {
+  readonly log: Log
+}
+
 interface View extends Judgement {
   /** On the monotonic clock. */
   readonly goodUntil: Ms
 }
 
 export class PeerStanding implements Standing {
-  readonly #parts: JudgeComponents
+  readonly #parts: PeerStandingComponents
   readonly #init: JudgeInit
   readonly #judge: Judge
   /** By PeerId, in the order of their making. */
@@ -30,7 +35,7 @@ export class PeerStanding implements Standing {
   readonly #listeners = new Set<(peer: string) => void>()
   #known: readonly string[] | undefined
 
-  constructor(components: JudgeComponents, init: JudgeInit) {
+  constructor(components: PeerStandingComponents, init: JudgeInit) {
     this.#parts = components
     this.#init = init
     this.#judge = new Judge(components, init)
@@ -50,6 +55,10 @@ export class PeerStanding implements Standing {
   }
   isShunned(peer: string): boolean {
     return this.#view(peer).shunned !== undefined
+  }
+  /** For the host: with whom no connection is worth keeping, in or out. */
+  isBlocked(peer: string): boolean {
+    return this.isShunned(peer)
   }
   whyShunned(peer: string): string | undefined {
     return this.#view(peer).shunned
@@ -138,7 +147,13 @@ export class PeerStanding implements Standing {
   }
 
   #tell(peer: string): void {
-    for (const listener of this.#listeners) listener(peer)
+    for (const listener of this.#listeners) {
+      try {
+        listener(peer)
+      } catch (error) {
+        this.#parts.log.error({ err: error }, 'a listener for the standing of peers threw')
+      }
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import type { Outcome } from '../model/source.ts'
 import type { Bytes, Ms, Rate } from '../model/units.ts'
 
 export interface PeerEstimate {
-  /** Time to the first verified byte: peak-EWMA (τ 10 s), drifting to the median of all while idle. Null before the first. Milliseconds. */
+  /** Time to the first verified byte, without the transfer of its block: peak-EWMA (τ 10 s), drifting to the median of all while idle. Null before the first. Milliseconds. */
   readonly firstByteMs: Ms | null
   /** 90th percentile of recent times to the first byte; null before there are enough of them. */
   readonly firstByteP90Ms: Ms | null
@@ -30,8 +30,8 @@ export interface PeerEstimate {
 
 /** One request under way. Each method at most once; `end` always. */
 export interface Measurement {
-  /** The first verified byte arrived. */
-  firstByte(): void
+  /** The first verified bytes arrived, so many at once: a whole block, whose own transfer is not taken for waiting. */
+  firstByte(bytes?: Bytes): void
   /** `bytes`: verified bytes of this request. A miss, a refusal, a cancelled race never count as a fault. */
   end(outcome: Outcome, bytes: Bytes): void
 }

@@ -95,11 +95,12 @@ export class MeasuredEstimates implements Estimates {
     count(entry, 'asked')
     this.#note(source, entry)
     return {
-      firstByte: () => {
+      firstByte: (bytes = 0) => {
         if (isOver || firstByteMs !== undefined) return
-        firstByteMs = this.#since(sent)
+        const ms = this.#since(sent)
+        firstByteMs = ms
         entry.waiting.delete(sent)
-        this.#change(source, entry, now => figuresOf.addFirstByte(entry.figures, firstByteMs ?? 0, now))
+        this.#change(source, entry, now => figuresOf.addFirstByte(entry.figures, { ms, bytes }, now))
       },
       end: (outcome, bytes) => {
         if (isOver) return
@@ -154,9 +155,11 @@ export class MeasuredEstimates implements Estimates {
     return waited > this.#expected(figures, now) ? waited : known
   }
 
+  /** A longer wait is news. */
   #expected(figures: Figures, now: Ms): Ms {
     const usual = this.#usualFirstByte()
-    return figuresOf.firstByteNow(figures, usual, now) ?? usual ?? FIRST_BYTE_EXPECTED_MS
+    const firstByte = figuresOf.firstByteNow(figures, usual, now) ?? usual ?? FIRST_BYTE_EXPECTED_MS
+    return Math.max(firstByte, figuresOf.usualWait(figures))
   }
 
   /** Median over direct peers. */

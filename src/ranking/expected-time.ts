@@ -2,14 +2,14 @@
  * The default order: trusted peers first, and among equals in that whoever will most likely have delivered the
  * verified content first. Expected milliseconds are a sum of named terms, so that everybody can see why.
  */
-import { KIB, MIB } from '../model/units.ts'
+import { MIB } from '../model/units.ts'
 import type { Bytes, Ms, Rate } from '../model/units.ts'
 import { bandwidthWithin } from './bandwidth.ts'
 import type { Candidate, Ranked, Ranking, Wanted } from './ranking.ts'
 import type { TieBreak } from './tie-break.ts'
 
-/** A content whose size nobody knows counts as one of the usual small ones. Bytes. */
-const SIZE_UNKNOWN: Bytes = 256 * KIB
+/** A content whose size nobody knows counts as one full block. Bytes. */
+const SIZE_UNKNOWN: Bytes = MIB
 /** Hopeful, so that a newcomer gets its chance. */
 const FIRST_BYTE_UNKNOWN_MS: Ms = 50
 /** Hopeful too. Bytes a second. */
@@ -126,7 +126,7 @@ function scoreOf({ isTrusted, trust }: Candidate, leaderMs: Ms): number {
  */
 function explored(ranked: readonly Ranked[], { size, draw }: Wanted): readonly Ranked[] {
   const [first, ...others] = ranked
-  if (draw === undefined || first === undefined || (size ?? 0) > EXPLORE_BYTES_MAX) return ranked
+  if (draw === undefined || draw >= EXPLORE_SHARE_MAX || first === undefined || (size ?? 0) > EXPLORE_BYTES_MAX) return ranked
   const equals = others.filter(({ candidate }) => isOfOneKind(candidate, first.candidate))
   const share = Math.min(EXPLORE_SHARE, EXPLORE_SHARE_MAX / equals.length)
   const chosen = equals[Math.floor(draw / share)]

@@ -45,6 +45,10 @@ const IDLE_HALF_LIFE_MS: Ms = 600_000
 const FIRST_BYTES_KEPT_MAX = 20
 /** Of fewer times a 90th percentile says nothing. Count. */
 const FIRST_BYTES_FOR_P90_MIN = 5
+/** Of the time to a first block, this much at the least was waiting, if the round trip is not known. */
+const WAIT_SHARE_MIN = 0.1
+/** Of the very first one half is taken for waiting: anything between nothing and all of it is possible. */
+const WAIT_SHARE_UNKNOWN = 0.5
 /** Share of each new figure in a running mean. */
 const ALPHA = 0.2
 /** Shorter transfers measure the round trip, not the rate. Bytes. */
@@ -95,10 +99,30 @@ export function newFigures(now: Ms): Figures {
   }
 }
 
+/** What came first, and when. */
+export interface FirstBytes {
+  readonly ms: Ms
+  /** The first block, all of which came at once; 0 if that is not known. */
+  readonly bytes: Bytes
+}
+
 /** Up at once, down within seconds to the mean: a source that turns slow is left with the first answer that shows it. */
-export function addFirstByte(figures: Figures, ms: Ms, now: Ms): void {
+export function addFirstByte(figures: Figures, first: FirstBytes, now: Ms): void {
   figures.samples += 1
-  addWait(figures, ms, now)
+  if (first.bytes > 0 && first.bytes < BANDWIDTH_BYTES_MIN) addLatency(figures, first.ms)
+  addWait(figures, first.ms, waitOf(figures, first), now)
+}
+
+/**
+ * The first verified byte comes with its whole block. What the block takes at the rate of the source is transfer and
+ * stands in the rate already; counted as waiting too, a thin line nearby would look as slow as one over the sea.
+ */
+function waitOf({ latencyMs, logRate, bandwidth }: Figures, { ms, bytes }: FirstBytes): Ms {
+  if (bytes < BANDWIDTH_BYTES_MIN) return ms
+  const rate = logRate === null ? bandwidth : Math.exp(logRate)
+  const least = Math.min(ms, latencyMs ?? ms * WAIT_SHARE_MIN)
+  if (rate !== null) return Math.max(least, ms - (bytes / rate) * 1000)
+  return latencyMs === null ? ms * WAIT_SHARE_UNKNOWN : least
 }
 
 /**
@@ -108,17 +132,23 @@ export function addFirstByte(figures: Figures, ms: Ms, now: Ms): void {
  * answers would stay as promising as on its first day.
  */
 export function addLowerBound(figures: Figures, ms: Ms, expected: Ms, now: Ms): void {
-  if (ms > expected) addWait(figures, ms, now)
+  if (ms > expected) addWait(figures, ms, ms, now)
 }
 
-function addWait(figures: Figures, ms: Ms, now: Ms): void {
-  const wait = Math.max(FIRST_BYTE_MS_MIN, ms)
-  const old = figures.firstByteMs ?? wait
-  const mean = old * (wait / old) ** ALPHA
-  figures.peakMs = Math.max(wait, mean + peakNow(figures, mean, now))
+/** @param ms - as this node waited, for percentiles; @param wait - what of it was no transfer */
+function addWait(figures: Figures, ms: Ms, wait: Ms, now: Ms): void {
+  const fresh = Math.max(FIRST_BYTE_MS_MIN, wait)
+  const old = figures.firstByteMs ?? fresh
+  const mean = old * (fresh / old) ** ALPHA
+  figures.peakMs = Math.max(fresh, mean + peakNow(figures, mean, now))
   figures.firstByteMs = mean
   figures.firstByteAt = now
   figures.recentMs = [...figures.recentMs.slice(1 - FIRST_BYTES_KEPT_MAX), ms]
+}
+
+/** Longer than so many milliseconds this node usually does not wait, the first block included. */
+export function usualWait(figures: Figures): Ms {
+  return firstByteP90(figures) ?? Math.max(0, ...figures.recentMs)
 }
 
 /** What is left of the peak above `mean`. */

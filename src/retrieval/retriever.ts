@@ -58,6 +58,8 @@ export interface RetrieverComponents {
   readonly peersFirst: PeersFirst
   readonly rungs: Rungs
   readonly lastSeen?: LastSeen | undefined
+  /** Roots that trusted peers signed for a public content hash. */
+  readonly signedRoots?: ((sha256: Uint8Array) => readonly CID[]) | undefined
   readonly clock: Clock
   readonly random: Random
   /** Bounds retrievals that go to the network. */
@@ -142,8 +144,8 @@ export class Retriever {
   }
 
   /**
-   * Roots that a content hash may belong to, each a guess until the whole has hashed: what peers say, then the one block
-   * that content up to a chunk (1 MiB) is, which needs nobody's word.
+   * Roots that a content hash may belong to, each a guess until the whole has hashed: what trusted peers signed, what
+   * peers say, then the one block that content up to a chunk (1 MiB) is, which needs nobody's word.
    */
   async resolveHash(
     sha256: Uint8Array,
@@ -157,7 +159,9 @@ export class Retriever {
     )
     const peers = [...asked, ...round].flatMap(({ peer }) => (peer === undefined ? [] : [peer]))
     const roots = await this.#parts.questions.rootsOf(peers, sha256, options)
-    return [...roots.filter(({ cid }) => !cid.equals(single)), { cid: single, isVouched: false }]
+    const signed = (isPublic ? (this.#parts.signedRoots?.(sha256) ?? []) : []).map(cid => ({ cid, isVouched: true }))
+    const others = roots.filter(({ cid }) => !cid.equals(single) && !signed.some(one => one.cid.equals(cid)))
+    return [...signed, ...others, { cid: single, isVouched: false }]
   }
 
   async #slotFor(retrieval: Retrieval, signal: AbortSignal): Promise<Disposable> {

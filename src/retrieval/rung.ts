@@ -12,7 +12,7 @@ export interface Run {
 
 /** What is learnt from one run of a source. Each method at most once; `end` always. */
 export interface RunMeasurement {
-  firstByte(): void
+  firstByte(bytes: Bytes): void
   /** @param error what it failed with, if it did */
   end(outcome: Outcome, bytes: Bytes, error: unknown): void
 }

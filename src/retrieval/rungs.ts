@@ -183,7 +183,7 @@ export class Rungs {
       measure: (): RunMeasurement => {
         running = exchange.speaks(peer) ? estimates.begin(peer) : undefined
         return {
-          firstByte: () => running?.firstByte(),
+          firstByte: bytes => running?.firstByte(bytes),
           end: (outcome, bytes, error) => {
             running?.end(outcome, bytes)
             if (running !== undefined) this.#report(peer, outcome, error, 'peer')

@@ -51,7 +51,7 @@ export class Running {
   }
 
   delivered(bytes: Bytes): void {
-    if (this.bytes === 0) this.#measurement?.firstByte()
+    if (this.bytes === 0) this.#measurement?.firstByte(bytes)
     this.bytes += bytes
   }
 

@@ -16,7 +16,7 @@ export interface Decoy {
   /** An error about the decoy as one about what was asked for. */
   restore(error: unknown): KithError
   /** The same for what an answer says. */
-  restored(text: string): string
+  readonly restored: (text: string) => string
 }
 
 export class Decoys {

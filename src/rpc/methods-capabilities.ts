@@ -15,7 +15,7 @@ const capabilities = advertInfo.extend({
   proxy: z
     .object({ maxBytes: bytes, quotaBytesPerDay: bytes, maxConcurrent: bytes })
     .optional()
-    .describe('what it fetches for this node through its own IPFS; absent: nothing'),
+    .describe('what it fetches for this node through its own IPFS, 0: no limit; absent: nothing'),
   version: z.string(),
   protocols: z.array(z.string()),
   bindings: z.array(z.object({ did: z.string(), expires: z.iso.datetime() })).describe('DIDs that speak for it, verified')

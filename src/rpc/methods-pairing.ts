@@ -17,7 +17,11 @@ const ticket = z
   .describe('kith:… as peers.invite or content.share made it; case and white space do not count')
 const level = z.int().min(0).max(100)
 const expires = z.string().max(40).describe('a duration such as 24h or 7d, at most 366d')
-const shown = z.object({ ticket: z.string(), qr: z.string().describe('the ticket as a QR code for a terminal, light on dark') })
+const shown = z.object({
+  ticket: z.string(),
+  qr: z.string().describe('the ticket as a QR code for a terminal, light on dark'),
+  expires: z.iso.datetime()
+})
 
 export const pairingMethods = {
   'peers.invite': method({

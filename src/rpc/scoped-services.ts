@@ -1,4 +1,5 @@
 /** The daemon as each caller sees it: whole for an admin, a part of it for a token. */
+import { KithError } from '../errors.ts'
 import { isAdmin } from './access.ts'
 import type { AccessToken, Caller } from './access.ts'
 import { Decoys } from './decoy.ts'
@@ -41,7 +42,23 @@ export class ScopedServices {
       ...this.#services,
       content: scopedContent(parts, token),
       route: scopedRoute(route, parts, token),
+      pairing: scopedPairing(this.#services.pairing),
       node: scopedNode(node, token)
+    }
+  }
+}
+
+/** Giving away a single content is `content.share`, which is an admin's: a token might name what it does not see. */
+function scopedPairing(pairing: Services['pairing']): Services['pairing'] {
+  return {
+    ...pairing,
+    invite: async params => {
+      if (params.content !== undefined)
+        throw new KithError(
+          'UNAUTHORIZED',
+          'an invitation with a content needs the scope admin, as content.share does; leave "content" out'
+        )
+      return await pairing.invite(params)
     }
   }
 }

@@ -49,6 +49,14 @@ export interface TrustServices {
   unblock(did: string): Promise<TrustEntry>
 }
 
+export interface ShownTicket {
+  readonly ticket: string
+  /** The ticket as a QR code for a terminal. */
+  readonly qr: string
+  /** ISO 8601. */
+  readonly expires: string
+}
+
 export interface PairingServices {
   invite(params: {
     readonly level?: number
@@ -58,17 +66,14 @@ export interface PairingServices {
     readonly swarm?: string
     readonly content?: ContentParam
     readonly name?: string
-  }): Promise<{ ticket: string; qr: string }>
+  }): Promise<ShownTicket>
   /** Takes a ticket back. False if it was not made here, or long ago. */
   uninvite(ticket: string): Promise<{ revoked: boolean }>
   join(
     params: { readonly ticket: string; readonly level?: number },
     options: AbortOptions
   ): Promise<{ peerId: string; did: string; via: 'direct' | 'relayed'; access: number; swarm?: string; content?: string }>
-  share(params: { readonly content: ContentParam; readonly to?: readonly string[]; readonly expires?: string }): Promise<{
-    ticket: string
-    qr: string
-  }>
+  share(params: { readonly content: ContentParam; readonly to?: readonly string[]; readonly expires?: string }): Promise<ShownTicket>
 }
 
 /** Shapes of `route.*`, see the contract; made from the same plan that `content.get` carries out. */

@@ -18,7 +18,7 @@ import { PeerPlanner, type Claims, type PeerPlanComponents } from '../retrieval/
 import { PeerQuestions } from '../retrieval/peer-questions.ts'
 import { PeersFirst } from '../retrieval/peers-first.ts'
 import { Planner } from '../retrieval/planner.ts'
-import { Retriever } from '../retrieval/retriever.ts'
+import { Retriever, type RetrieverComponents } from '../retrieval/retriever.ts'
 import { Rungs, type Hedging } from '../retrieval/rungs.ts'
 
 /** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
@@ -36,6 +36,7 @@ export interface RetrievalComponents extends Pick<PeerPlanComponents, 'reach' | 
   readonly state?: StateStore | undefined
   readonly ipfs: BlockSource | undefined
   readonly gateways: () => readonly BlockSource[]
+  readonly signedRoots?: RetrieverComponents['signedRoots']
   readonly clock: Clock
   readonly random: Random
   readonly didOf: (peer: string) => string

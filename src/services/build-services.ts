@@ -1,7 +1,9 @@
 /** The facade behind the socket, put together from the parts of a running node. */
 import type { CID } from 'multiformats/cid'
 import type { AdvertDirectory } from '../adverts/directory.ts'
+import type { KnownPublic } from '../adverts/known-public.ts'
 import type { AdvertPublisher } from '../adverts/publisher.ts'
+import type { UpdatePublisher } from '../adverts/update-publisher.ts'
 import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
 import type { Providing } from '../content/providing.ts'
@@ -10,6 +12,7 @@ import type { EventBus } from '../observe/events.ts'
 import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
 import { Meter } from '../observe/meter.ts'
+import type { Bindings } from '../peers/bindings.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
 import type { Pairing } from '../peers/pairing.ts'
 import type { Shares } from '../peers/shares.ts'
@@ -30,6 +33,7 @@ import type { Retriever } from '../retrieval/retriever.ts'
 import type { ContentServices, Services } from '../rpc/services.ts'
 import { buildRetrieval } from './build-retrieval.ts'
 import { ContentAccess } from './content-access.ts'
+import { capabilityServices } from './capability-services.ts'
 import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
 import { nodeServices, type EndpointHealth } from './node-services.ts'
@@ -56,9 +60,12 @@ export interface BuildComponents {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
+  readonly updates: UpdatePublisher
+  readonly knownPublic: KnownPublic
   readonly people: {
     readonly state: StateStore
     readonly estimates: Estimates
+    readonly bindings: Bindings
     readonly pairing: Pairing
     readonly shares: Shares
     readonly reach: (peer: string, options: AbortOptions) => Promise<void>
@@ -95,7 +102,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       hasIpfs: peer => directory.ipfsOf(peer)?.enabled
     }),
     adverts: { list: async () => ({ items: directory.list() }) },
-    capabilities: { publish: async () => await parts.publisher.publishNow(), query: notBuilt('capabilities.query') },
+    capabilities: capabilityServices({ ...parts, ...parts.people, network: host }),
     trust: trustServices({ clock, identity, network: host, ...parts.people }),
     pairing: pairingServices({ ...parts.people, library, clock, qr: parts.qr }),
     route: routeServices({ ...parts, ...reading }),
@@ -132,9 +139,9 @@ interface Reading {
 }
 
 function buildReading(parts: BuildComponents, config: Config): Reading {
-  const { library, host, ipfs, gateways } = parts
+  const { library, host, ipfs, gateways, knownPublic } = parts
   return {
-    classifier: new Classifier({ library }, config.privacy),
+    classifier: new Classifier({ library, isKnownPublic: multihash => knownPublic.isKnownPublic(multihash) }, config.privacy),
     retriever: buildRetrieval(
       {
         ...parts,
@@ -144,7 +151,8 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
         sharedBy: root => parts.people.shares.sharersOf(root),
         ipfs: ipfs?.source,
         gateways: () => gateways,
-        didOf: didFromPeerId
+        didOf: didFromPeerId,
+        signedRoots: sha256 => knownPublic.rootsFor(sha256)
       },
       config
     )
@@ -161,7 +169,9 @@ function buildContent(
     if (stored === undefined) return
     ipfs?.stored(stored)
     const record = library.realms.public.records.get(stored)
-    if (record !== undefined) parts.providing?.stored(record)
+    if (record === undefined) return
+    parts.providing?.stored(record)
+    parts.updates.announce({ ...record, cid: record.root })
   }
   const putInit = {
     defaultPrivacy: config.privacy.default,

@@ -4,7 +4,9 @@ import { readPeerCapabilities } from '../adverts/capabilities.ts'
 import { KithError } from '../errors.ts'
 import type { Bindings } from '../peers/bindings.ts'
 import { didFromPeerId, peerIdFromDid } from '../peers/did-key.ts'
+import { SourceError } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { ExchangeClient } from '../ports/exchange.ts'
 import type { Network } from '../ports/network.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { CapabilitiesInfo, CapabilityServices } from '../rpc/services-people.ts'
@@ -14,8 +16,7 @@ export interface CapabilityServicesComponents {
   readonly clock: Clock
   readonly publisher: Pick<AdvertPublisher, 'publishNow'>
   readonly bindings: Pick<Bindings, 'take'>
-  /** `ExchangeClient.capabilities`. */
-  readonly ask: (peer: string, options: AbortOptions) => Promise<Uint8Array>
+  readonly exchange: Pick<ExchangeClient, 'capabilities'>
 }
 
 export function capabilityServices(parts: CapabilityServicesComponents): CapabilityServices {
@@ -26,10 +27,13 @@ export function capabilityServices(parts: CapabilityServicesComponents): Capabil
 }
 
 async function query(parts: CapabilityServicesComponents, peer: string, options: AbortOptions): Promise<CapabilitiesInfo> {
-  const { network, clock, bindings } = parts
+  const { network, clock, bindings, exchange } = parts
   if (!network.isConnected(peer))
     throw new KithError('UNAVAILABLE', `${peer} is not connected. kith peers shows who is; kith peers connect ADDRESS connects.`, { peer })
-  const said = await readPeerCapabilities(peer, await parts.ask(peer, options), { self: network.self, clock })
+  const answer = await exchange.capabilities(peer, options).catch((error: unknown) => {
+    throw unanswered(peer, error)
+  })
+  const said = await readPeerCapabilities(peer, answer, { self: network.self, clock })
   const bound = await bindings.take(peer, said.bindings, options)
   const { caps, proxy } = said
   return {
@@ -47,6 +51,17 @@ async function query(parts: CapabilityServicesComponents, peer: string, options:
     protocols: said.protocols,
     bindings: bound.map(({ did, expires }) => ({ did, expires: isoOf(expires) }))
   }
+}
+
+function unanswered(peer: string, error: unknown): unknown {
+  if (!(error instanceof SourceError)) return error
+  const code = error.outcome === 'timeout' ? 'TIMEOUT' : 'UNAVAILABLE'
+  return new KithError(
+    code,
+    `${peer} did not say what it can do: ${error.message}. It may be an older version, or tell this node nothing`,
+    { peer },
+    { cause: error }
+  )
 }
 
 function resolvePeer(peer: string): string {

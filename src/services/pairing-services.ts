@@ -6,7 +6,7 @@ import { KithError, NotBuiltError } from '../errors.ts'
 import { contentUri, parseContent } from '../model/content-id.ts'
 import type { Ms } from '../model/units.ts'
 import { didFromPeerId, publicKeyFromDid } from '../peers/did-key.ts'
-import type { Pairing } from '../peers/pairing.ts'
+import type { MadeTicket, Pairing } from '../peers/pairing.ts'
 import type { Shares } from '../peers/shares.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { ContentParam, Services } from '../rpc/services.ts'
@@ -34,7 +34,11 @@ export interface PairingServicesComponents {
 
 export function pairingServices(parts: PairingServicesComponents): PairingServices {
   const { pairing } = parts
-  const shown = (ticket: string): { ticket: string; qr: string } => ({ ticket, qr: parts.qr(ticket.toUpperCase()) })
+  const shown = ({ ticket, expires }: MadeTicket): Awaited<ReturnType<PairingServices['invite']>> => ({
+    ticket,
+    qr: parts.qr(ticket.toUpperCase()),
+    expires: new Date(expires).toISOString()
+  })
   return {
     invite: async ({ level, expires, uses = 1, device, swarm, content, name }) => {
       if (swarm !== undefined) throw new NotBuiltError('Inviting into a swarm')
@@ -42,7 +46,7 @@ export function pairingServices(parts: PairingServicesComponents): PairingServic
         throw new KithError('INVALID_PARAMS', `an own device always gets level ${DEVICE_LEVEL}; leave out "level" or "device"`)
       const root = content === undefined ? undefined : rootOf(parts.library, content)
       const granted = device === true ? DEVICE_LEVEL : (level ?? (root === undefined ? INVITE_LEVEL_DEFAULT : undefined))
-      const ticket = await pairing.invite({
+      const made = await pairing.invite({
         lasts: lasts(expires, INVITE_LASTS_DEFAULT),
         uses,
         ...(granted === undefined ? {} : { level: granted }),
@@ -50,7 +54,7 @@ export function pairingServices(parts: PairingServicesComponents): PairingServic
         ...(root === undefined ? {} : { content: root.toString() }),
         ...(name === undefined ? {} : { name })
       })
-      return shown(ticket)
+      return shown(made)
     },
     uninvite: async ticket => ({ revoked: await pairing.uninvite(ticket) }),
     join: async ({ ticket, level }, options) => {
@@ -65,7 +69,7 @@ export function pairingServices(parts: PairingServicesComponents): PairingServic
 async function share(
   { pairing, shares, library, clock }: PairingServicesComponents,
   { content, to, expires }: Parameters<PairingServices['share']>[0]
-): Promise<string> {
+): Promise<MadeTicket> {
   const root = rootOf(library, content)
   const period = lasts(expires, SHARE_LASTS_DEFAULT)
   const only = to === undefined ? undefined : [...new Set(to.map(nodeDid))]

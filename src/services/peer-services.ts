@@ -38,6 +38,7 @@ export function peerServices(parts: PeerServicesComponents): PeerServices {
   return {
     list: async params => page(known(parts), params),
     connect: async (address, options) => {
+      checkNotShunned(parts, address)
       const peerId = await network.connect(address, options)
       return { peerId, did: parts.didOf(peerId), address }
     },
@@ -86,6 +87,16 @@ function infoOf(parts: PeerServicesComponents, peer: string, online: ConnectedPe
     ledger: { ...estimates.ledger(peer), ...behaviour.get(did)?.counts },
     ...(note === undefined ? {} : { note })
   }
+}
+
+/** The host would refuse it too, and could not say why. @throws KithError UNAVAILABLE */
+function checkNotShunned({ standing }: PeerServicesComponents, address: string): void {
+  const peer = address.split('/p2p/').at(-1) ?? ''
+  const why = standing.whyShunned(peer)
+  if (why === undefined) return
+  throw new KithError('UNAVAILABLE', `${peer} is not dialled: ${why}. kith trust get shows more; kith trust unblock ends a block.`, {
+    peer
+  })
 }
 
 function connected(network: Network, peer: string): string {

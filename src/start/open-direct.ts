@@ -6,7 +6,6 @@ import { openSequenceFile } from '../adapters/system/small-files.ts'
 import { ClockSkew } from '../adverts/clock-skew.ts'
 import { AdvertDirectory } from '../adverts/directory.ts'
 import { ADVERTS_TOPIC } from '../adverts/limits.ts'
-import { ownCapabilities } from './own-capabilities.ts'
 import { publicRoots } from '../adverts/public-roots.ts'
 import { AdvertPublisher } from '../adverts/publisher.ts'
 import type { Library } from '../content/library.ts'
@@ -17,12 +16,15 @@ import type { EventBus } from '../observe/events.ts'
 import { didFromPeerId } from '../peers/did-key.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import { answerCapabilities, askForBindings } from './open-capabilities.ts'
 import { startListening } from './open-host.ts'
 import type { People } from './open-people.ts'
 import { openServing, type Serving } from './open-serving.ts'
+import { openUpdates, type Updates } from './open-updates.ts'
+import { ownCapabilities } from './own-capabilities.ts'
 import type { Start } from './start.ts'
 
-export interface Direct {
+export interface Direct extends Updates {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
@@ -55,7 +57,8 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
     host,
     people: components.people,
     shares: components.people.shares,
-    advert: () => publisher.current()
+    advert: () => publisher.current(),
+    capabilities: answerCapabilities(step, { ...components.people, identity, publisher })
   })
   parts.defer(async () => {
     await publisher.stop()
@@ -74,9 +77,11 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
     if (topic === ADVERTS_TOPIC && publisher.isForeign(data)) components.onDuplicateIdentity?.()
   })
   watchPeers(host, directory, events)
+  askForBindings(step, { ...components.people, host, directory, events, exchange })
+  const news = openUpdates(step, components)
   await startListening(step, host)
   components.people.own.start()
-  return { exchange, directory, publisher, useIpfs }
+  return { exchange, directory, publisher, useIpfs, ...news }
 }
 
 function openDirectory(
@@ -112,7 +117,10 @@ function openDirectory(
   return directory
 }
 
-async function openPublisher({ home, config, log }: Start, { library, host, identity }: DirectComponents): Promise<AdvertPublisher> {
+async function openPublisher(
+  { home, config, log }: Start,
+  { library, host, identity, people }: DirectComponents
+): Promise<AdvertPublisher> {
   const publish = async (topic: string, data: Uint8Array): Promise<void> => {
     await host.publish(topic, data)
   }
@@ -120,7 +128,7 @@ async function openPublisher({ home, config, log }: Start, { library, host, iden
   const roots = () => publicRoots(library.realms.public.records)
   const publisher = new AdvertPublisher(
     { identity, clock, random, log, publish, seqStore, roots },
-    { ...config.adverts, caps: () => ownCapabilities(config, 0) }
+    { ...config.adverts, caps: () => ownCapabilities(config, people.bindings.own().length) }
   )
   await publisher.start()
   return publisher

@@ -3,12 +3,14 @@ import { openStateDb } from '../adapters/system/state-db.ts'
 import { systemClock as clock } from '../adapters/system/clock.ts'
 import type { Host } from '../adapters/libp2p/host.ts'
 import type { AssertionOutbox } from '../peers/assertion-outbox.ts'
+import type { Bindings } from '../peers/bindings.ts'
 import { ControlChannel } from '../peers/control.ts'
 import type { Control } from '../ports/control.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { StateStore } from '../ports/state-table.ts'
 import { MeasuredEstimates } from '../ranking/estimates.ts'
+import { openBindings } from './open-bindings.ts'
 import { openPairing, type PairingParts } from './open-pairing.ts'
 import { openTrust, passAssertions, type Trust } from './open-trust.ts'
 import type { Start } from './start.ts'
@@ -18,6 +20,7 @@ export interface People extends Trust, PairingParts {
   readonly estimates: Estimates
   /** Kinds are registered before the host listens. */
   readonly control: Control
+  readonly bindings: Bindings
   /** What this node said of others. */
   readonly outbox: AssertionOutbox
 }
@@ -33,7 +36,12 @@ export async function openPeople(step: Start, { host, identity }: PeopleComponen
     log.warn({ err }, 'figures about peers could not be written; they are tried again')
   }
   const state = parts.use(await openStateDb({ clock, onError }, home))
-  const trust = openTrust(step, { state, network: host })
+  const bindings = await openBindings(step, {
+    identity,
+    isNamed: did => trust.book.get(did) !== undefined,
+    onChange: peer => trust.standing.bindingChanged(peer)
+  })
+  const trust = openTrust(step, { state, network: host, bindings })
   const { standing, book: levels } = trust
   const estimates = new MeasuredEstimates({ clock, state, isTrusted: peer => standing.isTrusted(peer), onError })
   const control = new ControlChannel({ network: host, standing, clock, log })
@@ -43,5 +51,5 @@ export async function openPeople(step: Start, { host, identity }: PeopleComponen
   })
   const outbox = passAssertions(step, { ...trust, state, identity, control, network: host })
   const pairing = openPairing(step, { host, identity, state, standing, levels, control })
-  return { state, ...trust, estimates, control, outbox, ...pairing }
+  return { state, ...trust, bindings, estimates, control, outbox, ...pairing }
 }

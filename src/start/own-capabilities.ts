@@ -16,7 +16,8 @@ export function ownCapabilities({ ipfs, p2pIpfs }: Pick<Config, 'ipfs' | 'p2pIpf
       ...(publicGateway !== null && isShort(publicGateway) && { publicGateway }),
       ...(swarmAddresses.length > 0 && { swarmAddresses })
     },
-    ...(p2pIpfs.p2pBandwidthLimit > 0 && Number.isFinite(p2pIpfs.p2pBandwidthLimit) && { bandwidthLimit: p2pIpfs.p2pBandwidthLimit }),
+    ...(p2pIpfs.p2pBandwidthLimit > 0 &&
+      Number.isFinite(p2pIpfs.p2pBandwidthLimit) && { bandwidthLimit: Math.floor(p2pIpfs.p2pBandwidthLimit) }),
     ...(bindings > 0 && { bindings })
   }
 }

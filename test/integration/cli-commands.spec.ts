@@ -1,28 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-
-const KITH = join(import.meta.dirname, '../../bin/kith.js')
-
-interface Ended {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** The program in a process of its own, in a directory of its own. */
-function terminal(cwd: string, home: string): (...argv: readonly string[]) => Promise<Ended> {
-  return async (...argv) =>
-    await new Promise(resolve => {
-      const env = { PATH: process.env['PATH'], KITH_HOME: home }
-      const child = execFile(process.execPath, [KITH, ...argv], { cwd, env }, (_error, stdout, stderr) =>
-        resolve({ code: child.exitCode ?? -1, stdout, stderr })
-      )
-    })
-}
+import { terminal } from '../support/terminal.ts'
 
 describe('the commands of kith against real daemons', () => {
   it('carry a directory from one node to another in a CAR file, and prove it there', async () => {

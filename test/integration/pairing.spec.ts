@@ -58,16 +58,16 @@ describe('two daemons that never met', function () {
   it('give each other the levels they say, never less than before, and what an own device has', async () => {
     await using two = await startTwo()
     const { a, b } = two
-    const join = async (invite: object, level?: number): Promise<unknown> => {
+    const pair = async (invite: object, level?: number): Promise<unknown> => {
       const { ticket } = await a.client.call('peers.invite', invite)
       await b.client.call('peers.join', level === undefined ? { ticket } : { ticket, level })
       return [await accessOf(a, b.ready.did), await accessOf(b, a.ready.did)]
     }
-    assert.deepEqual(await join({ level: 30 }, 0), [3, 0])
-    assert.deepEqual(await join({ level: 20 }, 60), [3, 6])
-    assert.deepEqual(await join({ level: 55 }), [5.5, 6])
-    assert.deepEqual(await join({ device: true }), [10, 10])
-    assert.deepEqual(await join({}, 10), [10, 10])
+    assert.deepEqual(await pair({ level: 30 }, 0), [3, 0])
+    assert.deepEqual(await pair({ level: 20 }, 60), [3, 6])
+    assert.deepEqual(await pair({ level: 55 }), [5.5, 6])
+    assert.deepEqual(await pair({ device: true }), [10, 10])
+    assert.deepEqual(await pair({}, 10), [10, 10])
   })
 
   it('still have each other after a restart, and find each other without being told', async () => {

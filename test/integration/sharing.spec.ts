@@ -1,8 +1,29 @@
 /** Single contents given by ticket: to whoever comes first, or to those who are named. */
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { base64, rejection } from './daemon-support.ts'
+import { kith } from '../unit/cli/support.ts'
 import { accessOf, reasonOf, startTwo } from './pairing-support.ts'
+
+describe('kith share and kith get TICKET', function () {
+  this.timeout(60_000)
+  it('move a private file between two people who never met, and open nothing else', async () => {
+    await using two = await startTwo()
+    const { a, b } = two
+    const { uri } = await a.client.call('content.put', { data: base64('a letter'), name: 'letter.txt' })
+    const shared = await kith(['share', uri], { home: a.home })
+    assert.equal(shared.code, 0, shared.stderr)
+    const got = await kith(['get', shared.stdout.trim()], { home: b.home })
+    assert.equal(got.code, 0, got.stderr)
+    assert.equal(await readFile(got.stdout.trim(), 'utf8'), 'a letter')
+    assert.deepEqual([await accessOf(a, b.ready.did), await accessOf(b, a.ready.did)], [0, 0])
+    const stolen = await kith(['get', `${shared.stdout.trim().slice(0, -1)}!`], { home: b.home })
+    assert.equal(stolen.code, 2)
+    const late = await kith(['join', (await kith(['invite', '--expires', '1ms'], { home: b.home })).stdout.trim()], { home: b.home })
+    assert.equal(late.code, 2, 'its own ticket')
+  })
+})
 
 describe('a content that is shared', function () {
   this.timeout(60_000)

@@ -43,6 +43,9 @@ const ADVERT = {
   ipfsNode: { enabled: true, type: 'helia' }
 }
 
+/** What every invitation and share of the fake answers. */
+export const FAKE_TICKET = { ticket: 'kith:fake', qr: '█▀▄ \n▀▄ █', expires: '2026-01-02T00:00:00.000Z' }
+
 export const FAKE_PEOPLE: Pick<Services, 'capabilities' | 'trust' | 'pairing' | 'route' | 'pubsub'> = {
   capabilities: {
     publish: async () => ADVERT,
@@ -57,7 +60,12 @@ export const FAKE_PEOPLE: Pick<Services, 'capabilities' | 'trust' | 'pairing' | 
     block: notBuilt('fake'),
     unblock: notBuilt('fake')
   },
-  pairing: { invite: notBuilt('fake'), uninvite: notBuilt('fake'), join: notBuilt('fake'), share: notBuilt('fake') },
+  pairing: {
+    invite: async () => FAKE_TICKET,
+    uninvite: async ticket => ({ revoked: ticket === FAKE_TICKET.ticket }),
+    join: async ({ level = 50 }) => ({ did: 'did:key:fake', peerId: 'fake', via: 'direct', access: level / 10 }),
+    share: async () => FAKE_TICKET
+  },
   route: { explain: async ({ content }) => explanationOf(content), best: async () => FAKE_CANDIDATE },
   pubsub: { publish: async () => ({ peers: 1 }), subscribe: () => () => {} }
 }

@@ -41,7 +41,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   peers: domainWith('cborg', 'did-jwt', 'did-resolver'),
   services: { ours: [...domain.ours, ...DOMAIN], types: ['rpc/services', 'rpc/services-people', 'config'], packages: PURE },
   // Halves of the composition root: they build, and know whom they build.
-  start: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'adapters'], packages: PURE },
+  start: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'adapters', 'version'], packages: PURE },
   // The simulator may use anything but the client and real adapters.
   sim: { ours: [...domain.ours, ...DOMAIN, 'config', 'services', 'rpc', 'adapters/memory'], packages: [...PURE, 'yaml'] },
   config: { ours: ['model', 'errors', 'lib'], packages: ['yaml', 'node:fs/promises', 'node:os', 'node:path', 'node:util'] },

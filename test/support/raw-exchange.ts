@@ -1,5 +1,5 @@
 /** An exchange server spoken to byte by byte over streams in memory: what exactly goes over the wire, and when. */
-import { encodeRequest, type Ask } from '../../src/exchange/codec.ts'
+import { decodeEnd, encodeRequest, type Ask } from '../../src/exchange/codec.ts'
 import { frameParts, FrameReader } from '../../src/exchange/frames.ts'
 import { answerLimit } from '../../src/exchange/limits.ts'
 import { FRAME } from '../../src/exchange/protocol.ts'
@@ -148,6 +148,16 @@ export function frameTypes(bytes: Uint8Array): number[] {
   const types: number[] = []
   for (let frame = reader.next(); frame !== undefined; frame = reader.next()) types.push(frame.type)
   return types
+}
+
+/** The reason END gives. */
+export function reasonOf(bytes: Uint8Array): string | undefined {
+  const reader = new FrameReader(answerLimit)
+  reader.push(bytes)
+  for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+    if (frame.type === FRAME.END) return decodeEnd(frame.payload).reason
+  }
+  return undefined
 }
 
 function endsWithEnd(bytes: Uint8Array): boolean {

@@ -4,7 +4,7 @@ import { EventBus } from '../../../src/observe/events.ts'
 import type { Identity } from '../../../src/ports/identity.ts'
 import type { Validity } from '../../../src/ports/network.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
-import { advertOf, digest, FakePeople, gossip, identity, root, silent, type AdvertOptions } from './support.ts'
+import { advertOf, digest, fakePeople, gossip, identity, root, silent, type AdvertOptions, type FakePeople } from './support.ts'
 
 describe('advert directory', () => {
   let ana: Identity
@@ -27,7 +27,7 @@ describe('advert directory', () => {
     connected = new Set([ana.peerId, ben.peerId])
     pulls = []
     answer = async () => null
-    people = new FakePeople()
+    people = fakePeople()
     directory = open()
   })
   afterEach(async () => {

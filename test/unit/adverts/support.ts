@@ -16,6 +16,7 @@ import type { Identity } from '../../../src/ports/identity.ts'
 import type { Log } from '../../../src/ports/log.ts'
 import type { Random } from '../../../src/ports/random.ts'
 import type { Offence, Standing } from '../../../src/ports/standing.ts'
+import type { StateStore } from '../../../src/ports/state-table.ts'
 import { UNMEASURED } from '../../../src/ranking/unmeasured.ts'
 
 export async function identity(seed: number): Promise<Identity> {
@@ -80,33 +81,40 @@ export function countingRandom(): Random {
   return { number: () => 0.5, bytes: length => new Uint8Array(length).fill(++calls) }
 }
 
+export interface FakePeople {
+  readonly reports: [peer: string, offence: Offence][]
+  readonly shunned: Set<string>
+  readonly trust: Map<string, number>
+  readonly access: Map<string, number>
+  readonly hits: Map<string, { yes: number; no: number }>
+  readonly state: StateStore
+  readonly standing: Standing
+  readonly estimates: Estimates
+}
+
 /** Standing as tests set it, with every report kept; measured hits as tests count them. */
-export class FakePeople {
-  readonly reports: [peer: string, offence: Offence][] = []
-  readonly shunned = new Set<string>()
-  readonly trust = new Map<string, number>()
-  readonly access = new Map<string, number>()
-  readonly hits = new Map<string, { yes: number; no: number }>()
-  readonly state = memoryState()
-  readonly standing: Standing = {
+export function fakePeople(): FakePeople {
+  const reports: FakePeople['reports'] = []
+  const shunned = new Set<string>()
+  const trust = new Map<string, number>()
+  const access = new Map<string, number>()
+  const hits = new Map<string, { yes: number; no: number }>()
+  const standing: Standing = {
     ...STRANGERS,
-    accessOf: peer => this.access.get(peer) ?? 0,
-    isTrusted: peer => (this.access.get(peer) ?? 0) >= 5,
-    trustOf: peer => this.trust.get(peer) ?? this.access.get(peer) ?? 0,
-    isShunned: peer => this.shunned.has(peer),
-    trustedPeers: () => [...this.access].flatMap(([peer, access]) => (access >= 5 ? [peer] : [])),
-    report: (peer, offence) => this.reports.push([peer, offence])
+    accessOf: peer => access.get(peer) ?? 0,
+    isTrusted: peer => (access.get(peer) ?? 0) >= 5,
+    trustOf: peer => trust.get(peer) ?? access.get(peer) ?? 0,
+    isShunned: peer => shunned.has(peer),
+    trustedPeers: () => [...access].flatMap(([peer, level]) => (level >= 5 ? [peer] : [])),
+    report: (peer, offence) => reports.push([peer, offence])
   }
-  readonly estimates: Estimates = {
+  const estimates: Estimates = {
     ...UNMEASURED,
-    of: peer => ({ ...UNMEASURED.of(peer), hits: { ...(this.hits.get(peer) ?? { yes: 0, no: 0 }) } }),
+    of: peer => ({ ...UNMEASURED.of(peer), hits: { ...(hits.get(peer) ?? { yes: 0, no: 0 }) } }),
     observeClaim: (peer, hit) => {
-      const { yes, no } = this.hits.get(peer) ?? { yes: 0, no: 0 }
-      this.hits.set(peer, hit ? { yes: yes + 1, no } : { yes, no: no + 1 })
+      const { yes, no } = hits.get(peer) ?? { yes: 0, no: 0 }
+      hits.set(peer, hit ? { yes: yes + 1, no } : { yes, no: no + 1 })
     }
   }
-
-  offences(): Offence[] {
-    return this.reports.map(([, offence]) => offence)
-  }
+  return { reports, shunned, trust, access, hits, state: memoryState(), standing, estimates }
 }

@@ -1,65 +1,11 @@
 import assert from 'node:assert/strict'
 import { KithError } from '../../../src/errors.ts'
 import { signAssertion } from '../../../src/peers/assertion-claims.ts'
-import { AssertionOutbox, type AssertionOutboxComponents } from '../../../src/peers/assertion-outbox.ts'
-import type { NetworkEvents } from '../../../src/ports/network.ts'
-import { silentLog } from '../../support/silent-log.ts'
-import { settle } from '../../support/virtual-clock.ts'
 import { ANA, BEN, door, SELF } from './assertion-door.ts'
-import { didOf, peerOf, trustFixture, type TrustFixture, YEAR_SECONDS } from './people.ts'
+import { post } from './assertion-post.ts'
+import { didOf, peerOf, YEAR_SECONDS } from './people.ts'
 
 describe('an assertion that goes out', () => {
-  interface Post extends TrustFixture {
-    readonly outbox: AssertionOutbox
-    readonly asked: { readonly peer: string; readonly kind: string; readonly jwt: string }[]
-    /** What the others answer; absent: they take it. */
-    answer: (() => void) | undefined
-    connect(peer: string): Promise<void>
-    leave(peer: string): void
-  }
-
-  function post(before?: TrustFixture): Post {
-    const trust = trustFixture(before === undefined ? {} : { before })
-    const online = new Set<string>()
-    const listeners: Partial<NetworkEvents>[] = []
-    const asked: Post['asked'][number][] = []
-    const network: AssertionOutboxComponents['network'] = {
-      isConnected: peer => online.has(peer),
-      on: events => {
-        listeners.push(events)
-        return () => {}
-      }
-    }
-    const built: Post = {
-      ...trust,
-      asked,
-      answer: undefined,
-      outbox: new AssertionOutbox({
-        ...trust,
-        identity: SELF,
-        log: silentLog,
-        network,
-        control: {
-          ask: async (peer, kind, body) => {
-            built.answer?.()
-            const jwt: unknown = body instanceof Object ? Reflect.get(body, 'jwt') : undefined
-            asked.push({ peer, kind, jwt: String(jwt) })
-            return { taken: true }
-          }
-        }
-      }),
-      connect: async peer => {
-        online.add(peer)
-        for (const { connected } of listeners) connected?.(peer)
-        await settle()
-      },
-      leave: peer => {
-        online.delete(peer)
-      }
-    }
-    return built
-  }
-
   const words = { sub: didOf(9), level: 80, seconds: YEAR_SECONDS }
 
   it('is handed at once to who is connected, signed for each alone', async () => {
@@ -92,7 +38,7 @@ describe('an assertion that goes out', () => {
     assert.deepEqual(at.asked.map(({ peer }) => peer), [ANA.peerId]) // prettier-ignore
   })
 
-  it('waits on when it could not be handed over, and is given up when it is refused', async () => {
+  it('waits on when it could not be handed over', async () => {
     const at = post()
     await at.connect(ANA.peerId)
     at.answer = () => {
@@ -100,6 +46,18 @@ describe('an assertion that goes out', () => {
     }
     const [first] = await at.outbox.say({ ...words, to: [ANA.did] }, {})
     assert.equal(first?.delivery, 'queued')
+    at.answer = undefined
+    await at.clock.advance(60_000)
+    assert.equal(at.asked.length, 1, 'asked again while it is connected')
+  })
+
+  it('is given up when it is refused', async () => {
+    const at = post()
+    at.answer = () => {
+      throw new KithError('RATE_LIMITED', 'later')
+    }
+    await at.connect(ANA.peerId)
+    await at.outbox.say({ ...words, to: [ANA.did] }, {})
     at.answer = () => {
       throw new KithError('UNAUTHORIZED', 'no')
     }

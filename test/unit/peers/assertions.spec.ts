@@ -62,7 +62,7 @@ describe('an assertion that comes in', () => {
     const at = await withAna()
     const [header, , signature] = (await at.word(BEN, EVE.did)).split('.')
     const [, claims] = (await at.word(ANA, EVE.did)).split('.')
-    await refused(at, ANA, `${header}.${claims}.${signature}`, 'INTEGRITY')
+    await refused(at, ANA, `${header}.${claims}.${signature}`, 'INVALID_PARAMS')
   })
 
   it('for another reader, expired, from the future, or for ever is not believed', async () => {
@@ -73,14 +73,14 @@ describe('an assertion that comes in', () => {
       { iat: at.now() + 3600, exp: at.now() + 7200 },
       { exp: at.now() + 10 * YEAR_SECONDS }
     ]
-    for (const over of cases) await refused(at, ANA, await at.word(ANA, BEN.did, over), 'INTEGRITY')
+    for (const over of cases) await refused(at, ANA, await at.word(ANA, BEN.did, over), 'INVALID_PARAMS')
   })
 
   it('that is oversized or no token at all is not read', async () => {
     const at = await withAna()
-    await refused(at, ANA, await at.word(ANA, BEN.did, { padding: 'x'.repeat(5000) }), 'INTEGRITY')
-    await refused(at, ANA, 'x'.repeat(60_000), 'INTEGRITY')
-    await refused(at, ANA, '', 'INTEGRITY')
+    await refused(at, ANA, await at.word(ANA, BEN.did, { padding: 'x'.repeat(5000) }), 'INVALID_PARAMS')
+    await refused(at, ANA, 'x'.repeat(60_000), 'INVALID_PARAMS')
+    await refused(at, ANA, '', 'INVALID_PARAMS')
     for (const body of [null, 'text', ['x'], {}, { jwt: 7 }, new Uint8Array(3)]) {
       const handlers: ControlHandler[] = []
       takeAssertions({ ...at, book: at.assertions, identity: SELF }, { handle: (_kind, handler) => handlers.push(handler) })
@@ -147,6 +147,6 @@ describe('an assertion that comes in', () => {
       const error: unknown = await at.send(ANA, await forged(n)).catch((thrown: unknown) => thrown)
       codes.add(error instanceof KithError ? error.code : 'taken')
     }
-    assert.deepEqual([...codes], ['INTEGRITY', 'RATE_LIMITED'])
+    assert.deepEqual([...codes], ['INVALID_PARAMS', 'RATE_LIMITED'])
   })
 })

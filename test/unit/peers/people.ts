@@ -50,7 +50,7 @@ export function trustFixture(init: TrustFixtureInit = {}): TrustFixture {
   const behaviour = new BehaviourBook({ state, clock, log: silentLog, isKnown: did => book.get(did) !== undefined })
   const assertions = new AssertionBook({ state, clock, isKnown: did => (book.get(did)?.level ?? 0) > 0 })
   const standing = new PeerStanding(
-    { clock, book, behaviour, assertions, ...(init.bindings === undefined ? {} : { bindings: init.bindings }) },
+    { clock, log: silentLog, book, behaviour, assertions, ...(init.bindings === undefined ? {} : { bindings: init.bindings }) },
     { default: init.default ?? 0, maxDepth: init.maxDepth ?? 2, halfLife: init.halfLife ?? 90 * DAY, minTrusted: 5 }
   )
   const say: TrustFixture['say'] = async (iss, sub, level, over = {}) => {

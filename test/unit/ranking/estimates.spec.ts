@@ -96,6 +96,21 @@ describe('ranking: estimates', () => {
     assert.equal(Math.round(estimates.of('a').rate ?? 0), 1024 * KIB, 'one block, which came with the first byte')
   })
 
+  it('does not take the transfer of the first block for waiting', () => {
+    const { estimates, clock } = open()
+    const block = { firstByteMs: 220, bytes: 200_000, firstBlock: 200_000 }
+    play(estimates, clock, 'a', { firstByteMs: 20, bytes: 1_000, firstBlock: 1_000 })
+    assert.equal(estimates.of('a').latencyMs, 20, 'an answer that is short is a round trip')
+    for (let request = 0; request < 10; request++) play(estimates, clock, 'a', block)
+    assert.equal(Math.round(estimates.of('a').bandwidth ?? 0), 1_000_000)
+    assert.equal(Math.round(estimates.of('a').firstByteMs ?? 0), 20)
+    assert.equal(estimates.of('a').firstByteP90Ms, 220, 'whoever waits for the first block waits for all of it')
+    play(estimates, clock, 'a', { ...block, firstByteMs: 1_800 })
+    assert.ok((estimates.of('a').firstByteMs ?? 0) > 1_500, 'what it takes longer than usual was waiting')
+    play(estimates, clock, 'b', { firstByteMs: 100, bytes: 500_000, firstBlock: 500_000 })
+    assert.equal(Math.round(estimates.of('b').firstByteMs ?? 0), 50, 'half of what nobody can tell apart')
+  })
+
   it('counts faults, timeouts and wrong bytes, and nothing else, against a source', () => {
     const innocent: Outcome[] = ['not-found', 'refused', 'cancelled', 'skipped', 'ok']
     fc.assert(

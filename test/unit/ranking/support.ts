@@ -54,14 +54,16 @@ export interface Played {
   readonly totalMs?: number
   readonly outcome?: Outcome
   readonly bytes?: number
+  /** Bytes that came with the first one. */
+  readonly firstBlock?: number
 }
 
 /** One request, from sending to its end; the clock passes. */
 export function play(estimates: MeasuredEstimates, clock: HandClock, source: string, played: Played = {}): void {
-  const { firstByteMs, totalMs = firstByteMs ?? 0, outcome = 'ok', bytes = 0 } = played
+  const { firstByteMs, totalMs = firstByteMs ?? 0, outcome = 'ok', bytes = 0, firstBlock } = played
   const measurement = estimates.begin(source)
   clock.pass(firstByteMs ?? 0)
-  if (firstByteMs !== undefined) measurement.firstByte()
+  if (firstByteMs !== undefined) measurement.firstByte(firstBlock)
   clock.pass(totalMs - (firstByteMs ?? 0))
   measurement.end(outcome, bytes)
 }

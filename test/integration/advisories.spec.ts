@@ -26,7 +26,7 @@ interface Pubsub {
 }
 
 function pubsubOf(host: Host): Pubsub {
-  return (host.libp2p.services as unknown as { pubsub: Pubsub }).pubsub
+  return (host.libp2p.services as { pubsub: Pubsub }).pubsub
 }
 
 async function until(fits: () => boolean): Promise<void> {

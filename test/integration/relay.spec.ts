@@ -16,7 +16,7 @@ interface Inside {
 }
 
 function insideOf(host: Host): Inside {
-  return (host.libp2p.services as unknown as { inside: { components: Inside } }).inside.components
+  return (host.libp2p.services as { inside: { components: Inside } }).inside.components
 }
 
 async function until(fits: () => boolean): Promise<void> {

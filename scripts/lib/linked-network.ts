@@ -80,6 +80,8 @@ export class LinkedNetwork implements AsyncDisposable {
         cids.set(file.name, cid)
       }
     }
+    // Whoever connects from now on pulls an advert that says all of it, and none waits for gossip.
+    for (const { daemon } of this.#holders.values()) await daemon.client.call('adverts.publish', {})
     await rm(folder, { recursive: true })
     return cids
   }

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../../src/adapters/system/clock.ts'
+import { toKithError } from '../../src/errors.ts'
 import type { Bytes } from '../../src/model/units.ts'
 import type { Scenario, ScenarioNode } from '../../src/sim/scenario.ts'
 import { DaemonProcess } from './daemon-process.ts'
@@ -81,7 +82,7 @@ export class LinkedNetwork implements AsyncDisposable {
       }
     }
     // Whoever connects from now on pulls an advert that says all of it, and none waits for gossip.
-    for (const { daemon } of this.#holders.values()) await daemon.client.call('adverts.publish', {})
+    for (const { daemon } of this.#holders.values()) await publishNow(daemon)
     await rm(folder, { recursive: true })
     return cids
   }
@@ -182,6 +183,20 @@ export class LinkedNetwork implements AsyncDisposable {
     const holder = this.#holders.get(name)
     if (holder === undefined) throw new Error(`${name} holds nothing here: the first node asks, all others hold`)
     return holder
+  }
+}
+
+/** Changes go out by themselves as well; a node that has just done so asks for a moment. */
+async function publishNow({ client }: DaemonProcess): Promise<void> {
+  const until = performance.now() + ADVERTS_MS_MAX
+  while (true) {
+    try {
+      await client.call('adverts.publish', {})
+      return
+    } catch (error) {
+      if (toKithError(error).code !== 'RATE_LIMITED' || performance.now() > until) throw error
+      await pause(LOOK_INTERVAL_MS)
+    }
   }
 }
 

@@ -21,7 +21,7 @@ const TARGET_KIB_PER_SECOND = 20
 /** `adverts.heartbeat` is 5 min, up to a fifth less by chance. Seconds. */
 const HEARTBEAT_SECONDS = 270
 /** Two networks, both larger than the mesh of gossipsub. */
-const SIZES = [14, 28] as const
+const SIZES = [14, 24] as const
 /** Meshes are formed and subscriptions known by then. Milliseconds. */
 const SETTLE_MS = 5_000
 const nothing = (): void => {}
@@ -120,7 +120,7 @@ class GossipNetwork implements AsyncDisposable {
     const door = await this.#proxy.open({ to: 'counted' })
     door.lead(Number(/\/tcp\/(\d+)/.exec(first.listening()[0] ?? '')?.[1]))
     await host.connect(`/ip4/127.0.0.1/tcp/${door.port}/p2p/${first.self}`)
-    for (const other of others) await host.connect(other.addresses()[0] ?? '')
+    await Promise.all(others.map(async other => await host.connect(other.addresses()[0] ?? '')))
   }
 }
 

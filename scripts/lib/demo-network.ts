@@ -175,7 +175,11 @@ export class DemoNetwork implements AsyncDisposable {
     return cids
   }
 
-  async #connect({ name, connect }: ScenarioNode): Promise<void> {
+  async #connect({ name, connect, trust }: ScenarioNode): Promise<void> {
+    for (const [other, level] of trust) {
+      const node = this.#running.get(other)
+      if (node instanceof DaemonProcess) await this.client(name).call('trust.set', { did: node.ready.did, level, name: other })
+    }
     for (const other of connect.filter(node => this.isRunning(node))) {
       const client = this.client(name)
       const { peerId } = await client.call('peers.connect', { address: this.#places.get(other) ?? '' })

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../../src/adapters/system/clock.ts'
+import { toKithError } from '../../src/errors.ts'
 import type { Bytes } from '../../src/model/units.ts'
 import type { Scenario, ScenarioNode } from '../../src/sim/scenario.ts'
 import { DaemonProcess } from './daemon-process.ts'
@@ -18,8 +19,8 @@ import type { LinkTerms } from './link-lane.ts'
 import { LinkProxy, type Door } from './link-proxy.ts'
 import { writeSeededFile } from './seeded-file.ts'
 
-/** Adverts of what was put must have arrived by then. Milliseconds. */
-const ADVERTS_MS_MAX = 30_000
+/** Connections must stand, and adverts of what was put must have arrived, by then. Milliseconds. */
+const PREPARING_MS_MAX = 60_000
 /** Between two looks at what is known. Milliseconds. */
 const LOOK_INTERVAL_MS = 50
 /** An advert says at once what was put; nobody looks for content elsewhere. */
@@ -80,6 +81,8 @@ export class LinkedNetwork implements AsyncDisposable {
         cids.set(file.name, cid)
       }
     }
+    // Whoever connects from now on pulls an advert that says all of it, and none waits for gossip.
+    for (const { daemon } of this.#holders.values()) await patiently(async () => await daemon.client.call('adverts.publish', {}))
     await rm(folder, { recursive: true })
     return cids
   }
@@ -99,7 +102,9 @@ export class LinkedNetwork implements AsyncDisposable {
     try {
       for (const name of this.#asker.connect) {
         const { ready } = this.#holder(name).daemon
-        await daemon.client.call('peers.connect', { address: `${this.#addressOf(lane, name)}/p2p/${ready.peerId}` })
+        await patiently(
+          async () => await daemon.client.call('peers.connect', { address: `${this.#addressOf(lane, name)}/p2p/${ready.peerId}` })
+        )
         const level = this.#asker.trust.get(name)
         if (level !== undefined) await daemon.client.call('trust.set', { did: ready.did, level, name })
       }
@@ -156,7 +161,7 @@ export class LinkedNetwork implements AsyncDisposable {
 
   async #advertsAt(daemon: DaemonProcess): Promise<void> {
     const expected = new Map([...this.#holders.values()].map(({ daemon: { ready }, held }) => [ready.peerId, held]))
-    const until = performance.now() + ADVERTS_MS_MAX
+    const until = performance.now() + PREPARING_MS_MAX
     const arrived = async (): Promise<boolean> => {
       const { items } = await daemon.client.call('adverts.list', {})
       return this.#asker.connect.every(name => {
@@ -165,7 +170,7 @@ export class LinkedNetwork implements AsyncDisposable {
       })
     }
     while (!(await arrived())) {
-      if (performance.now() > until) throw new Error(`not all adverts arrived within ${ADVERTS_MS_MAX} ms`)
+      if (performance.now() > until) throw new Error(`not all adverts arrived within ${PREPARING_MS_MAX} ms`)
       await pause(LOOK_INTERVAL_MS)
     }
   }
@@ -180,6 +185,20 @@ export class LinkedNetwork implements AsyncDisposable {
     const holder = this.#holders.get(name)
     if (holder === undefined) throw new Error(`${name} holds nothing here: the first node asks, all others hold`)
     return holder
+  }
+}
+
+/** What prepares a run may take its time: a node that is busy refuses, and so does one that has just published. */
+async function patiently(prepare: () => Promise<unknown>): Promise<void> {
+  const until = performance.now() + PREPARING_MS_MAX
+  while (true) {
+    try {
+      await prepare()
+      return
+    } catch (error) {
+      if (!['RATE_LIMITED', 'UNAVAILABLE'].includes(toKithError(error).code) || performance.now() > until) throw error
+      await pause(LOOK_INTERVAL_MS)
+    }
   }
 }
 

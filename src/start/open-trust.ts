@@ -31,7 +31,10 @@ export function openTrust({ config, log }: Start, { state, network, bindings }: 
   const book = new TrustBook({ state })
   const behaviour = new BehaviourBook({ state, clock, log, isKnown: did => book.get(did) !== undefined })
   const assertions = new AssertionBook({ state, clock, isKnown: did => (book.get(did)?.level ?? 0) > 0 })
-  const standing = new PeerStanding({ clock, log, book, behaviour, assertions, ...(bindings === undefined ? {} : { bindings }) }, config.trust)
+  const standing = new PeerStanding(
+    { clock, log, book, behaviour, assertions, ...(bindings === undefined ? {} : { bindings }) },
+    config.trust
+  )
   const leave = (peer: string): void => {
     if (!standing.isShunned(peer) || !network.isConnected(peer)) return
     network.disconnect(peer).catch((err: unknown) => {

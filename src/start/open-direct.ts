@@ -11,7 +11,8 @@ import { AdvertPublisher } from '../adverts/publisher.ts'
 import type { Library } from '../content/library.ts'
 import { ExchangeClient } from '../exchange/client.ts'
 import { EXCHANGE_PROTOCOL } from '../exchange/protocol.ts'
-import type { Ms } from '../model/units.ts'
+import { KIB } from '../model/units.ts'
+import type { Bytes, Ms } from '../model/units.ts'
 import type { EventBus } from '../observe/events.ts'
 import { didFromPeerId } from '../peers/did-key.ts'
 import type { Identity } from '../ports/identity.ts'
@@ -23,6 +24,9 @@ import { openServing, type Serving } from './open-serving.ts'
 import { openUpdates, type Updates } from './open-updates.ts'
 import { ownCapabilities } from './own-capabilities.ts'
 import type { Start } from './start.ts'
+
+/** An answer that is no longer measures a round trip: so there is an order of peers before the first content is asked for. Bytes. */
+const SHORT_ANSWER_BYTES_MAX: Bytes = 16 * KIB
 
 export interface Direct extends Updates {
   readonly exchange: ExchangeClient
@@ -90,7 +94,9 @@ function openDirectory(
   { exchange, skew }: { readonly exchange: ExchangeClient; readonly skew: ClockSkew }
 ): AdvertDirectory {
   const pull = async (peer: string, options: AbortOptions): Promise<Uint8Array | null> => {
+    const askedAt = clock.monotonic()
     const advert = await exchange.advert(peer, options)
+    if ((advert?.byteLength ?? 0) <= SHORT_ANSWER_BYTES_MAX) people.estimates.latency(peer, clock.monotonic() - askedAt)
     if (advert !== null) skew.pulled(peer, advert)
     return advert
   }

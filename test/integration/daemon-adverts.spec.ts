@@ -47,6 +47,8 @@ describe('adverts between daemons', () => {
       (await newcomer.client.call('adverts.list', {})).items.map(({ did, count }) => [did, count]),
       [[a.ready.did, 1]]
     )
+    const [known] = (await newcomer.client.call('peers.list', {})).items
+    assert.ok((known?.latencyMs ?? 0) > 0, 'the answer measured the way')
   })
 
   it('end with a goodbye when their daemon is told to stop', async () => {

@@ -15,7 +15,10 @@ describe('a daemon and the rights of a peer', function () {
   let ask: ExchangeClient
   let secret: CID
   let open: CID
-  const signal = AbortSignal.timeout(60_000)
+  let signal: AbortSignal
+  beforeEach(() => {
+    signal = AbortSignal.timeout(20_000)
+  })
 
   before(async () => {
     ;[daemon, host] = await Promise.all([DaemonProcess.start(), startTestHost()])

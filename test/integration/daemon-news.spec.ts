@@ -4,6 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
+import { prepareHome } from '../../src/adapters/system/home.ts'
+import { loadIdentity } from '../../src/adapters/system/identity-file.ts'
 import { signBinding } from '../../src/peers/bindings.ts'
 import { identity } from '../unit/adverts/support.ts'
 import { base64, nextEvent, rejection } from './daemon-support.ts'
@@ -16,15 +18,13 @@ describe('news between daemons', () => {
 
   before(async () => {
     home = await mkdtemp(join(tmpdir(), 'kith-news-'))
-    // Started once for its key: a person signs that this node speaks for them.
-    const first = await DaemonProcess.start({ home })
+    // Its key is made before it starts: a person signs that this node speaks for them.
+    const node = await loadIdentity(await prepareHome(home), { newIdentity: true })
     const ana = await identity(7)
     const iat = Math.floor(Date.now() / 1000)
     await mkdir(join(home, 'keys', 'bindings'))
-    await writeFile(join(home, 'keys', 'bindings', 'ana.jwt'), await signBinding(ana, first.ready.did, { iat, exp: iat + 3600 }))
+    await writeFile(join(home, 'keys', 'bindings', 'ana.jwt'), await signBinding(ana, node.identity.did, { iat, exp: iat + 3600 }))
     await writeFile(join(home, 'keys', 'bindings', 'broken.jwt'), 'not a token')
-    await first.kill('SIGTERM')
-    await first[Symbol.asyncDispose]()
     person = ana.did
     const set = ['adverts.interval=0']
     ;[a, b] = await Promise.all([

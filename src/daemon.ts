@@ -105,8 +105,8 @@ async function start(
     'the network',
     async () => await openDirect(step, { library, host, identity, events, people, onDuplicateIdentity, onClockSkew })
   )
-  const outside = await inPart('IPFS', async () => await openOutside(step, { library, host }))
-  direct.useIpfs(outside.ipfs?.source)
+  const outside = await inPart('IPFS', async () => await openOutside(step, { library, host, ...people, ...direct }))
+  direct.serving.useIpfs(outside.ipfs?.source)
   const providing = openProviding(step, { library, routing: outside.ipfs?.routing })
   const stopped = Promise.withResolvers<void>()
   const stop = async (): Promise<void> => {

@@ -40,7 +40,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['below-min-trust', 'claims nothing, and its trust is below routing.askUnknownMinTrust'],
   ['not-connected', 'not connected'],
   ['says-no', 'says it does not have it'],
-  ['no-ipfs', 'has no IPFS node'],
+  ['no-ipfs', 'no IPFS node there to ask'],
   ['hops', 'the request may go no further'],
   ['have-round', 'asked whether it has it before the next stage begins'],
   ['peers-first', 'once every trusted peer was asked whether it knows it as private, or after 2 s'],

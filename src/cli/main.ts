@@ -109,9 +109,9 @@ function text(option: string | boolean | undefined): string | undefined {
 }
 
 async function explain(error: KithError): Promise<string> {
-  const { attempts, socketPath, reason } = error.data
-  // Whoever may not even open the socket is not helped by a token, nor is who holds a ticket that is worth nothing.
-  const isLogin = error.code === 'UNAUTHORIZED' && socketPath === undefined && reason === undefined
+  const { attempts, socketPath, reason, answered } = error.data
+  // Whoever may not even open the socket is not helped by a token, nor is who holds a ticket that is worth nothing, or was refused by another node.
+  const isLogin = error.code === 'UNAUTHORIZED' && [socketPath, reason, answered].every(found => found === undefined)
   const first = `kith: ${printable(error.message)}${isLogin ? ' The client logs in with the token in KITH_TOKEN.' : ''}`
   if (!Array.isArray(attempts) || attempts.length === 0) return first
   return `${first}\n${(await import('./attempts.ts')).attemptsTable(attempts)}`

@@ -23,7 +23,7 @@ export function visibility(config: Config, { addresses }: VisibilityFacts): Visi
   return [
     listening(config, addresses),
     neighbours(config),
-    peers(),
+    peers(config),
     strangers(config, addresses),
     swarm(config),
     ipfs(config),
@@ -63,12 +63,16 @@ function neighbours({ network }: Config): VisibilityLine[] {
     : []
 }
 
-function peers(): VisibilityLine[] {
+function peers({ trust: { minTrusted }, network: { relay } }: Config): VisibilityLine[] {
+  const trusted = `peers you gave level ${minTrusted * 10} or more (kith invite, kith join, kith trust set)`
   return [
     {
       who: 'peers',
-      what: 'What is private here is given to nobody in this version: trusting peers comes later. Whoever connects learns its peer id and addresses.'
-    }
+      what: `What is private here is given to ${trusted}, and to those you share one content with; to nobody else. Whoever connects learns its peer id and addresses.`
+    },
+    ...(relay.serve
+      ? [{ who: 'peers' as const, what: 'If others can reach it, it relays for these peers, and for nobody else (network.relay.serve).' }]
+      : [])
   ]
 }
 

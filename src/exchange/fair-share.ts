@@ -13,6 +13,8 @@ import type { AbortOptions } from '../ports/options.ts'
 
 /** What each peer may send a round; the usual batch. Larger batches save up for some rounds. */
 const QUANTUM_BYTES: Bytes = 256 * KIB
+/** A turn counts as so much at least: thousands of answers of a few bytes take more time than one of many. */
+const TURN_BYTES_MIN: Bytes = 16 * KIB
 /** Of what is sent while both want to, strangers get at least this share. */
 const STRANGERS_SHARE = 1 / 5
 /** A batch that is not taken within this while the process has nothing else to do waits for the network. */
@@ -69,7 +71,7 @@ export class FairShare {
   }
 
   async #wait(line: RoundRobin, peer: string, bytes: Bytes, options: AbortOptions): Promise<Turn> {
-    const waiting: Waiting = { bytes, turn: deferred() }
+    const waiting: Waiting = { bytes: Math.max(bytes, TURN_BYTES_MIN), turn: deferred() }
     line.push(peer, waiting)
     this.#watchLease()
     try {

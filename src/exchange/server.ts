@@ -154,9 +154,10 @@ export class ExchangeServer {
     using place = this.#answers.enter(peer, { view, isTrusted, end: watch.end })
     if (place === undefined) return { status: 'refused', reason: 'busy' }
     if (!this.#rate.admits(asker, costOf(ask))) return { status: 'refused', reason: 'rate' }
+    if (isQuestion(ask)) this.#rate.charge(asker, costOf(ask))
     try {
       const end = await this.#look(peer, view, ask, out)
-      if (isQuestion(ask) || end.status === 'not-found') this.#rate.charge(asker, costOf(ask))
+      if (!isQuestion(ask) && (end.status === 'not-found' || end.status === 'refused')) this.#rate.charge(asker, costOf(ask))
       return end
     } catch (error) {
       throw watch.signal.aborted ? watch.signal.reason : error
@@ -215,7 +216,7 @@ async function mayFetch({ hops, preferredSources }: DagAsk, root: CID, view: Ser
   return !(await view.has(root)) || (await view.classOf?.(root)) !== 'private'
 }
 
-/** These are paid for by every answer, the others only when they find nothing. */
+/** These are paid for before they are answered, the others only when they brought nothing. */
 function isQuestion(ask: Ask): boolean {
   return ask.kind !== 'dag' && ask.kind !== 'blocks'
 }

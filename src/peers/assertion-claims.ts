@@ -11,7 +11,7 @@ export const ASSERTION_CHARACTERS_MAX = 4_096
 /** An assertion has faded to nothing long before. Seconds. */
 export const ASSERTION_SECONDS_MAX = 2 * 366 * 86_400
 /** A word or a short sentence about where it counts. Characters. */
-export const CONTEXT_CHARACTERS_MAX = 256
+const CONTEXT_CHARACTERS_MAX = 256
 
 /** Signs one assertion for one reader. */
 export async function signAssertion(said: Omit<StoredAssertion, 'iss'>, aud: string, identity: Identity): Promise<string> {

@@ -8,7 +8,7 @@ import { KithError } from '../errors.ts'
 import { abortable, startDeadline } from '../lib/deadline.ts'
 import { KeyedBuckets } from '../lib/keyed-buckets.ts'
 import { Semaphore } from '../lib/semaphore.ts'
-import { TokenBucket } from '../lib/token-bucket.ts'
+import { TokenBucket, type TokenBucketInit } from '../lib/token-bucket.ts'
 import type { Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Control, ControlHandler, ControlValue } from '../ports/control.ts'
@@ -39,8 +39,10 @@ const PER_PEER_MAX = 6
 const IN_ALL_MAX = 32
 /** Questions of one peer a second, and at once after a pause: `available` alone may come 50 times a second. */
 const PEER_RATE = { capacity: 100, perSecond: 60, keysMax: 1024 }
-/** Questions of all trusted peers, and of all strangers: a tenth of a core each, measured at half a millisecond a question. */
-const ALL_RATE = { capacity: 400, perSecond: 200 }
+/** Questions of all trusted peers together. */
+const TRUSTED_RATE = { capacity: 400, perSecond: 200 }
+/** Questions of all strangers together: a question costs 2 to 3 ms of a core that has other things to do, so a sixth of one. */
+const STRANGERS_RATE = { capacity: 200, perSecond: 60 }
 /** Refusals of one peer before it is told nothing any more and counts as a flood. */
 const REFUSALS = { capacity: 100, perSecond: 1, keysMax: 1024 }
 /** Own questions to one peer under way, below what its host takes of streams of one protocol. */
@@ -77,8 +79,8 @@ export class ControlChannel implements Control {
   constructor(components: ControlComponents) {
     const { clock } = components
     this.#parts = components
-    const pool = (): Pool => ({ rate: new TokenBucket({ clock }, ALL_RATE), running: 0 })
-    this.#pools = { trusted: pool(), strangers: pool() }
+    const pool = (rate: TokenBucketInit): Pool => ({ rate: new TokenBucket({ clock }, rate), running: 0 })
+    this.#pools = { trusted: pool(TRUSTED_RATE), strangers: pool(STRANGERS_RATE) }
     this.#rates = new KeyedBuckets({ clock }, PEER_RATE)
     this.#refusals = new KeyedBuckets({ clock }, REFUSALS)
   }

@@ -16,6 +16,8 @@ const ACCESS_MAX = 10
 const LEVELS_PER_ACCESS = 10
 /** Lapses that a stranger is forgiven: ten time-outs. Beyond, it is shunned until enough is forgotten. */
 const LAPSES_FORGIVEN = 1
+/** What is left of one breach after two weeks is forgiven: an honest node of another version is no enemy for ever. */
+const BREACHES_FORGIVEN = 0.903
 /** Assertions fade over weeks, so a graph of a minute ago is good. */
 const GRAPH_MS: Ms = 60_000
 
@@ -107,7 +109,7 @@ export class Judge {
     const blame = own === undefined ? NO_BLAME : behaviour.blame(own)
     const access = isOut ? 0 : level === undefined ? this.#init.default : level / LEVELS_PER_ACCESS
     const base = level !== undefined || isOut ? access : Math.max(access, ...names.map(did => this.#currentGraph().best(did)))
-    const trust = withBlame(base, blame, { isForgiven: level !== undefined || blame.lapses <= LAPSES_FORGIVEN })
+    const trust = withBlame(base, blame, { isKnown: level !== undefined })
     return {
       level,
       name: records.find(({ name }) => name !== undefined)?.name,
@@ -149,7 +151,7 @@ export class Judge {
     const graph = new TrustGraph(
       {
         accessOf,
-        counts: (did, trust) => accessOf(did) !== 0 && withBlame(trust, behaviour.blame(did), { isForgiven: true }) >= 0
+        counts: (did, trust) => accessOf(did) !== 0 && withBlame(trust, behaviour.blame(did), { isKnown: true }) >= 0
       },
       { maxDepth: this.#init.maxDepth, assertions: assertions.weighed(this.#init.halfLife) }
     )
@@ -160,12 +162,11 @@ export class Judge {
 
 const NO_BLAME: Blame = { lapses: 0, breaches: 0 }
 
-/** Lapses that are forgiven order peers; they take nobody below 0. */
-function withBlame(base: number, { lapses, breaches }: Blame, { isForgiven }: { readonly isForgiven: boolean }): number {
-  const judged = base - Math.min(-BEHAVIOUR_MIN, breaches)
-  const behaved = base - Math.min(-BEHAVIOUR_MIN, breaches + lapses)
-  const trust = isForgiven && behaved < 0 ? Math.min(judged, 0) : behaved
-  return Math.min(ACCESS_MAX, Math.max(BEHAVIOUR_MIN, trust))
+/** What is forgiven orders peers, and takes nobody below 0. */
+function withBlame(base: number, { lapses, breaches }: Blame, { isKnown }: { readonly isKnown: boolean }): number {
+  const heldAgainst = (breaches > BREACHES_FORGIVEN ? breaches : 0) + (isKnown || lapses <= LAPSES_FORGIVEN ? 0 : lapses)
+  const floor = Math.min(0, base - heldAgainst)
+  return Math.min(ACCESS_MAX, Math.max(BEHAVIOUR_MIN, floor, base - Math.min(-BEHAVIOUR_MIN, breaches + lapses)))
 }
 
 function whySuspended({ until, offence }: Suspension): string {

@@ -66,7 +66,7 @@ export class OwnPeople {
       }),
       standing.onChange(peer => {
         if (network.isConnected(peer)) this.#connected(peer)
-        else this.#later(peer, 0)
+        else if (!this.#waiting.has(peer)) this.#later(peer, 0)
       })
     )
     for (const peer of standing.trustedPeers().slice(0, KEPT_MAX)) void this.#keep(peer, 0)
@@ -108,7 +108,7 @@ export class OwnPeople {
 
   /** As {@link reach}, at these addresses, which end in `/p2p/PEERID`. What works is remembered if the peer is. */
   async reachAt(peer: string, addresses: readonly string[], options: AbortOptions): Promise<void> {
-    const { network, book } = this.#parts
+    const { network, book, log } = this.#parts
     if (network.isConnected(peer)) return
     try {
       // Addresses of one peer join into one dial of the host, which tries them in its own order.
@@ -118,7 +118,10 @@ export class OwnPeople {
       throw unreachable(peer, addresses, error)
     }
     const used = network.peers().find(connected => connected.peer === peer)?.addresses ?? []
-    for (const address of used) await book.worked(peer, address)
+    for (const address of used)
+      await book.worked(peer, address).catch((err: unknown) => {
+        log.warn({ err }, 'the address at which a peer was found could not be written')
+      })
   }
 
   #connected(peer: string): void {

@@ -75,18 +75,20 @@ export class Shares {
     this.#note(key, did, end)
   }
 
-  /** Somebody gave this node the root. Durable when it resolves. */
+  /** Somebody gave this node the root. Durable when it resolves. @throws KithError QUOTA_EXCEEDED */
   async received(root: CID, peer: string): Promise<void> {
+    const key = root.toV1().toString()
+    if (this.#taken.get(key) === undefined && this.#taken.size >= SHARED_ROOTS_MAX)
+      throw new KithError('QUOTA_EXCEEDED', `${SHARED_ROOTS_MAX} contents were given to this node one by one, and no more are remembered`)
     const others = this.sharersOf(root).filter(known => known !== peer)
-    await this.#taken.put(root.toV1().toString(), [peer, ...others].slice(0, SHARERS_MAX))
+    await this.#taken.put(key, [peer, ...others].slice(0, SHARERS_MAX))
   }
 
-  /** The content was removed here: nobody has it from here any more. */
+  /** The content was removed here: nobody has it from here any more. Who gave it to this node is still known, to get it again. */
   async endContent(root: CID): Promise<void> {
     const key = root.toV1().toString()
     for (const did of Object.keys(this.#given.get(key) ?? {})) this.#byPeer.get(peerIdFromDid(did))?.delete(key)
     await this.#given.remove(key)
-    await this.#taken.remove(key)
   }
 
   /** The peer was blocked. */

@@ -5,7 +5,7 @@
 import type { CID } from 'multiformats/cid'
 import type { Bytes, Rate } from '../model/units.ts'
 import type { Estimates } from '../ports/estimates.ts'
-import type { ExchangeClient, HaveAnswer } from '../ports/exchange.ts'
+import type { HaveAnswer } from '../ports/exchange.ts'
 import type { ConnectedPeer, Network } from '../ports/network.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Standing } from '../ports/standing.ts'
@@ -34,7 +34,8 @@ export type Reach = (peer: string, options: AbortOptions) => Promise<unknown>
 
 export interface PeerPlanComponents {
   readonly network: Pick<Network, 'peers'>
-  readonly exchange: Pick<ExchangeClient, 'speaks'>
+  /** Speaks the exchange protocol: asked of each connection of one list, because there may be hundreds. */
+  readonly isKith: (peer: ConnectedPeer) => boolean
   readonly directory: Claims
   readonly ranking: Ranking
   readonly standing: Standing
@@ -113,18 +114,16 @@ export class PeerPlanner {
 
   /** Trusted peers, whom a bare address is put to before anybody else hears of it. */
   trustedPeers(): readonly string[] {
-    const { network, exchange, standing, reach } = this.#parts
-    const connected = new Set(network.peers().map(({ peer }) => peer))
-    return standing
-      .trustedPeers()
-      .filter(peer => !standing.isShunned(peer) && (connected.has(peer) ? exchange.speaks(peer) : reach !== undefined))
+    const { network, isKith, standing, reach } = this.#parts
+    const connected = new Map(network.peers().map(each => [each.peer, isKith(each)]))
+    return standing.trustedPeers().filter(peer => !standing.isShunned(peer) && (connected.get(peer) ?? reach !== undefined))
   }
 
   #candidates(question: PeerQuestion, sharers: readonly string[]): Candidate[] {
-    const { network, exchange, directory, standing } = this.#parts
+    const { network, isKith, directory, standing } = this.#parts
     const connected = network.peers()
     const known = new Map<string, ConnectedPeer | undefined>()
-    for (const each of connected) if (exchange.speaks(each.peer)) known.set(each.peer, each)
+    for (const each of connected) if (isKith(each)) known.set(each.peer, each)
     const strangers = new Set(connected.map(({ peer }) => peer).filter(peer => !known.has(peer)))
     const absent = (peers: readonly string[]): void => {
       for (const peer of peers) if (!known.has(peer) && !strangers.has(peer)) known.set(peer, undefined)

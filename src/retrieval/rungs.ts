@@ -221,9 +221,11 @@ export class Rungs {
   }
 }
 
-/** It broke the form of the protocol; a stream that merely ended is nobody's offence. */
+/** It broke the form of the protocol. A stream that ends, be it inside a frame, is how a connection is lost: nobody's offence. */
 function isOffence(error: unknown): boolean {
-  return error instanceof SourceError && error.cause instanceof Error && error.cause.name === 'ProtocolOffence'
+  const cause = error instanceof SourceError ? error.cause : undefined
+  if (!(cause instanceof Error) || cause.name !== 'ProtocolOffence') return false
+  return !('offence' in cause) || cause.offence !== 'truncated-frame'
 }
 
 /** What an attempt may say of a stage that was not asked; a stage that is merely empty, or not named, is not told of. */

@@ -88,7 +88,8 @@ async function fillFromPeer(exchange: ExchangeClient, session: DagSession, ask: 
 }
 
 async function askOnce(exchange: ExchangeClient, session: DagSession, ask: PeerAsk, run: Run): Promise<AnswerEnd> {
-  const { peer, requestId, ttl, hops, preferredSources, context } = ask
+  const { peer, requestId, hops, preferredSources, context } = ask
+  const ttl = Math.max(1, Math.min(ask.ttl, run.remaining() / 1000))
   if (session.want.kind === 'root') {
     return await exchange.blocks(
       peer,

@@ -33,7 +33,17 @@ const statusResult = z.object({
   }),
   store: z.record(z.string(), usage),
   health: z.array(z.object({ code: z.string(), severity: z.enum(['warning', 'error']), title: z.string() })),
-  memory: z.object({ rssBytes: bytes })
+  memory: z.object({ rssBytes: bytes }),
+  relay: z
+    .object({
+      serves: z.boolean(),
+      reservations: z.number().describe('peers reached through here'),
+      bytesToday: bytes,
+      maxBytesPerDay: bytes.describe('0: no limit'),
+      relays: z.array(z.string()).describe('peers through which this node is reached'),
+      relayed: z.array(z.object({ peer: z.string(), address: z.string(), why: z.string() })).describe('connected through a relay only')
+    })
+    .optional()
 })
 
 const healthResult = z.object({

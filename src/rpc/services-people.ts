@@ -1,7 +1,7 @@
 /** What the RPC table needs for peers as people: trust, pairing, routes, capabilities, topics. Types only. */
 import type { PrivacyDecision } from '../model/privacy.ts'
 import type { PreferredSource } from '../model/source.ts'
-import type { Ms } from '../model/units.ts'
+import type { Bytes, Ms } from '../model/units.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { AdvertInfo, ContentParam } from './services.ts'
 
@@ -149,4 +149,18 @@ export interface PubsubServices {
     receive: (message: { readonly from: string; readonly did: string; readonly data: Uint8Array }) => void,
     owner?: object
   ): () => void
+}
+
+export interface RelayState {
+  /** Whether it relays for the peers it trusts: it is set to, and nobody found that it cannot be dialled. */
+  readonly serves: boolean
+  /** Peers reached through here. */
+  readonly reservations: number
+  readonly bytesToday: Bytes
+  /** 0: no limit. */
+  readonly maxBytesPerDay: Bytes
+  /** Peers through which this node is reached. */
+  readonly relays: readonly string[]
+  /** Peers that are connected through a relay only, and why. */
+  readonly relayed: readonly { readonly peer: string; readonly address: string; readonly why: string }[]
 }

@@ -9,7 +9,7 @@ import type { EventBus } from '../observe/events.ts'
 import type { HealthCondition } from '../observe/health.ts'
 import type { LogLevel } from '../ports/log.ts'
 import type { AbortOptions } from '../ports/options.ts'
-import type { CapabilityServices, PairingServices, PubsubServices, RouteServices, TrustServices } from './services-people.ts'
+import type { CapabilityServices, PairingServices, PubsubServices, RelayState, RouteServices, TrustServices } from './services-people.ts'
 
 export type ContentParam = string | HashParam
 
@@ -266,6 +266,8 @@ export interface NodeStatus {
   readonly store: Readonly<Record<Realm, { readonly blocks: number; readonly bytes: Bytes }>>
   readonly health: readonly HealthCondition[]
   readonly memory: { readonly rssBytes: Bytes }
+  /** Relays among one's own people. */
+  readonly relay?: RelayState
 }
 
 export interface NodeHealth {

@@ -1,13 +1,14 @@
 /** The retrieval of a node, put together: who may be asked, the plan, and what carries it out. */
 import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
+import { EXCHANGE_PROTOCOL } from '../exchange/protocol.ts'
 import { Semaphore } from '../lib/semaphore.ts'
 import type { Ms } from '../model/units.ts'
 import type { BlockSource } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
-import type { Network } from '../ports/network.ts'
+import type { ConnectedPeer, Network } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
 import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
@@ -49,7 +50,7 @@ export type RetrievalConfig = Pick<Config, 'routing'> & {
 
 export function buildRetrieval(parts: RetrievalComponents, { routing, proxy, limits }: RetrievalConfig): Retriever {
   const { askUnknownMinTrust, maxParallelPeers, strict, hedgeDelay } = routing
-  const peers = new PeerPlanner(parts, { askUnknownMinTrust, proxyMinTrust: proxy.minTrust })
+  const peers = new PeerPlanner({ ...parts, isKith }, { askUnknownMinTrust, proxyMinTrust: proxy.minTrust })
   const questions = new PeerQuestions(parts)
   const lastSeen = openLastSeen(parts)
   const seen = (content: Uint8Array, peer: string, what: 'had' | 'claimed'): void => lastSeen?.note(content, peer, what)
@@ -66,6 +67,10 @@ export function buildRetrieval(parts: RetrievalComponents, { routing, proxy, lim
     },
     { strict, maxFileSize: limits.maxFileSize }
   )
+}
+
+function isKith({ protocols }: ConnectedPeer): boolean {
+  return protocols.includes(EXCHANGE_PROTOCOL)
 }
 
 function openLastSeen({ state, library, standing, clock, didOf }: RetrievalComponents): LastSeen | undefined {

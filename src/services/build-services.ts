@@ -36,8 +36,7 @@ import { ContentAccess } from './content-access.ts'
 import { capabilityServices } from './capability-services.ts'
 import { contentServices } from './content-services.ts'
 import { endpointsOf, type Gateway, type Ipfs } from './endpoints.ts'
-import { nodeServices, type EndpointHealth } from './node-services.ts'
-import { notBuilt } from './not-built.ts'
+import { nodeServices, type EndpointHealth, type Relaying } from './node-services.ts'
 import { pairingServices } from './pairing-services.ts'
 import { peerServices } from './peer-services.ts'
 import { pubsubServices } from './pubsub-services.ts'
@@ -49,7 +48,7 @@ export interface BuildComponents {
   readonly random: Random
   readonly files: LocalFiles
   readonly library: Library
-  readonly host: Network & { readonly topics: AppTopics; reachability(): 'public' | 'private' | 'unknown' }
+  readonly host: Network & { readonly topics: AppTopics; reachability(): 'public' | 'private' | 'unknown'; relaying(): Relaying }
   /** Tells IPFS of public roots; absent: nobody is told. */
   readonly providing: Providing | undefined
   readonly identity: Identity
@@ -75,6 +74,8 @@ export interface BuildComponents {
   readonly qr: (text: string) => string
   readonly ipfs: Ipfs | undefined
   readonly gateways: readonly Gateway[]
+  /** Those that trusted peers name now. */
+  readonly peerGateways: () => readonly Gateway[]
 }
 
 export interface BuildInit {
@@ -124,6 +125,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       log: parts.log,
       ipfsType: config.ipfs.type,
       endpoints,
+      relaying: () => host.relaying(),
       isIpfsConnected: () => ipfs?.isConnected() ?? false,
       config: () => shown,
       stop
@@ -150,7 +152,7 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
         ranking: makeRanking(config.routing.ranking, { random: parts.random }),
         sharedBy: root => parts.people.shares.sharersOf(root),
         ipfs: ipfs?.source,
-        gateways: () => gateways,
+        gateways: () => [...gateways, ...parts.peerGateways()],
         didOf: didFromPeerId,
         signedRoots: sha256 => knownPublic.rootsFor(sha256)
       },

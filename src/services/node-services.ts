@@ -32,7 +32,13 @@ export interface NodeServicesComponents {
   readonly isIpfsConnected: () => boolean
   readonly config: () => Readonly<Record<string, unknown>>
   readonly stop: () => void
+  readonly relaying?: () => Relaying
 }
+
+type RelayState = NonNullable<NodeStatus['relay']>
+
+/** As the host tells it. */
+export type Relaying = Omit<RelayState, 'reservations' | 'relayed'> & { readonly reservations: readonly string[] }
 
 export function nodeServices(parts: NodeServicesComponents): NodeServices {
   const startedAt = parts.clock.monotonic()
@@ -49,7 +55,8 @@ export function nodeServices(parts: NodeServicesComponents): NodeServices {
         ipfs: ipfsStatus(parts),
         store: storeUsage(parts.library),
         health: [...conditions(parts.library), ...parts.health.list()],
-        memory: { rssBytes: parts.runtime.rssBytes() }
+        memory: { rssBytes: parts.runtime.rssBytes() },
+        ...(parts.relaying === undefined ? {} : { relay: relayState(parts.network, parts.relaying()) })
       }
     },
     health: async () => healthOf(parts),
@@ -61,6 +68,20 @@ export function nodeServices(parts: NodeServicesComponents): NodeServices {
     setLogLevel: level => {
       parts.log.setLevel(level)
     }
+  }
+}
+
+function relayState(network: Network, { reservations, maxBytesPerDay, ...rest }: Relaying): RelayState {
+  const why =
+    rest.relays.length > 0
+      ? 'nobody is known to be able to dial this node, so it is reached through a relay'
+      : 'it could not be dialled directly, so it is reached through a relay'
+  const relayed = network.peers().filter(peer => peer.relayed)
+  return {
+    ...rest,
+    reservations: reservations.length,
+    maxBytesPerDay: Number.isFinite(maxBytesPerDay) ? maxBytesPerDay : 0,
+    relayed: relayed.map(({ peer, addresses }) => ({ peer, address: addresses[0] ?? '', why }))
   }
 }
 

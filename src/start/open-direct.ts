@@ -28,7 +28,7 @@ export interface Direct extends Updates {
   readonly exchange: ExchangeClient
   readonly directory: AdvertDirectory
   readonly publisher: AdvertPublisher
-  readonly useIpfs: Serving['useIpfs']
+  readonly serving: Serving
 }
 
 export interface DirectComponents {
@@ -52,7 +52,7 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   const exchange = new ExchangeClient({ network: host, clock, log, random, identity })
   const directory = openDirectory(step, components, { exchange, skew })
   const publisher = await openPublisher(step, components)
-  const { useIpfs } = await openServing(step, {
+  const serving = await openServing(step, {
     library,
     host,
     people: components.people,
@@ -81,7 +81,7 @@ export async function openDirect(step: Start, components: DirectComponents): Pro
   const news = openUpdates(step, components)
   await startListening(step, host)
   components.people.own.start()
-  return { exchange, directory, publisher, useIpfs, ...news }
+  return { exchange, directory, publisher, serving, ...news }
 }
 
 function openDirectory(

@@ -4,7 +4,7 @@ import { ADDRESS_CHARACTERS_MAX, SWARM_ADDRESSES_MAX } from '../adverts/limits.t
 import type { Config } from '../config/schema.ts'
 
 /** @param bindings how many bindings it shows */
-export function ownCapabilities({ ipfs, p2pIpfs }: Pick<Config, 'ipfs' | 'p2pIpfs'>, bindings: number): OwnCapabilities {
+export function ownCapabilities({ ipfs }: Pick<Config, 'ipfs'>, bindings: number): OwnCapabilities {
   const { type, publicGateway } = ipfs
   const isShort = (text: string): boolean => text.length <= ADDRESS_CHARACTERS_MAX
   // Peers refuse an advert with a longer address, or more of them: what does not fit is left out.
@@ -16,8 +16,6 @@ export function ownCapabilities({ ipfs, p2pIpfs }: Pick<Config, 'ipfs' | 'p2pIpf
       ...(publicGateway !== null && isShort(publicGateway) && { publicGateway }),
       ...(swarmAddresses.length > 0 && { swarmAddresses })
     },
-    ...(p2pIpfs.p2pBandwidthLimit > 0 &&
-      Number.isFinite(p2pIpfs.p2pBandwidthLimit) && { bandwidthLimit: Math.floor(p2pIpfs.p2pBandwidthLimit) }),
     ...(bindings > 0 && { bindings })
   }
 }

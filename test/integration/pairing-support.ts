@@ -21,3 +21,14 @@ export async function accessOf(daemon: DaemonProcess, did: string): Promise<numb
 export function reasonOf({ code, data }: KithError): unknown[] {
   return [code, data['reason']]
 }
+
+/** Longest wait for two daemons to find each other: a machine that runs much else starts them slowly. Milliseconds. */
+const MEETING_MS_MAX = 60_000
+
+/** Resolves when a daemon has been connected to another since its start. */
+export async function meeting(daemon: DaemonProcess, other: DaemonProcess): Promise<void> {
+  const signal = AbortSignal.timeout(MEETING_MS_MAX)
+  for await (const event of daemon.client.events({ types: ['peer.connected'], since: 0 }, { signal })) {
+    if (event['peerId'] === other.ready.peerId) return
+  }
+}

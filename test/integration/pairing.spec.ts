@@ -13,9 +13,9 @@ import { decodeTicket, encodeTicket } from '../../src/peers/ticket.ts'
 import type { ControlValue } from '../../src/ports/control.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { unharmed } from './bad-input-support.ts'
-import { nextEvent, rejection } from './daemon-support.ts'
+import { rejection } from './daemon-support.ts'
 import { startTestHost } from './exchange-support.ts'
-import { accessOf, reasonOf, startTwo } from './pairing-support.ts'
+import { accessOf, meeting, reasonOf, startTwo } from './pairing-support.ts'
 
 /** A peer that speaks the control channel as it likes. */
 async function startStranger(): Promise<
@@ -36,7 +36,7 @@ async function startStranger(): Promise<
 }
 
 describe('two daemons that never met', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   it('have each other after an invitation and a join', async () => {
     await using two = await startTwo()
     const { a, b } = two
@@ -81,11 +81,7 @@ describe('two daemons that never met', function () {
         await a.kill('SIGKILL')
       }
       await using a = await DaemonProcess.start({ home })
-      const both = [
-        nextEvent(a, 'peer.connected', event => event['peerId'] === b.ready.peerId),
-        nextEvent(b, 'peer.connected', event => event.seq > 1)
-      ]
-      await Promise.all(both)
+      await meeting(a, b)
       assert.deepEqual([await accessOf(a, b.ready.did), await accessOf(b, a.ready.did)], [8, 5])
     } finally {
       await rm(home, { recursive: true, force: true })
@@ -104,7 +100,7 @@ describe('two daemons that never met', function () {
       }
       await rm(join(home, 'state', 'ports.json'), { force: true })
       await using a = await DaemonProcess.start({ home })
-      await nextEvent(a, 'peer.connected', event => event['peerId'] === b.ready.peerId)
+      await meeting(a, b)
     } finally {
       await rm(home, { recursive: true, force: true })
     }
@@ -202,7 +198,7 @@ describe('tickets that are worth nothing', () => {
 })
 
 describe('an invitation', function () {
-  this.timeout(90_000)
+  this.timeout(150_000)
   it('survives kill -9, and its uses stay counted', async () => {
     const home = await mkdtemp(join(tmpdir(), 'kith-pairing-'))
     try {

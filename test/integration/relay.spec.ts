@@ -3,56 +3,20 @@ import assert from 'node:assert/strict'
 import { RELAY_V2_STOP_CODEC } from '@libp2p/circuit-relay-v2'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import type { Host } from '../../src/adapters/libp2p/host.ts'
-import type { HostStanding } from '../../src/adapters/libp2p/judgement.ts'
 import { ExchangeServer } from '../../src/exchange/server.ts'
 import { systemClock } from '../../src/adapters/system/clock.ts'
+import { Friends } from '../support/friends.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { clientOf, Collector, dagRequest, MemoryContent, patterned, startTestHost } from './exchange-support.ts'
 
 const MIB = 1_048_576
-
-/** Trusts whom it is told to; the rest are strangers. */
-class Friends implements HostStanding {
-  readonly #trusted = new Set<string>()
-  readonly #listeners = new Set<(peer: string) => void>()
-  readonly reports: string[] = []
-  trust(...hosts: readonly Host[]): void {
-    for (const { self } of hosts) {
-      this.#trusted.add(self)
-      for (const listener of this.#listeners) listener(self)
-    }
-  }
-  distrust({ self }: Host): void {
-    this.#trusted.delete(self)
-    for (const listener of this.#listeners) listener(self)
-  }
-  trustOf(peer: string): number {
-    return this.isTrusted(peer) ? 8 : 0
-  }
-  isTrusted(peer: string): boolean {
-    return this.#trusted.has(peer)
-  }
-  isShunned(): boolean {
-    return false
-  }
-  trustedPeers(): readonly string[] {
-    return [...this.#trusted]
-  }
-  report(_peer: string, offence: string): void {
-    this.reports.push(offence)
-  }
-  onChange(listener: (peer: string) => void): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
-  }
-}
 
 interface Inside {
   readonly transportManager: { listen(addresses: readonly Multiaddr[]): Promise<void> }
 }
 
 function insideOf(host: Host): Inside {
-  return (host.libp2p.services as unknown as { inside: { components: Inside } }).inside.components
+  return (host.libp2p.services as { inside: { components: Inside } }).inside.components
 }
 
 async function until(fits: () => boolean): Promise<void> {

@@ -7,7 +7,7 @@ import { kith } from '../unit/cli/support.ts'
 import { accessOf, reasonOf, startTwo } from './pairing-support.ts'
 
 describe('kith share and kith get TICKET', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   it('move a private file between two people who never met, and open nothing else', async () => {
     await using two = await startTwo()
     const { a, b } = two
@@ -26,7 +26,7 @@ describe('kith share and kith get TICKET', function () {
 })
 
 describe('a content that is shared', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   it('may be had by the one who came with the ticket, and nothing else may, until it is removed', async () => {
     await using two = await startTwo()
     const { a, b } = two
@@ -54,6 +54,12 @@ describe('a content that is shared', function () {
     const { ticket } = await a.client.call('content.share', { content: cid, to: [b.ready.did] })
     assert.deepEqual(reasonOf(await rejection(c.client.call('peers.join', { ticket }))), ['UNAUTHORIZED', 'not-yours'])
     const joined = await b.client.call('peers.join', { ticket, level: 0 })
+    assert.equal((await b.client.call('content.get', { content: uri })).data, base64('for some'))
+    await b.client.call('content.rm', { content: uri, force: true })
+    await a.client.call('trust.block', { did: b.ready.did })
+    await a.client.call('trust.unblock', { did: b.ready.did })
+    await b.client.call('peers.connect', { address: a.address })
+    assert.equal((await rejection(b.client.call('content.get', { content: uri, ttl: 5 }))).code, 'NOT_FOUND', 'a block ends it for good')
     assert.deepEqual([joined.content, joined.access], [uri, 0])
     assert.equal((await rejection(a.client.call('content.share', { content: 'kith://bafkqaaa' }))).code, 'NOT_FOUND')
     assert.equal((await rejection(a.client.call('content.share', { content: cid, to: ['did:key:alice'] }))).code, 'INVALID_PARAMS')

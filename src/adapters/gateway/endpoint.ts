@@ -27,11 +27,11 @@ export interface Endpoint {
  *
  * @throws KithError CONFIG naming what is wrong
  */
-export function parseEndpoint(url: string, init: { readonly allowPrivate?: boolean } = {}): Endpoint {
+export function parseEndpoint(url: string, init: { readonly allowPrivate?: boolean; readonly publicOnly?: boolean } = {}): Endpoint {
   const sample = parse(url, url.replaceAll(PLACEHOLDER, SAMPLE_LABEL))
   if (sample.protocol !== 'https:' && sample.protocol !== 'http:') throw invalid(url, 'it must begin with https:// or http://')
   if (sample.username !== '' || sample.password !== '') throw invalid(url, 'it must hold no user or password')
-  const exempt = init.allowPrivate === true || isLiteral(sample.hostname)
+  const exempt = init.publicOnly !== true && (init.allowPrivate === true || isLiteral(sample.hostname))
   return {
     url,
     blockUrl: cid => contentUrl(url, toV1(cid).toString(), { format: 'raw' }),

@@ -56,6 +56,8 @@ export interface GatewaySourceInit {
   readonly timeout: Ms
   /** Lets the configured host, and no other, resolve to a private address. Needless where the URL holds the address itself. */
   readonly allowPrivate?: boolean
+  /** A peer named the URL, not the operator: it leads to public addresses only, however it is written. */
+  readonly publicOnly?: boolean
   readonly stall?: Ms
   readonly maxSockets?: number
   /** Default: one attempt. */

@@ -1,8 +1,8 @@
 /**
  * Whom this host dials and whom it lets in. Private addresses are dialled only when the operator, the configuration or
  * the local network named them: what a stranger or a router tells must not make this node knock at its own network.
- * Peers have Ed25519 keys; another kind is met only by a peer id somebody here wrote down. Whom the operator blocked
- * is met nowhere. In memory only.
+ * Peers have Ed25519 keys; another kind is met only by a peer id somebody here wrote down. Who is
+ * blocked or suspended is met nowhere. In memory only.
  */
 import type { ConnectionGater, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -13,22 +13,22 @@ import { isPublic } from './reachable-addresses.ts'
 export interface GaterInit {
   /** The swarm is a local network, whose routers may name private addresses. */
   readonly localSwarm: boolean
-  /** Whom the operator blocked; absent: nobody. Asked at each connection. */
-  readonly isBlocked?: (peer: string) => boolean
+  /** Who is neither asked nor served, such as whom the operator blocked; absent: nobody. Asked at each connection. */
+  readonly isShunned?: (peer: string) => boolean
   /** Own people: wherever they say they are, they may be dialled, and so may others through them. Absent: nobody. */
   readonly isTrusted?: (peer: string) => boolean
 }
 
 export class Gater {
   readonly #localSwarm: boolean
-  readonly #isBlocked: (peer: string) => boolean
+  readonly #isShunned: (peer: string) => boolean
   readonly #isTrusted: (peer: string) => boolean
   /** Peer ids, and addresses without one, that are being dialled because somebody here named them: how many times. */
   readonly #named = new Map<string, number>()
 
   constructor(init: GaterInit) {
     this.#localSwarm = init.localSwarm
-    this.#isBlocked = init.isBlocked ?? (() => false)
+    this.#isShunned = init.isShunned ?? (() => false)
     this.#isTrusted = init.isTrusted ?? (() => false)
   }
 
@@ -45,10 +45,10 @@ export class Gater {
 
   /** What libp2p asks before it connects, and once it knows to whom. */
   readonly rules: ConnectionGater = {
-    denyDialPeer: peer => this.#isBlocked(peer.toString()),
+    denyDialPeer: peer => this.#isShunned(peer.toString()),
     denyDialMultiaddr: address => !this.#mayDial(address),
-    denyInboundEncryptedConnection: peer => !isEd25519(peer) || this.#isBlocked(peer.toString()),
-    denyOutboundEncryptedConnection: peer => (!isEd25519(peer) && !this.#named.has(peer.toString())) || this.#isBlocked(peer.toString())
+    denyInboundEncryptedConnection: peer => !isEd25519(peer) || this.#isShunned(peer.toString()),
+    denyOutboundEncryptedConnection: peer => (!isEd25519(peer) && !this.#named.has(peer.toString())) || this.#isShunned(peer.toString())
   }
 
   /** Through a relay only where somebody here says so: the relays of strangers learn who talks to whom, and cut it soon. */

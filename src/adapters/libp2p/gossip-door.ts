@@ -23,6 +23,10 @@ const SOURCE_BURST = 4096
 const SOURCE_PER_SECOND = 256
 /** Sources remembered: more than can be connected, so that coming back does not fill a bucket. */
 const SOURCES_MAX = 4096
+/** An Ed25519 peer id: the identity multihash of a protobuf of key type and 32 bytes; and that protobuf. */
+const ED25519_ID_BYTES: Bytes = 38
+const ED25519_ID_START: readonly number[] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20]
+const KEY_BYTES_MAX: Bytes = 36
 /** Between two reports of one flooding peer. */
 const REPORT_EVERY: Ms = 60_000
 /**
@@ -44,7 +48,7 @@ export interface GossipDoorInit {
 /** A frame as the package has read it; only what is looked at here. */
 interface Rpc {
   subscriptions: readonly { readonly topic?: string; readonly subscribe?: boolean }[]
-  messages: readonly { readonly topic: string; readonly data?: Uint8Array }[]
+  messages: readonly { readonly topic: string; readonly from?: Uint8Array; readonly data?: Uint8Array; readonly key?: Uint8Array }[]
   control?: { readonly prune?: readonly { backoff?: number }[] }
 }
 
@@ -124,11 +128,18 @@ export class GossipDoor {
 
   /** Before a signature is checked: that is what costs. */
   #bound(source: string, rpc: Rpc): void {
-    const kept = rpc.messages.filter(({ data }) => this.#sources.take(source, Math.ceil(Math.max(1, data?.byteLength ?? 0) / COST_UNIT)))
-    if (kept.length === rpc.messages.length) return
+    const signed = rpc.messages.filter(({ from, key }) => isSmallKey(from, key))
+    const kept = signed.filter(({ data }) => this.#sources.take(source, Math.ceil(Math.max(1, data?.byteLength ?? 0) / COST_UNIT)))
     rpc.messages = kept
+    if (kept.length === signed.length) return
     if (this.#reports.take(source)) this.#onFlood(source)
   }
+}
+
+/** Signed with an Ed25519 key, as every Kith node has: the keys of others can be made to cost a second each. */
+function isSmallKey(from: Uint8Array | undefined, key: Uint8Array | undefined): boolean {
+  if (from === undefined || (key?.byteLength ?? 0) > KEY_BYTES_MAX) return false
+  return from.byteLength === ED25519_ID_BYTES && ED25519_ID_START.every((byte, at) => from[at] === byte)
 }
 
 function carriedTopics(pubsub: GossipSub): Set<unknown> {

@@ -29,8 +29,11 @@ const RPC_LIMITS = {
  * a star of 31 nodes lost messages for good in five runs of five, with all of them in none.
  */
 const ANNOUNCED_SHARE = 1
-/** Two rejected messages within a minute or so and the sender is graylisted (below −80). */
-const INVALID_MESSAGE_WEIGHT = -20
+/**
+ * Two rejected messages within a minute and the sender is graylisted (below −80), whatever it had earned; one, and it
+ * is told of no messages for a minute. Only what every relay could see is rejected.
+ */
+const INVALID_MESSAGE_WEIGHT = -50
 
 /**
  * Peers behind one address are punished by gossipsub beyond a handful, because Sybils share addresses. So do the
@@ -64,7 +67,7 @@ const TOPIC_SCORE = {
   meshFailurePenaltyWeight: 0,
   meshFailurePenaltyDecay: 0.5,
   invalidMessageDeliveriesWeight: INVALID_MESSAGE_WEIGHT,
-  invalidMessageDeliveriesDecay: 0.97
+  invalidMessageDeliveriesDecay: 0.99
 }
 
 /**

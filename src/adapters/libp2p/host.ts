@@ -88,7 +88,7 @@ export async function makeHost(components: HostComponents, init: HostInit): Prom
   const judgement = new Judgement()
   const gater = new Gater({
     localSwarm: init.localSwarm === true,
-    isBlocked: peer => judgement.isBlocked(peer),
+    isShunned: peer => judgement.isShunned(peer),
     isTrusted: peer => judgement.isTrusted(peer)
   })
   const relaying = new Relaying({ ...components, judgement }, { ...init.relay, announces: (init.announce ?? []).length > 0 })

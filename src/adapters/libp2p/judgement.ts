@@ -5,10 +5,7 @@
 import type { Standing } from '../../ports/standing.ts'
 
 /** The part of the standing a host acts on. */
-export type HostStanding = Pick<Standing, 'trustOf' | 'isTrusted' | 'isShunned' | 'report' | 'trustedPeers' | 'onChange'> & {
-  /** The operator will have nothing to do with it: it is not let in, and not dialled. */
-  isBlocked?(peer: string): boolean
-}
+export type HostStanding = Pick<Standing, 'trustOf' | 'isTrusted' | 'isShunned' | 'report' | 'onChange'>
 
 /**
  * Gossip score of a peer that is neither asked nor served: below the graylist (−80) whatever it earned by good
@@ -32,20 +29,17 @@ export class Judgement {
 
   /** T of a peer (0–10) is what it brings into gossip's score: those one trusts stay in the mesh longest, and survive more. */
   scoreOf(peer: string): number {
-    if (this.#standing?.isShunned(peer) === true) return SHUNNED_SCORE
+    if (this.isShunned(peer)) return SHUNNED_SCORE
     return this.#standing?.trustOf(peer) ?? 0
   }
 
-  isBlocked(peer: string): boolean {
-    return this.#standing?.isBlocked?.(peer) ?? false
+  /** Blocked, suspended, or trusted less than a stranger: it is not let in, and not dialled. */
+  isShunned(peer: string): boolean {
+    return this.#standing?.isShunned(peer) ?? false
   }
 
   isTrusted(peer: string): boolean {
     return this.#standing?.isTrusted(peer) ?? false
-  }
-
-  trustedPeers(): readonly string[] {
-    return this.#standing?.trustedPeers() ?? []
   }
 
   report(...offence: Parameters<Standing['report']>): void {

@@ -44,7 +44,8 @@ export function daemonFindings({ version, status, health }: DaemonSays, clientVe
     ...versionFindings(version.version, clientVersion),
     ...status.health.map(({ code, severity, title }): Finding => ({ code, severity, message: title })),
     ...ipfsFindings(status, health),
-    ...addressFindings(status.addresses)
+    ...addressFindings(status.addresses),
+    ...relayFindings(status)
   ]
 }
 
@@ -121,6 +122,34 @@ function ipfsFindings({ ipfs, health }: NodeStatus, { status }: NodeHealth): Fin
 
 /** How the daemon tells of a node that does not take its credentials: trying again changes nothing about that. */
 const LOGIN_REFUSED = /\bHTTP 40[13]\b/
+
+/** Who is reached through whom, and why. */
+function relayFindings({ relay }: NodeStatus): Finding[] {
+  if (relay === undefined) return []
+  const { relays, relayed, reservations, bytesToday, maxBytesPerDay } = relay
+  const usedUp = maxBytesPerDay > 0 && bytesToday >= maxBytesPerDay
+  return [
+    ...(relays.length === 0
+      ? []
+      : [info('RELAYED', `nobody is known to be able to dial this node; trusted peers relay for it: ${relays.join(', ')}`)]),
+    ...relayed.map(({ peer, address, why }) => info('PEER_RELAYED', `${peer} is connected by ${address}: ${why}`)),
+    ...(reservations === 0 ? [] : [info('RELAYS', `this node relays for ${reservations} peers it trusts: ${bytesToday} bytes today`)]),
+    ...(usedUp
+      ? [
+          {
+            code: 'RELAY_USED_UP',
+            severity: 'warning' as const,
+            message: `this node has relayed the ${maxBytesPerDay} bytes it may in a day, and relays again tomorrow (UTC)`,
+            remedy: 'raise network.relay.maxBytesPerDay if it should relay more'
+          }
+        ]
+      : [])
+  ]
+}
+
+function info(code: string, message: string): Finding {
+  return { code, severity: 'info', message }
+}
 
 const LOOPBACK = /^\/(?:ip4\/127\.|ip6\/::1\/)/
 const LOCAL = /^\/(?:ip4\/(?:127\.|10\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2\d|3[01])\.)|ip6\/(?:::1\/|f[cd]|fe[89ab]))/i

@@ -10,17 +10,17 @@ describe('sending in turns', () => {
   let clock: VirtualClock
   let share: FairShare
   let sent: Map<string, number>
-  let going: boolean
+  let going: AbortController
   let streams: Promise<void>[]
   beforeEach(() => {
     clock = new VirtualClock()
     share = new FairShare({ clock })
     sent = new Map()
-    going = true
+    going = new AbortController()
     streams = []
   })
   afterEach(async () => {
-    going = false
+    going.abort()
     await Promise.all(streams)
     assert.equal(clock.pending, 0, 'no timer is left')
   })
@@ -31,7 +31,7 @@ describe('sending in turns', () => {
   function stream(peer: string, { isTrusted = false, bytes = BATCH } = {}): void {
     streams.push(
       (async () => {
-        while (going) {
+        while (!going.signal.aborted) {
           using _turn = await share.enter({ peer, isTrusted }, bytes, {})
           await turn()
           sent.set(peer, total(peer) + bytes)
@@ -66,6 +66,14 @@ describe('sending in turns', () => {
     await until(200 * MIB)
     const ratio = total('large') / total('small')
     assert.ok(ratio > 0.66 && ratio < 1.5, `${ratio}`)
+  })
+
+  it('does not give the floor to who has thousands of tiny answers to send', async () => {
+    for (let i = 0; i < 32; i++) stream('chatty', { bytes: 30 })
+    stream('modest')
+    await until(20 * MIB)
+    const turns = total('chatty') / 30
+    assert.ok(turns < 20 * (total('modest') / BATCH), `${turns} turns`)
   })
 
   it('puts trusted peers first, and leaves a crowd of strangers a fifth', async () => {

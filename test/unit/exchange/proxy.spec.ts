@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { CID } from 'multiformats/cid'
+import type { CID } from 'multiformats/cid'
 import { memoryRealmStore } from '../../../src/adapters/memory/memory-realm-store.ts'
 import { memoryState } from '../../../src/adapters/memory/memory-state.ts'
 import { Library } from '../../../src/content/library.ts'
@@ -229,13 +229,16 @@ describe('fetching for others', () => {
     ipfs.add(large)
     const stream = exchange.open(FRIEND)
     const left = Promise.withResolvers<never>()
+    const enough = Promise.withResolvers<void>()
     let taken = 0
     stream.pace = async bytes => {
       taken += bytes
-      if (taken > 10 * MIB) await left.promise
+      if (taken <= 10 * MIB) return
+      enough.resolve()
+      await left.promise
     }
     stream.say(requestBytes({ kind: 'dag', cid: large.root, hops: 1 }))
-    while (taken <= 10 * MIB) await stream.change()
+    await enough.promise
     left.reject(new Error('gone'))
     stream.abort(new Error('the asker left'))
     const fetched = ipfs.bytes

@@ -32,7 +32,7 @@ export interface TrustFixture {
   readonly assertions: AssertionBook
   readonly standing: PeerStanding
   /** One node says something of another, as if it had been verified. */
-  say(iss: number, sub: number, level: number, over?: Partial<StoredAssertion>): Promise<void>
+  readonly say: (iss: number, sub: number, level: number, over?: Partial<StoredAssertion>) => Promise<void>
 }
 
 export interface TrustFixtureInit {

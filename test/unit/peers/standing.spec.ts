@@ -114,11 +114,20 @@ describe('behaviour', () => {
     assert.deepEqual([standing.judge(didOf(1)).behaviour, standing.trustOf(ANA), standing.isShunned(ANA)], [-5, 3, false])
   })
 
-  it('shuts a stranger out that breaks the protocol, and says why', () => {
-    const { standing } = trustFixture()
+  it('shuts a stranger out that breaks the protocol, says why, and forgives it after two weeks, a repeat after a season', async () => {
+    const { clock, standing } = trustFixture()
     standing.report(ANA, 'protocol-violation')
     assert.deepEqual([standing.trustOf(ANA), standing.isShunned(ANA)], [-1, true])
     assert.equal(standing.whyShunned(ANA), 'trust is below 0: it broke the protocol')
+    await clock.advance(13 * DAY)
+    assert.equal(standing.isShunned(ANA), true)
+    await clock.advance(DAY)
+    assert.deepEqual([standing.isShunned(ANA), standing.trustOf(ANA)], [false, 0])
+    standing.report(ANA, 'protocol-violation')
+    await clock.advance(100 * DAY)
+    assert.equal(standing.isShunned(ANA), true)
+    await clock.advance(7 * DAY)
+    assert.equal(standing.isShunned(ANA), false)
   })
 
   it('forgives a stranger ten time-outs, and shuts out who goes on, for a season', async () => {

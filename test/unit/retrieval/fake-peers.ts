@@ -1,6 +1,8 @@
 /** Peers that are only as real as retrieval sees them: what each has, says and does is the test's, and who is asked is written down. */
 import type { CID } from 'multiformats/cid'
 import { SkeletonWalk } from '../../../src/dag/skeleton.ts'
+import { ProtocolOffence } from '../../../src/exchange/frames.ts'
+import { EXCHANGE_PROTOCOL } from '../../../src/exchange/protocol.ts'
 import { abortable } from '../../../src/lib/deadline.ts'
 import type { VerifiedBlock } from '../../../src/model/block.ts'
 import { blockKey, bytesKey } from '../../../src/model/content-id.ts'
@@ -18,7 +20,7 @@ export interface FakePeer {
   claim: Claim
   readonly blocks: ReadonlyMap<string, VerifiedBlock>
   class: PrivacyClass
-  behave: 'honest' | 'silent' | 'wrong' | 'faulty' | 'refusing'
+  behave: 'honest' | 'silent' | 'wrong' | 'faulty' | 'cut' | 'rude' | 'refusing'
   hasIpfs: boolean
   /** Cannot be dialled. */
   isAsleep: boolean
@@ -59,7 +61,7 @@ export class FakePeers {
       peers: () =>
         [...this.#peers.values()]
           .filter(({ isConnected }) => isConnected)
-          .map(({ name }, index) => ({ peer: name, addresses: [], since: index, protocols: [], relayed: false }))
+          .map(({ name }, index) => ({ peer: name, addresses: [], since: index, protocols: [EXCHANGE_PROTOCOL], relayed: false }))
     }
   }
 
@@ -110,8 +112,14 @@ export class FakePeers {
     if (found === undefined || !found.isConnected) throw new SourceError('fault', 'it is not connected')
     if (found.behave === 'silent') await abortable(new Promise<never>(() => {}), { signal })
     if (found.behave === 'faulty') throw new SourceError('fault', 'it hung up')
+    if (found.behave === 'cut') throw brokenOff('truncated-frame')
+    if (found.behave === 'rude') throw brokenOff('unexpected-frame')
     return found
   }
+}
+
+function brokenOff(offence: ProtocolOffence['offence']): SourceError {
+  return new SourceError('fault', 'it broke the protocol', { cause: new ProtocolOffence(offence, offence) })
 }
 
 function bytesOf(peer: FakePeer, cid: CID): Uint8Array | undefined {

@@ -121,10 +121,10 @@ describe('Private content', () => {
     peers.add('friend', { blocks: some })
     standing.set('friend', 5)
     const order: string[] = []
-    const { rememberPrivate } = library
+    const rememberPrivate = library.rememberPrivate.bind(library)
     library.rememberPrivate = async multihashes => {
       order.push('remembered')
-      await rememberPrivate.call(library, multihashes)
+      await rememberPrivate(multihashes)
     }
     const put = library.realms.own.blocks.put.bind(library.realms.own.blocks)
     library.realms.own.blocks.put = async (block, options) => {

@@ -1,6 +1,6 @@
 /** A retriever over sources that do what the test says, without peers. */
 import { STRANGERS } from '../../../src/peers/strangers.ts'
-import { ClaimsFirst } from '../../../src/ranking/claims-first.ts'
+import { ClaimsFirst } from '../../support/claims-first.ts'
 import { UNMEASURED } from '../../../src/ranking/unmeasured.ts'
 import type { CID } from 'multiformats/cid'
 import type { Library } from '../../../src/content/library.ts'

@@ -59,6 +59,15 @@ describe('realms of a token', () => {
     assert.deepEqual((await app.ask('content.list')).result, { items: [] })
   })
 
+  it('are not given away by an invitation either', async () => {
+    const peersToken = token('pairs', { scopes: ['peers'] })
+    await using fixture = await rpcFixture({ ...guard, tokens: [...guard.tokens, peersToken] })
+    using app = await connected(fixture, 'pairs')
+    assert.equal((await app.ask('peers.invite', {})).error, undefined)
+    assert.equal(codeOf(await app.ask('peers.invite', { content: nowhere })), 'UNAUTHORIZED')
+    assert.equal(codeOf(await app.ask('content.share', { content: nowhere })), 'UNAUTHORIZED')
+  })
+
   it('hide it over HTTP too', async () => {
     await using fixture = await rpcFixture(guard)
     using operator = await connected(fixture)

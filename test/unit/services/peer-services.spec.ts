@@ -10,7 +10,7 @@ import { DAY, didOf, peerOf, trustFixture, type TrustFixture } from '../peers/pe
 interface Listed extends TrustFixture {
   readonly online: Map<string, ConnectedPeer>
   readonly services: PeerServices
-  connect(n: number, over?: Partial<ConnectedPeer>): void
+  readonly connect: (n: number, over?: Partial<ConnectedPeer>) => void
 }
 
 function listed(): Listed {

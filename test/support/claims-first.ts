@@ -1,5 +1,5 @@
 /** The plainest ranking: who claims the content, then who may have it, then who says no; within each, the longest connected. */
-import type { Candidate, Claim, Ranked, Ranking } from './ranking.ts'
+import type { Candidate, Claim, Ranked, Ranking } from '../../src/ranking/ranking.ts'
 
 const CLASS_OF: Readonly<Record<Claim, number>> = { yes: 0, unknown: 1, no: 2 }
 

@@ -1,0 +1,58 @@
+/** A trusted peer fetches public content from its IPFS for a daemon that has none, and only then. */
+import assert from 'node:assert/strict'
+import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
+import { distinctBytes, fileDag } from '../support/dag-builder.ts'
+import { startFakeKubo, type FakeKubo } from '../support/fake-kubo.ts'
+import { nextEvent, rejection, sha256Hex } from './daemon-support.ts'
+
+describe('a daemon without IPFS', () => {
+  let helper: DaemonProcess
+  let asker: DaemonProcess
+  let kubo: FakeKubo
+
+  before(async () => {
+    kubo = await startFakeKubo()
+    ;[helper, asker] = await Promise.all([
+      DaemonProcess.start({ set: ['ipfs.type=kubo', `ipfs.api=${kubo.url}`] }),
+      DaemonProcess.start({ set: ['ipfs.type=gateway-only'] })
+    ])
+    await asker.client.call('peers.connect', { address: helper.address })
+    await nextEvent(asker, 'advert.received')
+    await helper.client.request('trust.set', { did: asker.ready.did, level: 50 })
+    await asker.client.request('trust.set', { did: helper.ready.did, level: 50 })
+  })
+  after(async () => {
+    await Promise.all(
+      [helper, asker, kubo].map(async part => {
+        await part[Symbol.asyncDispose]()
+      })
+    )
+  })
+
+  it('gets public content through a trusted peer: stage proxy, whole and verified', async () => {
+    const bytes = distinctBytes(2_500_000)
+    const { root, blocks } = await fileDag(bytes)
+    kubo.put(blocks.get([...blocks.keys()].at(-1) ?? '') ?? { cid: root, bytes }, ...blocks.values())
+    const plan = await asker.client.request('route.explain', { content: `ipfs://${root.toString()}` })
+    assert.equal(
+      (plan as { candidates: { stage: string; eligible: boolean }[] }).candidates.find(({ stage }) => stage === 'proxy')?.eligible,
+      true
+    )
+    const got = await asker.client.call('content.get', { content: `ipfs://${root.toString()}` })
+    assert.deepEqual([got.source.stage, got.source.peer, got.sha256], ['proxy', helper.ready.peerId, sha256Hex(bytes)])
+    assert.deepEqual([got.bytes.proxy > bytes.byteLength, got.bytes.peer, got.bytes.ipfs], [true, 0, 0])
+  })
+
+  it('does not when the request says hops 0, nor for what is private', async () => {
+    const { root, blocks } = await fileDag(distinctBytes(1000, 5))
+    kubo.put(...blocks.values())
+    const before = kubo.requests.filter(({ call }) => call.includes(root.toString())).length
+    for (const params of [{ content: `ipfs://${root.toString()}`, hops: 0 }, { content: `kith://${root.toString()}` }]) {
+      const error = await rejection(asker.client.request('content.get', { ttl: 3, ...params }))
+      assert.equal(error.code, 'NOT_FOUND')
+    }
+    assert.equal(kubo.requests.filter(({ call }) => call.includes(root.toString())).length, before)
+    const got = await asker.client.call('content.get', { content: `ipfs://${root.toString()}`, preferredSources: ['peer'] })
+    assert.equal(got.source.stage, 'proxy', 'it belongs to the peers')
+  })
+})

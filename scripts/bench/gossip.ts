@@ -21,7 +21,7 @@ const TARGET_KIB_PER_SECOND = 20
 /** `adverts.heartbeat` is 5 min, up to a fifth less by chance. Seconds. */
 const HEARTBEAT_SECONDS = 270
 /** Two networks, both larger than the mesh of gossipsub. */
-const SIZES = [14, 24] as const
+const SIZES = [14, 20] as const
 /** Meshes are formed and subscriptions known by then. Milliseconds. */
 const SETTLE_MS = 5_000
 const nothing = (): void => {}

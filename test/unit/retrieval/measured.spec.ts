@@ -20,8 +20,8 @@ const HOUR = 3_600_000
 /** Writes down what it is told. */
 class Notebook implements Estimates {
   readonly told: string[] = []
-  readonly of = UNMEASURED.of
-  readonly ledger = UNMEASURED.ledger
+  readonly of: Estimates['of'] = source => UNMEASURED.of(source)
+  readonly ledger: Estimates['ledger'] = peer => UNMEASURED.ledger(peer)
   begin(source: string): ReturnType<Estimates['begin']> {
     this.told.push(`begin ${source}`)
     return { firstByte: () => this.told.push(`byte ${source}`), end: (outcome, bytes) => this.told.push(`${outcome} ${source} ${bytes}`) }
@@ -122,7 +122,7 @@ describe('What retrieval learns of its sources', () => {
     peers.add('cut', { claim: 'yes', behave: 'cut' })
     peers.add('rude', { claim: 'yes', behave: 'rude' })
     assert.equal((await failure()).code, 'INTEGRITY')
-    assert.deepEqual(standing.reports.toSorted(), [
+    assert.deepEqual(standing.reports.toSorted(([a = ''], [b = '']) => a.localeCompare(b)), [
       ['liar', 'wrong-bytes'],
       ['mute', 'timeout'],
       ['rude', 'protocol-violation']

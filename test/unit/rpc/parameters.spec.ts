@@ -124,6 +124,8 @@ describe('the method table', () => {
       'peers.uninvite': { ticket: 'kith:fake' },
       'content.share': { content },
       'capabilities.query': { peer: 'p' },
+      'trust.set': { did: 'd', level: 50 },
+      ...Object.fromEntries(['get', 'assert', 'revoke', 'block', 'unblock'].map(name => [`trust.${name}`, { did: 'd' }])),
       'call.cancel': { id: 99 },
       'pubsub.publish': { topic: 't', data: HELLO },
       'pubsub.subscribe': { topic: 't' },

@@ -1,7 +1,7 @@
 /** Trust, pairing, routes, capabilities and topics of the fake services: nobody is known, nothing is paired, one peer would be asked. */
 import { notBuilt } from '../../src/services/not-built.ts'
 import type { ContentParam, Services } from '../../src/rpc/services.ts'
-import type { RouteCandidate, RouteExplanation } from '../../src/rpc/services-people.ts'
+import type { RouteCandidate, RouteExplanation, TrustEntry } from '../../src/rpc/services-people.ts'
 
 export const FAKE_CANDIDATE: RouteCandidate = {
   stage: 'peer',
@@ -43,6 +43,16 @@ const ADVERT = {
   ipfsNode: { enabled: true, type: 'helia' }
 }
 
+const FAKE_TRUST: TrustEntry = {
+  did: 'did:key:z6MkfakeOfNobody',
+  level: 50,
+  access: 5,
+  effective: 5,
+  blocked: false,
+  paths: [],
+  behaviour: 0
+}
+
 /** What every invitation and share of the fake answers. */
 export const FAKE_TICKET = { ticket: 'kith:fake', qr: '█▀▄ \n▀▄ █', expires: '2026-01-02T00:00:00.000Z' }
 
@@ -52,13 +62,13 @@ export const FAKE_PEOPLE: Pick<Services, 'capabilities' | 'trust' | 'pairing' | 
     query: async () => ({ ...ADVERT, version: '1.0.0', protocols: [], bindings: [{ did: 'did:key:z6MkPerson', expires: ADVERT.expires }] })
   },
   trust: {
-    set: notBuilt('fake'),
-    get: notBuilt('fake'),
-    list: notBuilt('fake'),
-    assert: notBuilt('fake'),
-    revoke: notBuilt('fake'),
-    block: notBuilt('fake'),
-    unblock: notBuilt('fake')
+    set: async () => FAKE_TRUST,
+    get: async () => FAKE_TRUST,
+    list: async () => ({ items: [FAKE_TRUST] }),
+    assert: async () => ({ jwt: 'a.b.c', delivery: {} }),
+    revoke: async () => FAKE_TRUST,
+    block: async () => FAKE_TRUST,
+    unblock: async () => FAKE_TRUST
   },
   pairing: {
     invite: async () => FAKE_TICKET,

@@ -122,11 +122,14 @@ describe('What retrieval learns of its sources', () => {
     peers.add('cut', { claim: 'yes', behave: 'cut' })
     peers.add('rude', { claim: 'yes', behave: 'rude' })
     assert.equal((await failure()).code, 'INTEGRITY')
-    assert.deepEqual(standing.reports.toSorted(([a = ''], [b = '']) => a.localeCompare(b)), [
-      ['liar', 'wrong-bytes'],
-      ['mute', 'timeout'],
-      ['rude', 'protocol-violation']
-    ])
+    assert.deepEqual(
+      standing.reports.toSorted(([a = ''], [b = '']) => a.localeCompare(b)),
+      [
+        ['liar', 'wrong-bytes'],
+        ['mute', 'timeout'],
+        ['rude', 'protocol-violation']
+      ]
+    )
   })
 
   it('tells who had it last when nobody has it any more, also after a restart', async () => {

@@ -193,16 +193,16 @@ export class ExchangeServer {
     return { status: end.status === 'not-found' ? 'refused' : end.status, reason: both.limit }
   }
 
-  /** Peers come and go and break rules: `debug`. What is left is a store that cannot read: the operator's. */
+  /** Peers come and go, be it inside a frame, and break rules: `debug`. What is left is a store that cannot read: the operator's. */
   #fail(stream: PeerStream, error: unknown): void {
     const { peer } = stream
     const reason = error instanceof Error ? error : new Error(String(error))
     stream.abort(reason)
-    if (error instanceof ProtocolOffence) {
+    if (error instanceof ProtocolOffence && error.offence !== 'truncated-frame') {
       this.#parts.log.debug({ peer, offence: error.offence, err: error }, 'a peer broke the exchange protocol')
       this.#parts.standing?.report(peer, 'protocol-violation')
       this.#onOffence(peer, error.offence)
-    } else if (error instanceof PeerGoneError || error instanceof RightsLostError || this.#stopped) {
+    } else if (error instanceof ProtocolOffence || error instanceof PeerGoneError || error instanceof RightsLostError || this.#stopped) {
       this.#parts.log.debug({ peer, err: error }, 'an exchange stream ended early')
     } else {
       this.#parts.log.warn({ err: error }, 'an answer to a peer failed here')

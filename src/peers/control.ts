@@ -233,7 +233,7 @@ async function converse(stream: PeerStream, request: Uint8Array, options: AbortO
   }
 }
 
-/** One message, with nothing behind it. @throws ControlFormError · what broke the stream · the signal's reason */
+/** One message, with nothing behind it. @throws ControlFormError · what broke or ended the stream · the signal's reason */
 async function readMessage(stream: PeerStream, options: AbortOptions): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let bytes = 0
@@ -241,7 +241,7 @@ async function readMessage(stream: PeerStream, options: AbortOptions): Promise<U
   let isHeaderRead = false
   while (bytes < wanted) {
     const chunk = await abortable(stream.read(options), options)
-    if (chunk === null) throw new ControlFormError('the stream ended inside a message')
+    if (chunk === null) throw new Error('the stream ended inside a message') // as it does when a connection is lost: no breach
     parts.push(chunk)
     bytes += chunk.byteLength
     if (isHeaderRead || bytes < LENGTH_BYTES) continue

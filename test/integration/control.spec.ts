@@ -142,6 +142,27 @@ describe('the control channel', () => {
     assert.equal(await pair.ask('echo', 1), null)
   })
 
+  it('calls nobody an offender whose stream ends inside a message', async () => {
+    await using pair = await startPair()
+    pair.a.control.handle('echo', async (_peer, value) => value)
+    const half = message(encode({ k: 'echo' }), 100)
+    for (const end of [(stream: PeerStream) => stream.close(), (stream: PeerStream) => stream.abort(new Error('gone'))]) {
+      const stream = await pair.b.host.open(pair.a.host.self, CONTROL_PROTOCOL)
+      await stream.write([half])
+      await end(stream)
+      await assert.rejects(readAll(stream))
+    }
+    assert.equal(await pair.ask('echo', 1), 1)
+    await pair.a.host.libp2p.unhandle(CONTROL_PROTOCOL)
+    await pair.a.host.handle(CONTROL_PROTOCOL, async stream => {
+      await stream.read()
+      await stream.write([half])
+      await stream.close()
+    })
+    assert.match((await rejection(pair.ask('echo', 1))).message, /connection to it was lost/)
+    assert.deepEqual([pair.a.offences, pair.b.offences], [[], []])
+  })
+
   it('does not believe the form of an answer either', async () => {
     await using pair = await startPair()
     const answers = [encode(7), encode({}), encode({ ok: 1, error: 1 }), encode({ error: { code: 1, message: 'x' } }), Buffer.from([0xa1])]

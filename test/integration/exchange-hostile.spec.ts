@@ -177,8 +177,7 @@ describe('exchange server against hostile clients', () => {
     ['65 questions at once', 'malformed-request', request({ k: 'have', hashes: Array.from({ length: 65 }, () => cid.multihash.bytes) })],
     ['a request of 2 GiB', 'oversized-frame', [headerOf(0x80000000, FRAME.REQUEST)]],
     ['a leaf instead of a request', 'unexpected-frame', indexedParts(FRAME.LEAF, 0, small)],
-    ['two requests at once', 'unexpected-frame', [...request(), ...request()]],
-    ['half a request', 'truncated-frame', [headerOf(100, FRAME.REQUEST), small]]
+    ['two requests at once', 'unexpected-frame', [...request(), ...request()]]
   ]
   for (const [name, offence, parts] of offences) {
     it(`resets the stream and reports ${offence} for ${name}`, async () => {
@@ -191,9 +190,8 @@ describe('exchange server against hostile clients', () => {
       try {
         const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
         await stream.write(parts)
-        if (offence === 'truncated-frame') await stream.close()
         assert.deepEqual(await seen.promise, [exchange.client.self, offence])
-        if (offence !== 'truncated-frame') await assert.rejects(readFrame(stream, new FrameReader(() => 100_000)))
+        await assert.rejects(readFrame(stream, new FrameReader(() => 100_000)))
         assert.deepEqual(await exchange.ask.have(exchange.server.self, [cid.multihash.bytes], {}), [{ have: false }])
       } finally {
         await exchange.stop()

@@ -20,9 +20,12 @@ export interface GrantedViewParts {
   readonly roots: readonly CID[]
   /** Asked again for each block: a grant may end while an answer is under way. */
   readonly mayHave: (root: CID) => boolean
+  /** What the request says its blocks lie below; absent: any of the roots. */
+  readonly context?: CID
 }
 
-export function grantedView({ peer, everybody, whole, below, roots, mayHave }: GrantedViewParts): ServedContent {
+export function grantedView(parts: GrantedViewParts): ServedContent {
+  const { peer, everybody, whole, below, roots, mayHave, context } = parts
   const granted = new Map(roots.map(root => [blockKey(root), root]))
   const grantedRoot = (cid: CID): CID | undefined => {
     const root = granted.get(blockKey(cid))
@@ -37,7 +40,7 @@ export function grantedView({ peer, everybody, whole, below, roots, mayHave }: G
       return true
     }
     if (last !== undefined && mayHave(last) && (await below.has(last, cid))) return true
-    for (const root of granted.values()) {
+    for (const root of context === undefined ? granted.values() : namedRoots(grantedRoot(context))) {
       if (root !== last && mayHave(root) && (await below.has(root, cid))) return true
     }
     return false
@@ -50,8 +53,13 @@ export function grantedView({ peer, everybody, whole, below, roots, mayHave }: G
     record: root => everybody.record(root) ?? (grantedRoot(root) === undefined ? undefined : whole.record(root)),
     findByHash: sha256 => everybody.findByHash(sha256) ?? recordOfHash(sha256, [...granted.values()].filter(mayHave), whole),
     classOf: async cid => ((await everybody.has(cid)) ? 'public' : ((await whole.classOf?.(cid)) ?? 'public')),
+    below: root => grantedView({ ...parts, context: root }),
     rights: { scope: `granted to ${peer}`, rank: everybody.rights?.rank ?? 0 }
   }
+}
+
+function namedRoots(root: CID | undefined): CID[] {
+  return root === undefined ? [] : [root]
 }
 
 function recordOfHash(sha256: Uint8Array, roots: readonly CID[], whole: ServedContent) {

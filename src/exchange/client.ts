@@ -2,13 +2,20 @@
  * Asks other Kith nodes. Checks the form of everything that arrives: order, indexes, sizes, nothing uncalled for.
  * It does not hash: bytes handed to a sink are claims until the sink has verified them.
  */
-import type { CID } from 'multiformats/cid'
 import { concat } from 'uint8arrays'
 import { BLOCK_BYTES_MAX } from '../model/block.ts'
 import type { Bytes } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { AnswerEnd, DagRequest, DagSink, ExchangeClient as ExchangeClientPort, HaveAnswer } from '../ports/exchange.ts'
+import type {
+  AnswerEnd,
+  AnswerOptions,
+  BlocksRequest,
+  DagRequest,
+  DagSink,
+  ExchangeClient as ExchangeClientPort,
+  HaveAnswer
+} from '../ports/exchange.ts'
 import type { Log } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
 import type { AbortOptions } from '../ports/options.ts'
@@ -66,9 +73,9 @@ export class ExchangeClient implements ExchangeClientPort {
     })
   }
 
-  async dag(peer: string, request: DagRequest, sink: DagSink, options: AbortOptions): Promise<AnswerEnd> {
+  async dag(peer: string, request: DagRequest, sink: DagSink, options: AnswerOptions): Promise<AnswerEnd> {
     if (request.leaves !== 'all' && request.leaves.length > RANGES_MAX) throw new RangeError(`at most ${RANGES_MAX} ranges at once`)
-    const { cid, sha256, requestId, hops, skipNodes, leaves, preferredSources } = request
+    const { cid, root, sha256, requestId, hops, skipNodes, leaves, preferredSources } = request
     const ask: Ask = {
       kind: 'dag',
       requesterId: this.#parts.identity.did,
@@ -76,6 +83,7 @@ export class ExchangeClient implements ExchangeClientPort {
       ttl: wholeSeconds(request.ttl),
       hops,
       cid,
+      ...(root === undefined ? {} : { root }),
       sha256,
       skipNodes,
       leaves,
@@ -86,24 +94,24 @@ export class ExchangeClient implements ExchangeClientPort {
       for (;;) {
         const taken = rules.take(await answer.next())
         if (taken instanceof Promise) await taken
-        else if (taken !== undefined) return this.#ended(peer, answer, taken)
+        else if (taken !== undefined) return this.#ended(peer, answer, taken, options)
       }
     })
   }
 
   async blocks(
     peer: string,
-    request: { readonly root: CID; readonly cids: readonly CID[]; readonly ttl: number },
+    request: BlocksRequest,
     sink: (index: number, bytes: Uint8Array) => Promise<void> | void,
-    options: AbortOptions
+    options: AnswerOptions
   ): Promise<AnswerEnd> {
     if (request.cids.length > CIDS_MAX) throw new RangeError(`at most ${CIDS_MAX} blocks at once`)
-    const ask: Ask = { ...this.#question(), kind: 'blocks', ttl: wholeSeconds(request.ttl), root: request.root, cids: request.cids }
+    const ask: Ask = { ...this.#question(), ...request, kind: 'blocks', ttl: wholeSeconds(request.ttl) }
     return await this.#ask(peer, 'content', ask, options, async answer => {
       let next = 0
       for (;;) {
         const frame = await answer.next()
-        if (frame.type === FRAME.END) return this.#ended(peer, answer, decodeEnd(frame.payload))
+        if (frame.type === FRAME.END) return this.#ended(peer, answer, decodeEnd(frame.payload), options)
         expectType(frame, FRAME.BLOCK)
         const { index, bytes } = readIndexed(frame.payload)
         if (index < next || index >= request.cids.length)
@@ -177,9 +185,10 @@ export class ExchangeClient implements ExchangeClientPort {
     return end
   }
 
-  #ended(peer: string, answer: AnswerReader, end: End): AnswerEnd {
+  #ended(peer: string, answer: AnswerReader, end: End, { onReason }: AnswerOptions): AnswerEnd {
     this.#finish(answer, end)
     if (end.status === 'refused') this.#parts.log.debug({ peer, reason: end.reason }, 'a peer refused a request')
+    if (end.reason !== undefined && isWord(end.reason)) onReason?.(end.reason)
     return end.status
   }
 }
@@ -228,6 +237,11 @@ function asSourceError(error: unknown): unknown {
   return error instanceof ProtocolOffence
     ? new SourceError('fault', `the peer broke the protocol: ${error.message}`, { cause: error })
     : error
+}
+
+/** A reason goes to people: nothing in it may look like anything else. */
+function isWord(reason: string): boolean {
+  return /^[a-z][a-z.-]*$/i.test(reason)
 }
 
 function wholeSeconds(ttl: number): number {

@@ -2,15 +2,14 @@
  * Requests and answers of the exchange as CBOR maps, read strictly: unknown keys are ignored, everything known is
  * checked for type, size and order before anyone acts on it.
  */
-import { decode, encode } from 'cborg'
-import { CID } from 'multiformats/cid'
+import { encode } from 'cborg'
+import type { CID } from 'multiformats/cid'
 import { isSafeName, isSupportedCid } from '../model/content-id.ts'
 import type { PrivacyClass } from '../model/privacy.ts'
 import { PREFERRED_SOURCES, type PreferredSource } from '../model/source.ts'
-import type { Bytes } from '../model/units.ts'
 import type { AnswerEnd, DagHead, HaveAnswer, LeafRange } from '../ports/exchange.ts'
-import { ProtocolOffence } from './frames.ts'
-import { CID_BYTES_MAX, CIDS_MAX, HASHES_MAX, MULTIHASH_BYTES_MAX, RANGES_MAX, TEXT_CHARACTERS_MAX, TTL_SECONDS_MAX } from './protocol.ts'
+import { bytes, decodeMap, decodeStrict, given, guarded, list, optional, readCid, text, uint, type Fields } from './fields.ts'
+import { CIDS_MAX, HASHES_MAX, MULTIHASH_BYTES_MAX, RANGES_MAX, TEXT_CHARACTERS_MAX, TTL_SECONDS_MAX } from './protocol.ts'
 
 interface RequestBase {
   /** DID of the asker, as it says; rights come from the authenticated peer id. */
@@ -25,6 +24,8 @@ interface RequestBase {
 export interface DagAsk extends RequestBase {
   readonly kind: 'dag'
   readonly cid: CID | null
+  /** The content that `cid` lies below, as the asker knows it: what it may see there is what it may see of this. */
+  readonly root?: CID
   readonly sha256: Uint8Array | null
   readonly skipNodes: number
   readonly leaves: 'all' | readonly LeafRange[]
@@ -53,8 +54,6 @@ export interface End {
   readonly reason?: string
 }
 
-type Fields = ReadonlyMap<unknown, unknown>
-
 const REQUEST_ID_BYTES = 16
 const SHA256_BYTES = 32
 /** Longest reason of an END; a word, for logs. */
@@ -74,6 +73,7 @@ export function encodeRequest(ask: Ask): Uint8Array {
       return encode({
         ...base,
         ...(ask.cid === null ? {} : { cid: ask.cid.bytes }),
+        ...given('root', ask.root?.bytes),
         ...(ask.sha256 === null ? {} : { contentHash: ask.sha256 }),
         skip: ask.skipNodes,
         leaves: ask.leaves === 'all' ? 'all' : ask.leaves.map(range => [...range])
@@ -195,7 +195,13 @@ function readDag(fields: Fields): Omit<DagAsk, 'kind' | keyof RequestBase> {
   const sha256 = optional(fields.get('contentHash') ?? fields.get('hash'), value => bytes(value, SHA256_BYTES)) ?? null
   if (sha256 !== null && sha256.byteLength !== SHA256_BYTES) throw new Error('contentHash has 32 bytes')
   if (cid === null && sha256 === null) throw new Error('neither cid nor contentHash')
-  return { cid, sha256, skipNodes: uint(fields.get('skip') ?? 0), leaves: readRanges(fields.get('leaves') ?? 'all') }
+  return {
+    cid,
+    ...given('root', optional(fields.get('root'), readCid)),
+    sha256,
+    skipNodes: uint(fields.get('skip') ?? 0),
+    leaves: readRanges(fields.get('leaves') ?? 'all')
+  }
 }
 
 function readRanges(value: unknown): 'all' | LeafRange[] {
@@ -222,70 +228,8 @@ function readHave(value: unknown): HaveAnswer {
   }
 }
 
-function decodeMap(payload: Uint8Array): Fields {
-  const value = decodeStrict(payload)
-  if (!(value instanceof Map)) throw new Error('not a map')
-  return value
-}
-
-/** Maps as Map: a key named `__proto__` is then only a key. */
-function decodeStrict(payload: Uint8Array): unknown {
-  return decode(payload, {
-    strict: true,
-    useMaps: true,
-    rejectDuplicateMapKeys: true,
-    allowIndefinite: false,
-    allowUndefined: false,
-    allowNaN: false,
-    allowInfinity: false,
-    allowBigInt: false
-  })
-}
-
-/** Deep nesting ends in a RangeError, bad lengths in plain errors: all of them are the peer's doing. */
-function guarded<T>(offence: 'malformed-request' | 'malformed-frame', run: () => T): T {
-  try {
-    return run()
-  } catch (error) {
-    throw new ProtocolOffence(offence, error instanceof Error ? error.message : String(error))
-  }
-}
-
-function given<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
-  return value === undefined ? {} : ({ [key]: value } as Record<K, V>)
-}
-
-function optional<T>(value: unknown, read: (value: unknown) => T): T | undefined {
-  return value === undefined || value === null ? undefined : read(value)
-}
-
-function list(value: unknown, max: number): unknown[] {
-  if (!Array.isArray(value) || value.length > max) throw new Error(`a list of at most ${max} is expected`)
-  return value
-}
-
-function uint(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new Error('a whole number is expected')
-  return value
-}
-
-function text(value: unknown): string {
-  if (typeof value !== 'string' || value.length > TEXT_CHARACTERS_MAX)
-    throw new Error(`a text of at most ${TEXT_CHARACTERS_MAX} characters is expected`)
-  return value
-}
-
 function isShort(value: string | undefined): value is string {
   return value !== undefined && value.length <= TEXT_CHARACTERS_MAX
-}
-
-function bytes(value: unknown, max: Bytes): Uint8Array {
-  if (!(value instanceof Uint8Array) || value.byteLength > max) throw new Error(`at most ${max} bytes are expected`)
-  return value
-}
-
-function readCid(value: unknown): CID {
-  return CID.decode(bytes(value, CID_BYTES_MAX))
 }
 
 function privacyClass(value: unknown): PrivacyClass {

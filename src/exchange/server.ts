@@ -15,7 +15,7 @@ import type { ServedContent, ServingPolicy } from '../ports/serving.ts'
 import type { Standing } from '../ports/standing.ts'
 import { AnswerWriter, PeerGoneError } from './answer-writer.ts'
 import { Answers, RightsLostError, type AnswersInit } from './answers.ts'
-import { decodeRequest, encodeEnd, type Ask, type DagAsk, type End, type ReceivedAsk } from './codec.ts'
+import { decodeRequest, encodeEnd, type Ask, type BlocksAsk, type DagAsk, type End, type ReceivedAsk } from './codec.ts'
 import { AskRate } from './ask-rate.ts'
 import { FairShare } from './fair-share.ts'
 import { FrameStream } from './frame-stream.ts'
@@ -168,9 +168,9 @@ export class ExchangeServer {
     const { policy } = this.#parts
     switch (ask.kind) {
       case 'dag':
-        return await this.#serveDag(peer, view, ask, out)
+        return await this.#serveDag(peer, ask.root === undefined ? view : (view.below?.(toV1(ask.root)) ?? view), ask, out)
       case 'blocks':
-        return await serveBlocks(ask, view, out)
+        return await this.#serveBlocks(peer, view.below?.(toV1(ask.root)) ?? view, ask, out)
       case 'have':
         return await serveHave(ask.multihashes, view, out)
       case 'advert':
@@ -183,12 +183,33 @@ export class ExchangeServer {
 
   /** What the asker may see; behind it, if it asks for that and names a root, the own IPFS. */
   async #serveDag(peer: string, view: ServedContent, ask: DagAsk, out: AnswerWriter): Promise<End> {
+    const { cid: root } = ask
+    if (root === null || !(await mayFetch(ask, root, view))) return await serveDag(ask, view, out, this.#skeletons)
+    return await this.#fetchBehind(peer, view, { ...ask, cid: root }, out, async both => await serveDag(ask, both, out, this.#skeletons))
+  }
+
+  /** One block may be asked for behind what the asker sees, as the skeleton of a content may: to follow a path. */
+  async #serveBlocks(peer: string, view: ServedContent, ask: BlocksAsk, out: AnswerWriter): Promise<End> {
+    const { root, cids } = ask
+    const [cid] = cids
+    const mayBeBehind = ask.hops === 1 && cid !== undefined && cids.length === 1
+    if (!mayBeBehind || ((await view.has(root)) && (await view.has(cid))) || !(await mayFetch(ask, cid, view)))
+      return await serveBlocks(ask, view, out)
+    return await this.#fetchBehind(peer, view, { ...ask, cid }, out, async both => await serveBlocks({ ...ask, root: cid }, both, out))
+  }
+
+  async #fetchBehind(
+    peer: string,
+    view: ServedContent,
+    { cid, requestId, ttl }: Pick<Ask, 'requestId' | 'ttl'> & { readonly cid: CID },
+    out: AnswerWriter,
+    serve: (view: ServedContent) => Promise<End>
+  ): Promise<End> {
     const { proxy } = this.#parts
-    const { cid: root, requestId, ttl } = ask
-    if (proxy === undefined || root === null || !(await mayFetch(ask, root, view))) return await serveDag(ask, view, out, this.#skeletons)
-    const open = async (): Promise<Proxied | undefined> => await proxy.open({ peer, root: toV1(root), requestId, ttl, view }, out)
+    if (proxy === undefined) return await serve(view)
+    const open = async (): Promise<Proxied | undefined> => await proxy.open({ peer, root: toV1(cid), requestId, ttl, view }, out)
     using both = new ProxiedView(view, open)
-    const end = await serveDag(ask, both, out, this.#skeletons)
+    const end = await serve(both)
     if (both.limit === undefined || end.status === 'ok') return end
     return { status: end.status === 'not-found' ? 'refused' : end.status, reason: both.limit }
   }
@@ -211,7 +232,11 @@ export class ExchangeServer {
 }
 
 /** A content that is private here is never looked for elsewhere; a list of sources without peers leaves proxies out. */
-async function mayFetch({ hops, preferredSources }: DagAsk, root: CID, view: ServedContent): Promise<boolean> {
+async function mayFetch(
+  { hops, preferredSources }: Pick<Ask, 'hops' | 'preferredSources'>,
+  root: CID,
+  view: ServedContent
+): Promise<boolean> {
   if (hops === 0 || preferredSources?.includes('peer') === false) return false
   return !(await view.has(root)) || (await view.classOf?.(root)) !== 'private'
 }

@@ -17,8 +17,10 @@ export interface HaveAnswer {
 export type LeafRange = readonly [start: number, count: number]
 
 export interface DagRequest {
-  /** Either of the two is set. */
+  /** `cid` or `sha256` is set. */
   readonly cid: CID | null
+  /** The content that `cid` lies below, where it is asked for by a path: rights are those for this one. */
+  readonly root?: CID
   readonly sha256: Uint8Array | null
   /** 16 random bytes, the same for every source of one retrieval. */
   readonly requestId: Uint8Array
@@ -51,19 +53,35 @@ export interface DagSink {
 /** How a peer ended an answer. `partial`: it sent what it has, some blocks are missing there. */
 export type AnswerEnd = 'ok' | 'partial' | 'not-found' | 'refused'
 
+/** Single blocks below a root. */
+export interface BlocksRequest {
+  readonly root: CID
+  readonly cids: readonly CID[]
+  readonly ttl: number
+  /** As in {@link DagRequest}, each; 1 for one block only. Absent: 0, and an id of its own. */
+  readonly hops?: 0 | 1
+  readonly requestId?: Uint8Array
+  readonly preferredSources?: readonly PreferredSource[]
+}
+
+export interface AnswerOptions extends AbortOptions {
+  /** Told why an answer was refused or is only a part, if the peer says so: a word such as `busy`, or the limit it names. A claim. */
+  readonly onReason?: (reason: string) => void
+}
+
 /** All reject with SourceError (fault, timeout) when the stream breaks or the frames are malformed. */
 export interface ExchangeClient {
   /** True for a connected peer that speaks the protocol. */
   speaks(peer: string): boolean
   /** At most 64 multihashes (of root CIDs, or sha2-256 of whole contents), answered in order. */
   have(peer: string, multihashes: readonly Uint8Array[], options: AbortOptions): Promise<HaveAnswer[]>
-  dag(peer: string, request: DagRequest, sink: DagSink, options: AbortOptions): Promise<AnswerEnd>
+  dag(peer: string, request: DagRequest, sink: DagSink, options: AnswerOptions): Promise<AnswerEnd>
   /** Single blocks below `root`, at most 256; `index` counts in `cids`; those the peer lacks never arrive (`partial`). */
   blocks(
     peer: string,
-    request: { readonly root: CID; readonly cids: readonly CID[]; readonly ttl: number },
+    request: BlocksRequest,
     sink: (index: number, bytes: Uint8Array) => Promise<void> | void,
-    options: AbortOptions
+    options: AnswerOptions
   ): Promise<AnswerEnd>
   /** The peer's current signed advert with its whole filter body, encoded as docs/protocol.md says; null if it has none. */
   advert(peer: string, options: AbortOptions): Promise<Uint8Array | null>

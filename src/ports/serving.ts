@@ -26,6 +26,8 @@ export interface ServedContent extends BlockReader {
   record(root: CID): ContentRecord | undefined
   /** The class `have` answers carry, of a content or block that is here; absent: everything in this view is public. */
   classOf?(cid: CID): Promise<PrivacyClass>
+  /** What a request may see that names a content: of what was given one by one only what lies below it. Absent: the same. */
+  below?(root: CID): ServedContent
   /** Absent: everybody sees the same. */
   readonly rights?: Rights | undefined
   /** Most bytes to be read before they can be sent, when so many were taken; absent: as many as is quick. */

@@ -4,7 +4,7 @@
  */
 import type { CID } from 'multiformats/cid'
 import { SourceError, type BlockSession, type BlockSource } from '../ports/block-source.ts'
-import type { AnswerEnd, ExchangeClient } from '../ports/exchange.ts'
+import type { AnswerEnd, AnswerOptions, ExchangeClient } from '../ports/exchange.ts'
 import { blockKey, rawCid } from '../model/content-id.ts'
 import { sha256 } from '../model/sha256.ts'
 import type { PreferredSource } from '../model/source.ts'
@@ -58,8 +58,12 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
     run: async run => {
       await ask.reach(run)
       let delivered = 0
-      const counted: Run = {
+      let said: string | undefined
+      const counted: Run & AnswerOptions = {
         ...run,
+        onReason: reason => {
+          said ??= reason // asked again, it may only say that it was asked before
+        },
         verified: bytes => {
           delivered += bytes
           run.verified(bytes)
@@ -71,14 +75,14 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
       if (!session.isDone)
         throw new SourceError(
           end === 'refused' ? 'refused' : 'not-found',
-          end === 'partial' ? 'it has only a part' : `it answered ${end ?? 'nothing'}`
+          `${end === 'partial' ? 'it has only a part' : `it answered ${end ?? 'nothing'}`}${said === undefined ? '' : `: ${said}`}`
         )
     }
   }
 }
 
 /** Asks again while answers bring something: first for the skeleton, then for the leaves it names. */
-async function fillFromPeer(exchange: ExchangeClient, session: DagSession, ask: PeerAsk, run: Run): Promise<AnswerEnd> {
+async function fillFromPeer(exchange: ExchangeClient, session: DagSession, ask: PeerAsk, run: Run & AnswerOptions): Promise<AnswerEnd> {
   while (true) {
     const before = session.progress
     const end = await askOnce(exchange, session, ask, run)
@@ -87,13 +91,14 @@ async function fillFromPeer(exchange: ExchangeClient, session: DagSession, ask: 
   }
 }
 
-async function askOnce(exchange: ExchangeClient, session: DagSession, ask: PeerAsk, run: Run): Promise<AnswerEnd> {
+async function askOnce(exchange: ExchangeClient, session: DagSession, ask: PeerAsk, run: Run & AnswerOptions): Promise<AnswerEnd> {
   const { peer, requestId, hops, preferredSources, context } = ask
   const ttl = Math.max(1, Math.min(ask.ttl, run.remaining() / 1000))
+  const asked = { requestId, ttl, hops, ...(preferredSources === undefined ? {} : { preferredSources }) }
   if (session.want.kind === 'root') {
     return await exchange.blocks(
       peer,
-      { root: context, cids: [session.root], ttl },
+      { ...asked, root: context, cids: [session.root] },
       async (_index, bytes) => {
         await accept(session, run, session.root, bytes)
       },
@@ -101,14 +106,12 @@ async function askOnce(exchange: ExchangeClient, session: DagSession, ask: PeerA
     )
   }
   const request = {
+    ...asked,
     cid: session.root,
+    ...(context.equals(session.root) ? {} : { root: context }),
     sha256: null,
-    requestId,
-    ttl,
-    hops,
     skipNodes: session.skeletonNodes,
-    leaves: session.missingLeaves(LEAF_RANGES_MAX),
-    ...(preferredSources === undefined ? {} : { preferredSources })
+    leaves: session.missingLeaves(LEAF_RANGES_MAX)
   }
   return await exchange.dag(
     peer,

@@ -1,7 +1,7 @@
 /** A trusted peer fetches public content from its IPFS for a daemon that has none, and only then. */
 import assert from 'node:assert/strict'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
-import { distinctBytes, fileDag } from '../support/dag-builder.ts'
+import { distinctBytes, fileDag, treeDag } from '../support/dag-builder.ts'
 import { startFakeKubo, type FakeKubo } from '../support/fake-kubo.ts'
 import { nextEvent, rejection, sha256Hex } from './daemon-support.ts'
 
@@ -41,6 +41,33 @@ describe('a daemon without IPFS', () => {
     const got = await asker.client.call('content.get', { content: `ipfs://${root.toString()}` })
     assert.deepEqual([got.source.stage, got.source.peer, got.sha256], ['proxy', helper.ready.peerId, sha256Hex(bytes)])
     assert.deepEqual([got.bytes.proxy > bytes.byteLength, got.bytes.peer, got.bytes.ipfs], [true, 0, 0])
+  })
+
+  it('follows a path through a trusted peer, and fetches only what lies on it', async () => {
+    const files = ['a', 'b'].map((name, index) => ({ path: `letters/old/${name}.bin`, content: distinctBytes(1_500_000, 20 + index) }))
+    const { root, blocks } = await treeDag(files)
+    kubo.put(...blocks.values())
+    const got = await asker.client.call('content.get', { content: `ipfs://${root.toString()}/old/b.bin` })
+    assert.deepEqual([got.source.stage, got.data], ['proxy', Buffer.from(distinctBytes(1_500_000, 21)).toString('base64')])
+    const { entries } = await asker.client.call('content.ls', { content: `ipfs://${root.toString()}/old` })
+    assert.deepEqual(
+      entries.map(({ name }) => name),
+      ['a.bin', 'b.bin']
+    )
+  })
+
+  it('says which limit of the peer was in the way', async () => {
+    await using small = await DaemonProcess.start({ set: ['ipfs.type=kubo', `ipfs.api=${kubo.url}`, 'proxy.maxBytes=1MiB'] })
+    await using other = await DaemonProcess.start({ set: ['ipfs.type=gateway-only'] })
+    await other.client.call('peers.connect', { address: small.address })
+    await nextEvent(other, 'advert.received')
+    await small.client.call('trust.set', { did: other.ready.did, level: 50 })
+    await other.client.call('trust.set', { did: small.ready.did, level: 50 })
+    const { root, blocks } = await fileDag(distinctBytes(2_500_000, 30))
+    kubo.put(...blocks.values())
+    const error = await rejection(other.client.call('content.get', { content: `ipfs://${root.toString()}`, ttl: 5 }))
+    assert.equal(error.code, 'NOT_FOUND')
+    assert.match(JSON.stringify(error.data['attempts']), /"stage":"proxy"[^}]*"outcome":"refused"[^}]*proxy\.maxBytes/)
   })
 
   it('does not when the request says hops 0, nor for what is private', async () => {

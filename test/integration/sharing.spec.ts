@@ -46,6 +46,24 @@ describe('a content that is shared', function () {
     assert.deepEqual(reasonOf(await rejection(b.client.call('peers.join', { ticket }))), ['UNAUTHORIZED', 'revoked'])
   })
 
+  it('opens what lies below a shared directory, and nothing beside it', async () => {
+    await using two = await startTwo()
+    const { a, b } = two
+    const { entries, large } = folder()
+    const { uri } = await a.client.call('content.put', { entries })
+    const beside = await a.client.call('content.put', { data: base64('beside it') })
+    const { ticket } = await a.client.call('content.share', { content: uri })
+    await b.client.call('peers.join', { ticket })
+    const got = await b.client.call('content.get', { content: `${uri}/letters/first.txt` })
+    assert.equal(got.data, base64('the first letter'))
+    assert.equal((await b.client.call('content.get', { content: `${uri}/letters/large.bin` })).data, large)
+    const { entries: listed } = await b.client.call('content.ls', { content: `${uri}/letters` })
+    assert.deepEqual(listed.map(({ name }) => name).toSorted(), ['first.txt', 'large.bin'])
+    for (const content of [beside.uri, `${uri}/letters/none`]) {
+      assert.equal((await rejection(b.client.call('content.get', { content, ttl: 5 }))).code, 'NOT_FOUND')
+    }
+  })
+
   it('may be had at once by those who are named, and its ticket by nobody else', async () => {
     await using two = await startTwo()
     const { a, b } = two
@@ -66,3 +84,16 @@ describe('a content that is shared', function () {
     assert.equal((await rejection(a.client.call('content.share', { content: cid, to: [] }))).code, 'INVALID_PARAMS')
   })
 })
+
+/** Files of one block and of more, in a directory. */
+function folder(): { entries: { path: string; data: string }[]; large: string } {
+  const large = Buffer.alloc(2_500_000, 'a long letter ').toString('base64')
+  return {
+    entries: [
+      { path: 'letters/first.txt', data: base64('the first letter') },
+      { path: 'letters/large.bin', data: large },
+      { path: 'readme.txt', data: base64('what this is') }
+    ],
+    large
+  }
+}

@@ -45,6 +45,7 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
     skipNodes: fc.nat(),
     leaves: fc.oneof(fc.constant<'all'>('all'), ranges)
   }),
+  fc.record({ ...base, kind: fc.constant<'dag'>('dag'), cid, root: cid, sha256: fc.constant(null), skipNodes: fc.nat(), leaves: ranges }),
   fc.record({ ...base, kind: fc.constant<'blocks'>('blocks'), root: cid, cids: fc.array(cid, { maxLength: CIDS_MAX }) }),
   fc.record({
     ...base,

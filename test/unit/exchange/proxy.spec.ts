@@ -77,6 +77,37 @@ describe('fetching for others', () => {
     assert.equal(ipfs.asked.length, 4, 'nothing was fetched twice')
   })
 
+  it('fetches one block below a root that is not here, as who follows a path asks for it', async () => {
+    const folder = await treeDag([7, 8].map(n => ({ path: `f/${n}`, content: distinctBytes(3 * MIB, n) })))
+    ipfs.add(folder)
+    const block = async (peer: string, root: CID, cids: CID[]): Promise<Uint8Array> =>
+      await exchange.ask(peer, { kind: 'blocks', root, cids, hops: 1, requestId: newId() })
+    assert.deepEqual(frameTypes(await block(FRIEND, folder.root, [folder.root])), [FRAME.BLOCK, FRAME.END])
+    const file = [...folder.blocks.values()].find(({ cid }) => cid.code === folder.root.code && !cid.equals(folder.root))
+    assert.ok(file !== undefined)
+    assert.deepEqual(frameTypes(await block(FRIEND, folder.root, [file.cid])), [FRAME.BLOCK, FRAME.END])
+    assert.equal(ipfs.asked.length, 2, 'nothing else was fetched')
+    assert.equal(reasonOf(await block('stranger', folder.root, [dag.root])), 'proxy.serveMinTrust')
+    assert.deepEqual(
+      frameTypes(await block(FRIEND, folder.root, [dag.root, folder.root])),
+      [FRAME.BLOCK, FRAME.END],
+      'several: what is here'
+    )
+    assert.equal(ipfs.asked.length, 2)
+  })
+
+  it('asks IPFS for no block that is known here as private, whatever root it is asked below', async () => {
+    const secret = await fileDag(distinctBytes(10, 9))
+    for (const block of secret.blocks.values()) await library.realms.own.blocks.put(block)
+    await library.rememberPrivate([secret.root.multihash.bytes])
+    standing.set(FRIEND, 5)
+    await exchange.ask(FRIEND, { kind: 'blocks', root: dag.root, cids: [secret.root], hops: 1, requestId: newId() })
+    assert.equal(
+      ipfs.asked.some(cid => cid.equals(secret.root)),
+      false
+    )
+  })
+
   it('asks nobody for a peer that does not say hops 1, or whose sources leave peers out', async () => {
     assert.deepEqual((await ask(FRIEND, dag.root, { hops: 0 })).types, [FRAME.END])
     assert.deepEqual((await ask(FRIEND, dag.root, { preferredSources: ['ipfs', 'gateway'] })).types, [FRAME.END])

@@ -145,6 +145,25 @@ describe('rights before look-up', () => {
     assert.equal((await have(STRANGER, own.root.multihash.bytes))[0]?.have, false)
   })
 
+  it('takes a request below a root by the rights for that root, and for no other', async () => {
+    const folders = await Promise.all(
+      [1, 2].map(async seed => await treeDag([1, 2].map(n => ({ path: `f/${n}`, content: distinctBytes(3 * MIB, 10 * seed + n) }))))
+    )
+    for (const folder of folders) await store('own', folder)
+    const [first, second] = folders
+    assert.ok(first !== undefined && second !== undefined)
+    const file = [...first.blocks.values()].find(({ cid }) => cid.code === first.root.code && !cid.equals(first.root))?.cid
+    assert.ok(file !== undefined)
+    const below = async (peer: string, root: MadeDag): Promise<number> =>
+      frameTypes(await exchange.ask(peer, { kind: 'dag', cid: file, root: root.root })).length
+    given = [first, second]
+    assert.deepEqual([await below(GUEST, first), await below(GUEST, second), await below(STRANGER, first)], [6, 1, 1])
+    looks.length = 0
+    assert.equal(frameTypes(await exchange.ask(GUEST, { kind: 'blocks', root: second.root, cids: [file] })).length, 1)
+    given = [second]
+    assert.deepEqual([await below(GUEST, first), await below(FRIEND, second)], [1, 6], 'a trusted peer sees all')
+  })
+
   it('gives who is shunned nothing at all, as if it did not exist', async () => {
     const open = await add('public', distinctBytes(10, 1))
     const { root: missing } = await fileDag(distinctBytes(10, 9))

@@ -34,8 +34,9 @@ export async function get(given: CommandContext): Promise<void> {
     summarize(context, report, { bytes: stream.length, ms })
   } catch (error) {
     if (!(error instanceof KithError) || error.code !== 'IS_DIRECTORY') throw error
-    const cid = typeof error.data['cid'] === 'string' ? error.data['cid'] : 'content'
-    await getTree(context, wanted ?? resolve(context.io.cwd, await targetName(context, { cid })), bar)
+    const { cid, name } = error.data
+    const known = { cid: typeof cid === 'string' ? cid : 'content', ...(typeof name === 'string' ? { name } : {}) }
+    await getTree(context, wanted ?? resolve(context.io.cwd, await targetName(context, known)), bar)
   } finally {
     bar.done()
   }

@@ -11,6 +11,7 @@ import { Sha256 } from '../model/sha256.ts'
 import type { Attempt, BytesByStage, SourceId } from '../model/source.ts'
 import { GIB, type Bytes, type Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Claimed, HeadClaims } from './head-claims.ts'
 import { howFar } from './how-far.ts'
 import type { Ladder } from './ladder.ts'
 import type { NotFoundOf } from './not-found.ts'
@@ -43,6 +44,8 @@ export interface RetrievalInit {
   readonly ladder: Ladder
   /** Attempts to report before those of the ladder: stages that were not eligible, peers that were asked. */
   readonly notes: Attempt[]
+  /** What peers say of the content. */
+  readonly heads: HeadClaims
   readonly startedAt: Ms
   /** What to say when nobody has it; undefined: nothing more than that. */
   readonly notFound: NotFoundOf
@@ -83,6 +86,11 @@ export class Retrieval {
   /** Who delivers at the moment. */
   get deliverer(): SourceId | undefined {
     return this.#init.ladder.winner
+  }
+
+  /** What the peer that delivers calls it: nobody has checked that. */
+  get claimed(): Claimed {
+    return this.#init.heads.of(this.reportSoFar().source.peer)
   }
 
   /** What is known at this moment; once {@link run} is done, all of it. */

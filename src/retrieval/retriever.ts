@@ -17,6 +17,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { BlockReader } from '../ports/serving.ts'
+import { HeadClaims } from './head-claims.ts'
 import { readerFor, storeFor } from './keep.ts'
 import { Ladder } from './ladder.ts'
 import type { LastSeen } from './last-seen.ts'
@@ -48,6 +49,8 @@ export interface RetrievalRequest {
   readonly inquiry?: Inquiry
   /** Name of the access token that asks; absent: the operator. */
   readonly by?: string
+  /** Takes what peers say of the content they send. */
+  readonly heads?: HeadClaims
 }
 
 export interface RetrieverComponents {
@@ -175,7 +178,9 @@ export class Retriever {
     const session = new DagSession(storeFor(library, request), request.root, request.want, { maxBytes: maxFileSize })
     await session.loadLocal()
     const notes: Attempt[] = [...(request.inquiry?.notes ?? [])]
-    const laid = session.isDone ? [] : rungs.build(this.plan({ ...planRequest(request), draw: random.number() }), request, session, notes)
+    const heads = new HeadClaims()
+    const plan = session.isDone ? undefined : this.plan({ ...planRequest(request), draw: random.number() })
+    const laid = plan === undefined ? [] : rungs.build(plan, { ...request, heads }, session, notes)
     const ladder = new Ladder({ clock }, { rungs: laid, ttl: searchLeft(request), strict })
     const isGuess = request.maxBytes !== undefined && request.root.code === RAW_CODEC
     return {
@@ -184,6 +189,7 @@ export class Retriever {
         session,
         ladder,
         notes,
+        heads,
         startedAt,
         notFound: notFoundFor({ isPublic: request.class === 'public', isGuess, seen: () => lastSeen?.of(request.context.multihash.bytes) })
       }),

@@ -162,7 +162,7 @@ export class Rungs {
 
   #askOf(
     peer: string,
-    { context, ttl, preferredSources }: RetrievalRequest,
+    { context, ttl, preferredSources, heads }: RetrievalRequest,
     requestId: Uint8Array
   ): Omit<PeerAsk, 'stage' | 'hops' | 'claims' | 'reach' | 'measure' | 'observe'> {
     return {
@@ -171,6 +171,7 @@ export class Rungs {
       context,
       requestId,
       ttl,
+      head: head => heads?.note(peer, head),
       ...(preferredSources === undefined ? {} : { preferredSources })
     }
   }

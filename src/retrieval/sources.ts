@@ -4,7 +4,7 @@
  */
 import type { CID } from 'multiformats/cid'
 import { SourceError, type BlockSession, type BlockSource } from '../ports/block-source.ts'
-import type { AnswerEnd, AnswerOptions, ExchangeClient } from '../ports/exchange.ts'
+import type { AnswerEnd, AnswerOptions, DagHead, ExchangeClient } from '../ports/exchange.ts'
 import { blockKey, rawCid } from '../model/content-id.ts'
 import { sha256 } from '../model/sha256.ts'
 import type { PreferredSource } from '../model/source.ts'
@@ -43,6 +43,8 @@ export interface PeerAsk {
   readonly reach: (options: AbortOptions) => Promise<void>
   /** Told how each run of it went. */
   readonly measure: () => RunMeasurement
+  /** Told what the peer says of the content it is about to send. */
+  readonly head: (head: DagHead) => void
   /** Told once what became of the claim. */
   readonly observe: (hit: boolean) => void
 }
@@ -117,7 +119,7 @@ async function askOnce(exchange: ExchangeClient, session: DagSession, ask: PeerA
     peer,
     request,
     {
-      head: () => {},
+      head: ask.head,
       node: async (index, bytes) => {
         if (index < session.skeletonNodes) return // it was here already
         await accept(session, run, session.nodeAt(index), bytes)

@@ -43,7 +43,7 @@ export async function getContent({ services }: RpcParts, call: HttpCall): Promis
       throw new KithError(
         'IS_DIRECTORY',
         'this content is a directory: name a file below it, or use content.ls or content.get with a path',
-        { cid: opened.cid }
+        { cid: opened.cid, ...(opened.name === undefined ? {} : { name: opened.name }) }
       )
     const etag = `"${opened.cid}"`
     if (isKnown(request.headers['if-none-match'], etag)) {

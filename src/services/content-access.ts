@@ -18,6 +18,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { ContentRecord } from '../ports/record-store.ts'
 import type { Classifier } from '../retrieval/classify.ts'
+import type { Claimed } from '../retrieval/head-claims.ts'
 import { NO_BYTES_YET, rootOf, type Retrieval, type RetrievalReport } from '../retrieval/retrieval.ts'
 import type { RetrievalRequest, Retriever } from '../retrieval/retriever.ts'
 import type { Want } from '../retrieval/session.ts'
@@ -45,6 +46,8 @@ export interface Opened {
   readonly root: CID
   readonly node: DagNode
   readonly record: ContentRecord | undefined
+  /** Without a record: what those who may be believed call it. */
+  readonly claimed?: Claimed
   /** Any block of it, waiting for the network if need be. */
   readonly get: GetBlock
   /** Resolves when everything wanted is here. */
@@ -138,7 +141,7 @@ export class ContentAccess {
     const { retrieval, report } = await this.#parts.retriever.start(requestFor(target, want), options)
     const stored = report.then(
       async done => {
-        await this.#fetched.remember(contentOf(target), retrieval.session, done, options)
+        await this.#fetched.remember({ ...contentOf(target), claimed: claimedOf(target, retrieval) }, retrieval.session, done, options)
         if (target.decision.public) this.#parts.cacheFull?.(false)
         return done
       },
@@ -154,7 +157,8 @@ export class ContentAccess {
     if (want.kind === 'all') this.#assertNotTooLarge(node)
     // A session for the root alone brings nothing else: whatever is read below it is asked for on its own.
     const get: GetBlock = want.kind === 'root' ? this.getter(target) : async (cid, opts) => await retrieval.session.get(cid, opts)
-    return { root: target.root, node, record: undefined, get, report: stored, reportSoFar: () => retrieval.reportSoFar() }
+    const claimed = claimedOf(target, retrieval)
+    return { root: target.root, node, record: undefined, claimed, get, report: stored, reportSoFar: () => retrieval.reportSoFar() }
   }
 
   /** Told before the leaves are fetched. The caller ends the retrieval. */
@@ -203,6 +207,11 @@ function withBlock(block: VerifiedBlock, get: GetBlock): GetBlock {
 export async function* readOpened(opened: Opened, range: ByteRange, options: AbortOptions): AsyncGenerator<Uint8Array> {
   if (isDirectory(opened.node)) throw notAFile(opened.node)
   yield* readFile(opened.get, opened.node, range, options)
+}
+
+/** Private content comes from peers one trusts with it, or from who shared it. What strangers call what is public is nobody's name for it. */
+function claimedOf({ decision }: Target, retrieval: Retrieval): Claimed {
+  return decision.public ? {} : retrieval.claimed
 }
 
 function contentOf({ root, decision, params }: Target): FetchedContent {

@@ -137,7 +137,8 @@ async function open(parts: ContentServicesComponents, params: GetParams, options
       stop.abort(error) // what was refused is not fetched any further
       throw error
     })
-  const { record, node } = opened
+  const { record, node, claimed } = opened
+  const { name, contentType } = record ?? claimed ?? {}
   let whole: RetrievalReport | undefined
   opened.report.then(
     report => {
@@ -149,8 +150,8 @@ async function open(parts: ContentServicesComponents, params: GetParams, options
     cid: opened.root.toString(),
     kind: isDirectory(node) ? 'directory' : 'file',
     size: node.size,
-    ...(record?.contentType === undefined ? {} : { contentType: record.contentType }),
-    ...(record?.name === undefined ? {} : { name: record.name }),
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(name === undefined ? {} : { name }),
     report: () => summaryOf(parts.library, opened, whole ?? opened.reportSoFar()),
     read: (range, readOptions) =>
       readPart(parts, params, opened, isPart, range, {

@@ -17,6 +17,7 @@ import type { PrivacyClass } from '../model/privacy.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { ContentRecord } from '../ports/record-store.ts'
+import type { Claimed } from '../retrieval/head-claims.ts'
 import type { RetrievalReport } from '../retrieval/retrieval.ts'
 import type { DagSession } from '../retrieval/session.ts'
 
@@ -26,6 +27,8 @@ export interface FetchedContent {
   /** Name of the access token that asked; absent: the operator. */
   readonly by?: string | undefined
   readonly contentType?: string | undefined
+  /** What to call it, on the word of a peer that is trusted with what is private, or that shared it. */
+  readonly claimed?: Claimed | undefined
 }
 
 export class Fetched {
@@ -67,7 +70,7 @@ export class Fetched {
 
   /** Undefined for what is not recorded: parts, what carries its bytes in its address, private content that was here in public. */
   async #recordOf(
-    { root, class: cls, by, contentType }: FetchedContent,
+    { root, class: cls, by, claimed, contentType = claimed?.contentType }: FetchedContent,
     session: DagSession,
     { sha256 }: RetrievalReport,
     options: AbortOptions
@@ -88,6 +91,7 @@ export class Fetched {
       pinned: false,
       ...putBy(undefined, by),
       ...(sha256 === undefined ? {} : { sha256 }),
+      ...(claimed?.name === undefined ? {} : { name: claimed.name }),
       ...(contentType === undefined ? {} : { contentType })
     }
   }

@@ -1,6 +1,7 @@
 /** Single contents given by ticket: to whoever comes first, or to those who are named. */
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { base64, rejection } from './daemon-support.ts'
 import { kith } from '../unit/cli/support.ts'
@@ -16,8 +17,17 @@ describe('kith share and kith get TICKET', function () {
     assert.equal(shared.code, 0, shared.stderr)
     const got = await kith(['get', shared.stdout.trim()], { home: b.home })
     assert.equal(got.code, 0, got.stderr)
+    assert.equal(got.stdout.trim(), join(b.home, 'letter.txt'), 'under the name it has where it came from')
     assert.equal(await readFile(got.stdout.trim(), 'utf8'), 'a letter')
+    assert.equal((await b.client.call('content.stat', { content: uri })).name, 'letter.txt')
+    const folder = await a.client.call('content.put', { ...smallFolder(), name: 'letters' })
+    const ticket = (await kith(['share', folder.uri], { home: a.home })).stdout.trim()
+    const tree = await kith(['get', ticket], { home: b.home })
+    assert.equal(tree.stdout.trim(), join(b.home, 'letters'), tree.stderr)
     assert.deepEqual([await accessOf(a, b.ready.did), await accessOf(b, a.ready.did)], [0, 0])
+    const open = await a.client.call('content.put', { data: base64('for all'), name: 'open.txt', privacy: 'public' })
+    const fetched = await kith(['get', open.uri], { home: b.home })
+    assert.equal(fetched.stdout.trim(), join(b.home, open.cid), 'no stranger gives a name to what is public')
     const stolen = await kith(['get', `${shared.stdout.trim().slice(0, -1)}!`], { home: b.home })
     assert.equal(stolen.code, 2)
     const late = await kith(['join', (await kith(['invite', '--expires', '1ms'], { home: b.home })).stdout.trim()], { home: b.home })
@@ -84,6 +94,10 @@ describe('a content that is shared', function () {
     assert.equal((await rejection(a.client.call('content.share', { content: cid, to: [] }))).code, 'INVALID_PARAMS')
   })
 })
+
+function smallFolder(): { entries: { path: string; data: string }[] } {
+  return { entries: [{ path: 'first.txt', data: base64('first') }] }
+}
 
 /** Files of one block and of more, in a directory. */
 function folder(): { entries: { path: string; data: string }[]; large: string } {

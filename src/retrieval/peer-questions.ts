@@ -15,6 +15,7 @@ import type { ExchangeClient, HaveAnswer } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Standing } from '../ports/standing.ts'
 import type { Reach } from './plan-peers.ts'
+import type { Unreachable } from './unreachable.ts'
 
 /** A peer that does not answer `have` within this long is not waited for. Public ways open then, too. */
 export const HAVE_BUDGET_MS: Ms = 2_000
@@ -29,6 +30,7 @@ export interface PeerQuestionsComponents {
   readonly standing: Standing
   readonly didOf: (peer: string) => string
   readonly reach?: Reach | undefined
+  readonly unreachable: Unreachable
 }
 
 /** A root that peers give for a content hash. */
@@ -89,7 +91,7 @@ export class PeerQuestions {
       })
     }
     try {
-      if (!exchange.speaks(peer) && this.#parts.reach !== undefined) await abortable(this.#parts.reach(peer, budget), budget)
+      if (!exchange.speaks(peer)) await this.#reach(peer, budget, options)
       const askedAt = clock.monotonic()
       const [answer] = await exchange.have(peer, [multihash], budget)
       estimates.latency(peer, clock.monotonic() - askedAt)
@@ -98,6 +100,19 @@ export class PeerQuestions {
     } catch (error) {
       note(options.signal?.aborted === true ? 'cancelled' : error instanceof SourceError ? error.outcome : 'timeout')
       return undefined
+    }
+  }
+
+  /** Who could not be reached lately is not tried: that would cost each question its whole budget. */
+  async #reach(peer: string, budget: AbortOptions, options: AbortOptions): Promise<void> {
+    const { reach, unreachable } = this.#parts
+    if (reach === undefined) return
+    if (unreachable.has(peer)) throw new Error('it could not be reached a moment ago')
+    try {
+      await abortable(reach(peer, budget), budget)
+    } catch (error) {
+      if (options.signal?.aborted !== true) unreachable.note(peer)
+      throw error
     }
   }
 }

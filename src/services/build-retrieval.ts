@@ -21,6 +21,7 @@ import { PeersFirst } from '../retrieval/peers-first.ts'
 import { Planner } from '../retrieval/planner.ts'
 import { Retriever, type RetrieverComponents } from '../retrieval/retriever.ts'
 import { Rungs, type Hedging } from '../retrieval/rungs.ts'
+import { Unreachable } from '../retrieval/unreachable.ts'
 
 /** Retrievals that may wait for a place: each is a promise and a closure, and a client that sends more is broken. */
 const RETRIEVALS_WAITING_MAX = 10_000
@@ -51,7 +52,9 @@ export type RetrievalConfig = Pick<Config, 'routing'> & {
 export function buildRetrieval(parts: RetrievalComponents, { routing, proxy, limits }: RetrievalConfig): Retriever {
   const { askUnknownMinTrust, maxParallelPeers, strict, hedgeDelay } = routing
   const peers = new PeerPlanner({ ...parts, isKith }, { askUnknownMinTrust, proxyMinTrust: proxy.minTrust })
-  const questions = new PeerQuestions(parts)
+  const unreachable = new Unreachable(parts)
+  parts.network.on({ connected: peer => unreachable.forget(peer) })
+  const questions = new PeerQuestions({ ...parts, unreachable })
   const lastSeen = openLastSeen(parts)
   const seen = (content: Uint8Array, peer: string, what: 'had' | 'claimed'): void => lastSeen?.note(content, peer, what)
   return new Retriever(

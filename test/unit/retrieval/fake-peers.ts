@@ -24,12 +24,15 @@ export interface FakePeer {
   hasIpfs: boolean
   /** Cannot be dialled. */
   isAsleep: boolean
+  /** Dialling it never ends. */
+  isLost?: boolean
 }
 
 export class FakePeers {
   /** `have a`, `dag a`, `blocks a`, `proxy a`, `dial a`, as they came. */
   readonly asked: string[] = []
   readonly #peers = new Map<string, FakePeer>()
+  readonly #listeners = new Set<(peer: string) => void>()
 
   add(name: string, settings: Partial<Omit<FakePeer, 'name'>> = {}): FakePeer {
     const peer: FakePeer = {
@@ -57,12 +60,21 @@ export class FakePeers {
   get network(): Network {
     return {
       ...lonely(),
+      on: ({ connected }) => {
+        if (connected !== undefined) this.#listeners.add(connected)
+        return () => {}
+      },
       isConnected: peer => this.#peers.get(peer)?.isConnected === true,
       peers: () =>
         [...this.#peers.values()]
           .filter(({ isConnected }) => isConnected)
           .map(({ name }, index) => ({ peer: name, addresses: [], since: index, protocols: [EXCHANGE_PROTOCOL], relayed: false }))
     }
+  }
+
+  /** It dials this node, and says nothing yet. */
+  connects(name: string): void {
+    for (const listener of this.#listeners) listener(name)
   }
 
   get directory(): Claims {
@@ -76,6 +88,7 @@ export class FakePeers {
   readonly reach = async (peer: string): Promise<void> => {
     this.asked.push(`dial ${peer}`)
     const found = this.#peers.get(peer)
+    if (found?.isLost === true) await new Promise<never>(() => {})
     if (found === undefined || found.isAsleep) throw new Error('it sleeps')
     found.isConnected = true
   }

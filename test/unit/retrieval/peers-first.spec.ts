@@ -84,6 +84,27 @@ describe('peers-first', () => {
     assert.deepEqual([peers.asked.slice(0, 2), ipfs.asked], [['dial away', 'have away'], []])
   })
 
+  it('waits for one that cannot be reached once in 30 s, unless it was connected meanwhile', async () => {
+    trusted('lost', { isConnected: false, isLost: true })
+    ipfs = new FakeSource('ipfs')
+    const { retriever } = parts()
+    const dials = async (): Promise<number> => {
+      peers.asked.length = 0
+      const asking = retriever.askPeersFirst(dag.root, {})
+      await clock.advance(2_000)
+      const { notes, isPrivate } = await asking
+      assert.deepEqual([notes.map(({ outcome }) => outcome), isPrivate], [['timeout'], false])
+      return peers.asked.length
+    }
+    assert.deepEqual([await dials(), await dials()], [1, 0])
+    const { ms } = await retriever.askPeersFirst(dag.root, {})
+    assert.equal(ms, 0, 'nothing is waited for')
+    await clock.advance(28_000)
+    assert.deepEqual([await dials(), await dials()], [1, 0])
+    peers.connects('lost')
+    assert.equal(await dials(), 1)
+  })
+
   it('takes what one of them has in public from there, into the cache', async () => {
     trusted('friend', { blocks: dag.blocks, class: 'public' })
     assert.equal((await (await open(bare())).report).source.peer, 'friend')

@@ -64,6 +64,19 @@ describe('relays among own people', () => {
     assert.ok(r.host.relaying().bytesToday > 20 * MIB)
     server.stop()
   })
+  it('are asked for a place by who is behind a router, and not by who is on the same network', async () => {
+    const both = { relay: { use: true, serve: true } }
+    const [r, near, far] = [await start(both), await start(both), await start({ ...both, listen: ['/ip4/127.0.0.3/tcp/0'] })]
+    r.friends.trust(near.host, far.host)
+    for (const each of [near, far]) each.friends.trust(r.host)
+    await near.host.connect(direct(r.host))
+    // The relay sees it at 127.0.0.1, where it does not listen.
+    await far.host.connect(direct(r.host))
+    await until(() => circuit(far.host) !== '')
+    assert.deepEqual(r.host.relaying().reservations, [far.host.self])
+    assert.deepEqual([circuit(near.host), circuit(r.host)], ['', ''])
+  })
+
   it('end for the day when its bytes are used up, and say so', async () => {
     const [r, a, b] = [await relay(3 * MIB), await hidden(), await hidden()]
     r.friends.trust(a.host, b.host)

@@ -29,8 +29,8 @@ interface RelayUseComponents {
 }
 
 export interface RelayUseInit {
-  /** Whether a place is wanted now: others cannot dial this host, as far as is known. */
-  readonly isWanted: () => boolean
+  /** Whether a place at this peer is wanted now: others cannot dial this host, as far as is known. */
+  readonly isWantedAt: (relay: string) => boolean
 }
 
 export class RelayUse {
@@ -89,7 +89,7 @@ export class RelayUse {
   /** One at a time: whoever is asked may make the next needless. */
   async #reserve(): Promise<void> {
     for (;;) {
-      if (this.#stopped || !this.#init.isWanted() || this.relays().length >= RELAYS_MAX) return
+      if (this.#stopped || this.relays().length >= RELAYS_MAX) return
       const candidate = this.#candidate()
       if (candidate === undefined) return
       await this.#ask(candidate)
@@ -106,6 +106,7 @@ export class RelayUse {
           !relayed &&
           protocols.includes(RELAY_V2_HOP_CODEC) &&
           judgement.isTrusted(peer) &&
+          this.#init.isWantedAt(peer) &&
           !reservations.has(peerIdFromString(peer)) &&
           (this.#asked.get(peer) ?? 0) <= now
       )?.peer

@@ -7,6 +7,7 @@ import type { Log } from '../../ports/log.ts'
 import { isCircuit, isRelayed } from './circuit.ts'
 import type { Judgement } from './judgement.ts'
 import type { HostServices } from './make-libp2p.ts'
+import { ObservedHosts } from './observed-hosts.ts'
 import type { PeerTable } from './peer-table.ts'
 import { isPublic } from './reachable-addresses.ts'
 import { relayServer, type RelayServerStatus } from './relay-server.ts'
@@ -42,6 +43,7 @@ export class Relaying {
   readonly #transport: ReturnType<typeof relayTransport>
   /** For {@link makeLibp2p}. */
   readonly parts: { readonly relayTransport: ReturnType<typeof relayTransport>; readonly relayServer: ReturnType<typeof relayServer> }
+  readonly #observed = new ObservedHosts()
   #libp2p: Libp2p<HostServices> | undefined
   #use: RelayUse | undefined
 
@@ -62,8 +64,9 @@ export class Relaying {
   start(libp2p: Libp2p<HostServices>, peers: PeerTable): void {
     this.#libp2p = libp2p
     if (this.#init.use !== true) return
+    this.#observed.watch(libp2p)
     const { reservations } = this.#transport
-    this.#use = new RelayUse({ ...this.#components, libp2p, peers, reservations }, { isWanted: () => this.#isWanted() })
+    this.#use = new RelayUse({ ...this.#components, libp2p, peers, reservations }, { isWantedAt: relay => this.#isWantedAt(relay) })
     this.#use.start()
   }
 
@@ -90,8 +93,12 @@ export class Relaying {
     return this.#init.announces || (libp2p.services.reachability.verdict() !== 'private' && this.#listening().length > 0)
   }
 
-  /** Nobody has found that it can be dialled. */
-  #isWanted(): boolean {
+  /**
+   * A host that listens on nothing, or was found not to be reachable, takes a place wherever it gets one. While nobody
+   * has found out, it takes one at a relay that sees it at another host than it listens on: there is a router in
+   * between. On one network with the relay it can be dialled there, and a place would tell nobody anything.
+   */
+  #isWantedAt(relay: string): boolean {
     const libp2p = this.#libp2p
     if (libp2p === undefined || this.#init.announces) return false
     const verdict = libp2p.services.reachability.verdict()
@@ -99,7 +106,9 @@ export class Relaying {
     const wasDialled = libp2p
       .getConnections()
       .some(connection => connection.direction === 'inbound' && !isRelayed(connection) && isPublic(connection.remoteAddr))
-    return !wasDialled && !this.#listening().some(isPublic)
+    const listening = this.#listening()
+    if (wasDialled || listening.some(isPublic)) return false
+    return listening.length === 0 || this.#observed.isTranslated(relay, listening)
   }
 
   #listening() {

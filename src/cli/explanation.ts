@@ -1,5 +1,6 @@
 /** An explanation as people read it: privacy, stages and candidates in tables that fit the terminal, reasons in words. */
 import type { PrivacyReason } from '../model/privacy.ts'
+import { scoreWithin } from '../model/score.ts'
 import type { RouteCandidate, RouteExplanation } from '../rpc/services-people.ts'
 import { cut, displayWidth, facts, formatMs, printable, table } from './text.ts'
 
@@ -12,8 +13,7 @@ const ID_TAIL = 8
 /** Below a line of a table. */
 const INDENT = '     '
 const EXPLORING = 'Of small requests about one in a hundred for each peer begins with another of its kind, to see how it fares now.'
-/** Larger scores are written with an exponent. */
-const PLAIN_SCORE_MAX = 100_000
+const STRANGER = 'after those you trust:'
 
 const PRIVACY_REASONS: Readonly<Record<PrivacyReason, string>> = {
   'local-record': 'that is what is recorded here',
@@ -104,7 +104,7 @@ function askedRow(candidate: RouteCandidate, place: number, who: number): (strin
     claim,
     rounded(access),
     rounded(trust),
-    scoreText(score),
+    rounded(scoreWithin(score).score),
     expectedMs === null ? '-' : formatMs(expectedMs)
   ]
 }
@@ -137,14 +137,15 @@ function whoText({ stage, peer, name, url }: RouteCandidate, columns: number): s
   return `${cut(printable(name), columns - ID_TAIL - ' (…)'.length)} (…${id.slice(-ID_TAIL)})`
 }
 
-/** `first byte 20 ms`, `+ transfer 6 ms`, `- hope 4 ms`; nothing for what is nothing. */
+/** `first byte 20 ms`, `+ transfer 6 ms`, `- hope 4 ms`; nothing for what is nothing. Of strangers also whom they come after. */
 function termsText(candidate: RouteCandidate | undefined): string[] {
   if (candidate === undefined) return []
   const unit = candidate.expectedMs === null ? '' : ' ms'
   const terms = Object.entries(candidate.terms).map(([name, value]) => ({ name: words(name), value: rounded(value) }))
-  return terms
+  const told = terms
     .filter(({ value }) => value !== 0)
     .map(({ name, value }, index) => `${value < 0 ? '- ' : index === 0 ? '' : '+ '}${name} ${Math.abs(value)}${unit}`)
+  return scoreWithin(candidate.score).isStranger ? [STRANGER, ...told] : told
 }
 
 function whyText(candidate: RouteCandidate | undefined): string {
@@ -159,10 +160,6 @@ function reasonOf(reason: string | undefined): string {
 /** `firstByte` as two words. */
 function words(name: string): string {
   return printable(name).replace(/[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
-}
-
-function scoreText(score: number): string | number {
-  return Math.abs(score) > PLAIN_SCORE_MAX ? score.toExponential(1) : rounded(score)
 }
 
 /** To a tenth; tenths of large numbers say nothing. */

@@ -2,6 +2,7 @@
  * The default order: trusted peers first, and among equals in that whoever will most likely have delivered the
  * verified content first. Expected milliseconds are a sum of named terms, so that everybody can see why.
  */
+import { EXPECTED_MS_MAX, STRANGER_SCORE } from '../model/score.ts'
 import { MIB } from '../model/units.ts'
 import type { Bytes, Ms, Rate } from '../model/units.ts'
 import { bandwidthWithin } from './bandwidth.ts'
@@ -36,10 +37,6 @@ const EXPLORE_SHARE = 0.01
 const EXPLORE_SHARE_MAX = 0.1
 /** Larger contents are not for trying somebody out. Bytes. */
 const EXPLORE_BYTES_MAX: Bytes = MIB
-/** Whatever takes more than a day is equally bad. */
-const EXPECTED_MS_MAX: Ms = 100_000_000
-/** Puts every stranger below every trusted peer in the score. */
-const STRANGER_SCORE = -10 * EXPECTED_MS_MAX
 
 interface Timed {
   readonly candidate: Candidate

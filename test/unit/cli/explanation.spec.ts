@@ -61,14 +61,14 @@ ipfs     after 150 ms
 gateway  not asked     turned off in the configuration
 
 asked in this order:
-#  stage  who                          claim    access  trust  score    expected
-1  peer   Ana (…VTbjSCzB)              yes          10     10  -22.5    25 ms
+#  stage  who                            claim    access  trust  score  expected
+1  peer   Ana (…VTbjSCzB)                yes          10     10  -22.5  25 ms
      first byte 20 ms + transfer 6.3 ms + faults 0.4 ms + miss 1.2 ms
      - hope 2.9 ms
-2  peer   12D3KooWNobodyKnow…Tbj99999  yes           0    1.2  -1.0e+9  2.1 s
-     first byte 1250 ms + queue 2500 ms + transfer 6.3 ms + faults 91.1 ms
-     + miss 87.5 ms + dial 300 ms - hope 2110 ms
-3  ipfs   ipfs                         unknown       0      0  0        -
+2  peer   12D3KooWNobodyKnowsM…Tbj99999  yes           0    1.2    -61  2.1 s
+     after those you trust: first byte 1250 ms + queue 2500 ms + transfer 6.3 ms
+     + faults 91.1 ms + miss 87.5 ms + dial 300 ms - hope 2110 ms
+3  ipfs   ipfs                           unknown       0      0      0  -
 
 left out:
 stage  who                                                  claim  access  trust
@@ -80,12 +80,13 @@ peer   Bob (…Tbj99999)                                      yes         0     
 Of small requests about one in a hundred for each peer begins with another of
 its kind, to see how it fares now.`
 
-const PEERS_AT_120 = `#  stage  who                                                   claim    access  trust  score    expected
-1  peer   Ana (…VTbjSCzB)                                       yes          10     10  -22.5    25 ms
+const PEERS_AT_120 = `#  stage  who                                                   claim    access  trust  score  expected
+1  peer   Ana (…VTbjSCzB)                                       yes          10     10  -22.5  25 ms
      first byte 20 ms + transfer 6.3 ms + faults 0.4 ms + miss 1.2 ms - hope 2.9 ms
-2  peer   12D3KooWNobodyKnowsMeZ1fkvp2LJTvcWBYKqkCJKBVTbj99999  yes           0    1.2  -1.0e+9  2.1 s
-     first byte 1250 ms + queue 2500 ms + transfer 6.3 ms + faults 91.1 ms + miss 87.5 ms + dial 300 ms - hope 2110 ms
-3  ipfs   ipfs                                                  unknown       0      0  0        -`
+2  peer   12D3KooWNobodyKnowsMeZ1fkvp2LJTvcWBYKqkCJKBVTbj99999  yes           0    1.2    -61  2.1 s
+     after those you trust: first byte 1250 ms + queue 2500 ms + transfer 6.3 ms + faults 91.1 ms + miss 87.5 ms
+     + dial 300 ms - hope 2110 ms
+3  ipfs   ipfs                                                  unknown       0      0      0  -`
 
 const widest = (text: string): number => Math.max(...text.split('\n').map(displayWidth))
 

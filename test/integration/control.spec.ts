@@ -146,10 +146,11 @@ describe('the control channel', () => {
     await using pair = await startPair()
     pair.a.control.handle('echo', async (_peer, value) => value)
     const half = message(encode({ k: 'echo' }), 100)
-    for (const end of [(stream: PeerStream) => stream.close(), (stream: PeerStream) => stream.abort(new Error('gone'))]) {
+    for (const isClean of [true, false]) {
       const stream = await pair.b.host.open(pair.a.host.self, CONTROL_PROTOCOL)
       await stream.write([half])
-      await end(stream)
+      if (isClean) await stream.close()
+      else stream.abort(new Error('gone'))
       await assert.rejects(readAll(stream))
     }
     assert.equal(await pair.ask('echo', 1), 1)

@@ -10,11 +10,11 @@ describe('an exchange stream that breaks off inside a request', () => {
   const half = requestBytes({ kind: 'have' }).subarray(0, 20)
 
   it('is no offence of the peer, whether it ended or was reset', async () => {
-    const { open, reports } = await started()
-    const ended = open('A')
+    const { exchange, reports } = await started()
+    const ended = exchange.open('A')
     ended.say(half)
     ended.say(null)
-    const reset = open('B')
+    const reset = exchange.open('B')
     reset.say(half)
     reset.abort(new Error('the connection is gone'))
     while (ended.aborted === undefined) await ended.change()
@@ -22,8 +22,8 @@ describe('an exchange stream that breaks off inside a request', () => {
   })
 
   it('is told from a request that is whole and malformed', async () => {
-    const { open, reports } = await started()
-    const stream = open('A')
+    const { exchange, reports } = await started()
+    const stream = exchange.open('A')
     stream.say(Buffer.concat(frameParts(FRAME.REQUEST, new Uint8Array([0xff, 1, 2]))))
     while (stream.aborted === undefined) await stream.change()
     assert.deepEqual(reports, ['A', 'protocol-violation'])
@@ -33,5 +33,5 @@ describe('an exchange stream that breaks off inside a request', () => {
 async function started() {
   const reports: string[] = []
   const standing = { isTrusted: () => true, report: (peer: string, offence: Offence): void => void reports.push(peer, offence) }
-  return { ...(await rawExchange({ policy: new MemoryContent(), standing })), reports }
+  return { exchange: await rawExchange({ policy: new MemoryContent(), standing }), reports }
 }

@@ -124,6 +124,7 @@ describe('exchange/codec', () => {
     ['a short hash', fields({ contentHash: new Uint8Array(31) })],
     ['neither hash nor cid', fields({ contentHash: null })],
     ['a cid that is none', fields({ cid: new Uint8Array([1, 2, 3]) })],
+    ['a root that is none', fields({ root: new Uint8Array([1, 2, 3]) })],
     ['an unknown preferred source', fields({ preferredSources: ['moon'] })],
     ['a negative skip', fields({ skip: -1 })],
     ['a range of nothing', fields({ leaves: [[0, 0]] })],

@@ -75,8 +75,12 @@ async function bytesOfCopy(head: Uint8Array, heads: number): Promise<Bytes> {
 }
 
 function encodedMessage(data: Uint8Array): Bytes {
-  const [from, seqno, signature] = [FROM_BYTES, NUMBER_BYTES, SIGNATURE_BYTES].map(length => new Uint8Array(length))
-  return RPC.encode({ subscriptions: [], messages: [{ from, seqno, signature, data, topic: ADVERTS_TOPIC }] }).byteLength
+  const signed = {
+    from: new Uint8Array(FROM_BYTES),
+    seqno: new Uint8Array(NUMBER_BYTES),
+    signature: new Uint8Array(SIGNATURE_BYTES)
+  }
+  return RPC.encode({ subscriptions: [], messages: [{ ...signed, data, topic: ADVERTS_TOPIC }] }).byteLength
 }
 
 function encodedAnnouncement(messages: number): Bytes {

@@ -28,7 +28,7 @@ const RPC_LIMITS = {
  * Share of the peers outside the mesh that are told which messages exist, at each heartbeat. With the usual quarter
  * a star of 31 nodes lost messages for good in five runs of five, with all of them in none.
  */
-const ANNOUNCED_SHARE = 1
+export const ANNOUNCED_SHARE = 1
 /**
  * Two rejected messages within a minute and the sender is graylisted (below −80), whatever it had earned; one, and it
  * is told of no messages for a minute. Only what every relay could see is rejected.

@@ -88,9 +88,15 @@ describe('a daemon with liars among its peers', function () {
     await unharmed(daemon, async () => {
       for (const bytes of held.slice(0, 50)) assert.equal(await get(bytes), honest.peerId)
     })
-    const found = (await listed()).find(({ peerId }) => peerId === liar.peerId)
+    const items = await listed()
+    const found = items.find(({ peerId }) => peerId === liar.peerId)
+    assert.match(found?.note ?? '', /says it has what it has not: 0 of \d+ claims/)
+    assert.ok(
+      items.findLastIndex(({ note }) => note === undefined) < items.findIndex(({ peerId }) => peerId === liar.peerId),
+      'it stands below'
+    )
     assert.equal(found?.advert?.precision, 0, 'what its yes is worth is shown')
-    assert.ok((found.ledger['asked'] ?? 0) < 10, `it was asked ${found.ledger['asked']} times in fifty`)
+    assert.ok((found?.ledger['asked'] ?? 0) < 10, `it was asked ${found?.ledger['asked']} times in fifty`)
     const before = liar.reads
     for (const bytes of held.slice(50)) assert.equal(await get(bytes), honest.peerId)
     assert.ok(liar.reads - before <= 2, `it was asked ${liar.reads - before} times in ten`)

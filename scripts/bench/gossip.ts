@@ -1,10 +1,12 @@
 /**
- * What gossip costs a node that has 500 peers and nothing to do. Real hosts in this process exchange real heads of
- * adverts at the rate at which 500 peers beat; the bytes of one of them are counted on its connections, in networks of
- * two sizes. What grows with the number of peers and what does not follows from the two.
+ * What gossip costs a node that has 500 peers and nothing to do. Real hosts that all know each other send real heads of
+ * adverts as often as 500 peers would; everything each of them receives is counted, with what a frame adds on the wire.
+ * What grows with the number of peers is added: who is told which messages there are.
  */
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { setTimeout as delay } from 'node:timers/promises'
+import { RPC } from '@libp2p/gossipsub/message'
+import { ANNOUNCED_PEERS } from '../../src/adapters/libp2p/gossip-service.ts'
 import { startHost, type Host } from '../../src/adapters/libp2p/host.ts'
 import { systemClock as clock } from '../../src/adapters/system/clock.ts'
 import { systemRandom as random } from '../../src/adapters/system/random.ts'
@@ -20,48 +22,85 @@ const PEERS = 500
 const TARGET_KIB_PER_SECOND = 20
 /** `adverts.heartbeat` is 5 min, up to a fifth less by chance. Seconds. */
 const HEARTBEAT_SECONDS = 270
-/** Two networks, both larger than the mesh of gossipsub. */
-const SIZES = [14, 20] as const
+/** Hosts of the network that is counted: more would measure the machine. */
+const HOSTS = 24
+/** Links of a mesh (D), the rest of the hosts are told which messages there are. */
+const MESH_LINKS = 6
+/** Heartbeats of gossipsub for which a message is told of. Seconds. */
+const ANNOUNCED_SECONDS = 3
+/** A message id of src/adapters/libp2p/gossip-service.ts. Bytes. */
+const MESSAGE_ID_BYTES = 16
+/** What StrictSign adds to a message. Bytes. */
+const FROM_BYTES = 38
+const NUMBER_BYTES = 8
+const SIGNATURE_BYTES = 64
+const HEADS_SENT = 60
+/** Milliseconds. */
+const HEAD_INTERVAL_MS = 200
 /** Meshes are formed and subscriptions known by then. Milliseconds. */
 const SETTLE_MS = 5_000
 const nothing = (): void => {}
 const SILENT: Log = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => SILENT }
 
-interface Traffic {
-  /** Bytes a second, both directions together. */
-  readonly quiet: number
-  readonly beating: number
-}
-
 export async function gossip({ quick, say }: BenchSettings): Promise<Line[]> {
-  const seconds = quick ? 3 : 20
   const head = await headOfAdvert()
+  const heads = quick ? 10 : HEADS_SENT
+  say('gossip: two hosts')
+  const copy = await bytesOfCopy(head, heads)
+  const framing = copy - encodedMessage(head)
   const perSecond = PEERS / HEARTBEAT_SECONDS
-  const [small, large] = SIZES
-  const measured = new Map<number, Traffic>()
-  for (const size of SIZES) {
-    say(`gossip: ${size} hosts, ${2 * seconds} s`)
-    await using network = await GossipNetwork.start(size)
-    const quiet = await network.bytesPerSecond(seconds)
-    measured.set(size, { quiet, beating: await network.bytesPerSecond(seconds, { head, perSecond }) })
-  }
-  const costs = (size: number): number => (measured.get(size)?.beating ?? NaN) - (measured.get(size)?.quiet ?? NaN)
-  const perPeer = Math.max(0, (costs(large) - costs(small)) / (large - small))
-  const fixed = costs(large) - perPeer * (large - 1)
-  const idle = ((measured.get(large)?.quiet ?? NaN) / (large - 1)) * PEERS
+  say(`gossip: ${HOSTS} hosts`)
+  const { copies, bytes } = await receivedByEach(head, { heads, framing, intervalMs: 1000 / perSecond })
+  const announcement = encodedAnnouncement(Math.round(perSecond * ANNOUNCED_SECONDS)) + framing
+  const more = Math.max(0, ANNOUNCED_PEERS - (HOSTS - 1 - MESH_LINKS)) * announcement
+  const received = bytes * perSecond + more
   const line = (name: string, value: number, unit: string): Line => absoluteLine({ case: 'gossip', name, value, unit })
   return [
     line('head of an advert', head.byteLength, 'B'),
+    line('one copy of it on the wire', copy, 'B'),
     line(`heads of ${PEERS} peers`, perSecond, '/s'),
-    line('passing them on in the mesh, in and out', fixed / KIB, 'KiB/s'),
-    line('telling one more peer what there is, in and out', perPeer, 'B/s'),
-    line(`telling ${PEERS} peers`, (perPeer * PEERS) / KIB, 'KiB/s'),
-    line(`pings and the like of ${PEERS} connections`, idle / KIB, 'KiB/s'),
+    line(`copies of each that a node of ${HOSTS} receives`, copies, ''),
+    line('received for each, telling and asking included', bytes, 'B'),
+    line(`telling the rest of ${ANNOUNCED_PEERS} peers each second`, more / KIB, 'KiB/s'),
+    line('received and sent together', (2 * received) / KIB, 'KiB/s'),
     absoluteLine(
-      { case: 'gossip', name: `gossip with ${PEERS} peers, in and out`, value: (fixed + perPeer * PEERS) / KIB, unit: 'KiB/s' },
+      { case: 'gossip', name: `gossip with ${PEERS} peers, each way`, value: received / KIB, unit: 'KiB/s' },
       { atMost: TARGET_KIB_PER_SECOND }
     )
   ]
+}
+
+/** @returns per head and node, of all nodes that did not publish it */
+async function receivedByEach(
+  head: Uint8Array,
+  { heads, framing, intervalMs }: { readonly heads: number; readonly framing: Bytes; readonly intervalMs: number }
+): Promise<{ readonly copies: number; readonly bytes: Bytes }> {
+  await using network = await GossipNetwork.start(HOSTS)
+  const counted = network.count(framing)
+  await network.publishInTurn(head, heads, intervalMs)
+  const share = heads * (HOSTS - 1)
+  return { copies: counted.copies / share, bytes: counted.bytes / share }
+}
+
+/** What one head more takes between two hosts, with encryption and multiplexing. */
+async function bytesOfCopy(head: Uint8Array, heads: number): Promise<Bytes> {
+  await using network = await GossipNetwork.start(2)
+  return await network.bytesOf(head, heads)
+}
+
+function encodedMessage(data: Uint8Array): Bytes {
+  const signed = {
+    from: new Uint8Array(FROM_BYTES),
+    seqno: new Uint8Array(NUMBER_BYTES),
+    signature: new Uint8Array(SIGNATURE_BYTES)
+  }
+  return RPC.encode({ subscriptions: [], messages: [{ ...signed, data, topic: ADVERTS_TOPIC }] }).byteLength
+}
+
+function encodedAnnouncement(messages: number): Bytes {
+  const messageIDs = Array.from({ length: messages }, () => new Uint8Array(MESSAGE_ID_BYTES))
+  const control = { ihave: [{ topicID: ADVERTS_TOPIC, messageIDs }], iwant: [], graft: [], prune: [], idontwant: [] }
+  return RPC.encode({ subscriptions: [], messages: [], control }).byteLength
 }
 
 /** Hosts that all know each other. All connections of the first go through a proxy that counts. */
@@ -81,21 +120,42 @@ class GossipNetwork implements AsyncDisposable {
     }
   }
 
-  /** @param beat - heads that the others publish in turn meanwhile */
-  async bytesPerSecond(seconds: number, beat?: { readonly head: Uint8Array; readonly perSecond: number }): Promise<number> {
-    const before = this.#carried()
+  /** @returns bytes a head that another publishes, beyond what passes anyway */
+  async bytesOf(head: Uint8Array, heads: number): Promise<Bytes> {
     const startedAt = performance.now()
-    if (beat === undefined) await delay(seconds * 1000)
-    else await this.#beat(seconds, beat)
-    return ((this.#carried() - before) * 1000) / (performance.now() - startedAt)
+    const before = this.#carried()
+    for (let sent = 0; sent < heads; sent++) {
+      await this.#hosts[1]?.publish(ADVERTS_TOPIC, head)
+      await delay(HEAD_INTERVAL_MS)
+    }
+    const busy = this.#carried() - before
+    await delay(performance.now() - startedAt)
+    return Math.max(0, busy - (this.#carried() - before - busy)) / heads
   }
 
-  async #beat(seconds: number, { head, perSecond }: { readonly head: Uint8Array; readonly perSecond: number }): Promise<void> {
-    const others = this.#hosts.slice(1)
-    for (let sent = 0; sent < seconds * perSecond; sent++) {
-      await others[sent % others.length]?.publish(ADVERTS_TOPIC, head)
-      await delay(1000 / perSecond)
+  /** Everything that arrives from now on, at all hosts. */
+  count(framing: Bytes): { readonly copies: number; readonly bytes: Bytes } {
+    const counted = { copies: 0, bytes: 0 }
+    for (const { libp2p } of this.#hosts) {
+      const pubsub = libp2p.services['pubsub']
+      const handle: unknown = pubsub instanceof Object ? Reflect.get(pubsub, 'handleReceivedRpc') : undefined
+      if (!(pubsub instanceof Object) || typeof handle !== 'function') throw new Error('gossipsub has another shape here')
+      Reflect.set(pubsub, 'handleReceivedRpc', async (from: unknown, rpc: RPC) => {
+        counted.copies += rpc.messages.length
+        counted.bytes += RPC.encode(rpc).byteLength + framing
+        await Reflect.apply(handle, pubsub, [from, rpc])
+      })
     }
+    return counted
+  }
+
+  /** Another host each time; a last wait for what is told of the last ones. */
+  async publishInTurn(head: Uint8Array, heads: number, intervalMs: number): Promise<void> {
+    for (let sent = 0; sent < heads; sent++) {
+      await this.#hosts[sent % this.#hosts.length]?.publish(ADVERTS_TOPIC, head)
+      await delay(intervalMs)
+    }
+    await delay(ANNOUNCED_SECONDS * 1000)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

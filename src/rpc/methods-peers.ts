@@ -5,7 +5,7 @@ import { bytes, cursor, limit, nothing, peer } from './schemas.ts'
 
 /** A page of peers ends with the rank and the PeerId of a peer. */
 const peerCursor = cursor.regex(
-  /^[0-2]:-?\d{1,2}(?:\.\d{1,3})?:[1-9A-HJ-NP-Za-km-z]{40,64}$/,
+  /^[0-3]:-?\d{1,2}(?:\.\d{1,3})?:[1-9A-HJ-NP-Za-km-z]{40,64}$/,
   'it is not one this method gave; begin again without it'
 )
 

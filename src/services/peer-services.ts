@@ -2,12 +2,14 @@
 import { KithError } from '../errors.ts'
 import type { BehaviourBook } from '../peers/behaviour.ts'
 import type { PeerStanding } from '../peers/standing.ts'
-import type { Estimates } from '../ports/estimates.ts'
+import type { Estimates, PeerEstimate } from '../ports/estimates.ts'
 import type { ConnectedPeer, Network } from '../ports/network.ts'
 import type { PeerInfo, PeerServices } from '../rpc/services.ts'
 
 /** Peers a page unless asked otherwise. */
 const LIST_LIMIT_DEFAULT = 100
+/** From so many false claims on, if they are the most, a peer is shown as one that claims what it has not. */
+const DOUBTED_MISSES_MIN = 2
 
 export interface PeerServicesComponents {
   readonly network: Network
@@ -36,7 +38,7 @@ export function peerServices(parts: PeerServicesComponents): PeerServices {
     }
   }
   return {
-    list: async params => page(known(parts), params),
+    list: async params => page(known(parts), parts.standing, params),
     connect: async (address, options) => {
       checkNotShunned(parts, address)
       const peerId = await network.connect(address, options)
@@ -70,7 +72,7 @@ function infoOf(parts: PeerServicesComponents, peer: string, online: ConnectedPe
   const { latencyMs, bandwidth } = estimates.of(peer)
   const name = standing.nameOf(peer)
   const advert = parts.advertOf(peer)
-  const note = standing.whyShunned(peer)
+  const note = standing.whyShunned(peer) ?? whyDoubted(estimates.of(peer).hits)
   return {
     peerId: peer,
     did,
@@ -104,15 +106,21 @@ function connected(network: Network, peer: string): string {
   throw new KithError('UNAVAILABLE', `${peer} is not connected. kith peers shows who is; kith peers connect ADDRESS connects.`, { peer })
 }
 
-/** Where a peer stands in the list: the connected, then the others, last who is shunned; in each the more trusted first. */
+/** Where a peer stands in the list: the connected, then the others, then who claims what it has not, last who is shunned; in each the more trusted first. */
 interface Place {
   readonly group: number
   readonly trust: number
   readonly peer: string
 }
 
-function placeOf({ note, connected: isConnected, trust, peerId }: PeerInfo): Place {
-  return { group: note !== undefined ? 2 : isConnected ? 0 : 1, trust, peer: peerId }
+function placeOf(standing: Pick<PeerStanding, 'isShunned'>, { note, connected: isConnected, trust, peerId }: PeerInfo): Place {
+  const group = standing.isShunned(peerId) ? 3 : note !== undefined ? 2 : isConnected ? 0 : 1
+  return { group, trust, peer: peerId }
+}
+
+/** Most of what it said it has, it had not. A few misses are no more than an advert a little old. */
+function whyDoubted({ yes, no }: PeerEstimate['hits']): string | undefined {
+  return no >= DOUBTED_MISSES_MIN && no > yes ? `says it has what it has not: ${yes} of ${yes + no} claims were true` : undefined
 }
 
 function compare(a: Place, b: Place): number {
@@ -122,9 +130,10 @@ function compare(a: Place, b: Place): number {
 /** A page goes on after the place where the last one ended, whoever came or left meanwhile. */
 function page(
   items: readonly PeerInfo[],
+  standing: Pick<PeerStanding, 'isShunned'>,
   { cursor, limit }: { readonly cursor?: string; readonly limit?: number }
 ): { items: PeerInfo[]; cursor?: string } {
-  const sorted = items.map(item => ({ item, place: placeOf(item) })).toSorted((a, b) => compare(a.place, b.place))
+  const sorted = items.map(item => ({ item, place: placeOf(standing, item) })).toSorted((a, b) => compare(a.place, b.place))
   const after = cursor === undefined ? undefined : readCursor(cursor)
   const rest = after === undefined ? sorted : sorted.filter(({ place }) => compare(place, after) > 0)
   const shown = rest.slice(0, limit ?? LIST_LIMIT_DEFAULT)

@@ -7,6 +7,7 @@ import { rawCid } from '../../src/model/content-id.ts'
 import { sha256 } from '../../src/model/sha256.ts'
 import type { PeerInfo } from '../../src/rpc/services.ts'
 import { unharmed } from './bad-input-support.ts'
+import { rejection } from './daemon-support.ts'
 import { patterned } from './exchange-support.ts'
 
 const CONTENT_BYTES = 2_000
@@ -79,17 +80,22 @@ describe('a daemon with liars among its peers', function () {
   })
 
   it('finds out a peer that claims everything and has nothing, and asks it no more', async () => {
-    const held = contents(60)
+    const [held, nobodys] = [contents(60), contents(63).slice(60)]
     const [liar, honest] = [await startPeer(), await startHonest(held)]
-    for (const bytes of held) liar.claim(rawCid(sha256(bytes)))
+    for (const bytes of [...held, ...nobodys]) liar.claim(rawCid(sha256(bytes)))
     await liar.advertise()
     await connect(liar)
     await connect(honest)
     await unharmed(daemon, async () => {
       for (const bytes of held.slice(0, 50)) assert.equal(await get(bytes), honest.peerId)
     })
-    const found = (await listed()).find(({ peerId }) => peerId === liar.peerId)
-    assert.equal(found?.advert?.precision, 0, 'what its yes is worth is shown')
+    // Nobody else has these, so that it is asked.
+    for (const bytes of nobodys) assert.equal((await rejection(get(bytes))).code, 'NOT_FOUND')
+    const items = await listed()
+    const found = items.at(-1)
+    assert.equal(found?.peerId, liar.peerId, 'it stands last')
+    assert.match(found.note ?? '', /says it has what it has not: 0 of \d+ claims/)
+    assert.equal(found.advert?.precision, 0, 'what its yes is worth is shown')
     assert.ok((found.ledger['asked'] ?? 0) < 10, `it was asked ${found.ledger['asked']} times in fifty`)
     const before = liar.reads
     for (const bytes of held.slice(50)) assert.equal(await get(bytes), honest.peerId)

@@ -10,12 +10,14 @@ import { DAY, didOf, peerOf, trustFixture, type TrustFixture } from '../peers/pe
 interface Listed extends TrustFixture {
   readonly online: Map<string, ConnectedPeer>
   readonly services: PeerServices
+  readonly hits: Map<string, { readonly yes: number; readonly no: number }>
   readonly connect: (n: number, over?: Partial<ConnectedPeer>) => void
 }
 
 function listed(): Listed {
   const trust = trustFixture()
   const online = new Map<string, ConnectedPeer>()
+  const hits: Listed['hits'] = new Map()
   const never = async (): Promise<never> => {
     throw new Error('not asked for here')
   }
@@ -36,7 +38,11 @@ function listed(): Listed {
   const services = peerServices({
     ...trust,
     network,
-    estimates: { ...UNMEASURED, ledger: () => ({ asked: 3 }) },
+    estimates: {
+      ...UNMEASURED,
+      of: peer => ({ ...UNMEASURED.of(peer), hits: hits.get(peer) ?? { yes: 0, no: 0 } }),
+      ledger: () => ({ asked: 3 })
+    },
     didOf: didFromPeerId,
     peerOf: peerIdFromDid,
     advertOf: () => undefined,
@@ -45,6 +51,7 @@ function listed(): Listed {
   return {
     ...trust,
     online,
+    hits,
     services,
     connect: (n, over = {}) => {
       online.set(peerOf(n), { peer: peerOf(n), addresses: [`/ip4/192.0.2.${n}/tcp/1`], since: 0, protocols: [], relayed: false, ...over })
@@ -98,6 +105,25 @@ describe('the list of peers', () => {
       [didOf(3)]: { note: 'blocked', ledger: { asked: 3 } },
       [didOf(4)]: { note: `suspended until ${until}: it sent wrong bytes`, ledger: { asked: 3, 'wrong-bytes': 1 } }
     })
+  })
+
+  it('shows who claims what it has not below the others, with the reason', async () => {
+    const { connect, book, services, hits } = listed()
+    for (const n of [1, 2, 3]) connect(n)
+    await book.setLevel(peerOf(1), 90)
+    hits.set(peerOf(1), { yes: 0, no: 2 })
+    hits.set(peerOf(2), { yes: 9, no: 3 })
+    const { items } = await services.list({})
+    assert.deepEqual(
+      new Map(items.map(({ peerId, note }) => [peerId, note])),
+      new Map(
+        [peerOf(2), peerOf(3), peerOf(1)].map(peer => [
+          peer,
+          peer === peerOf(1) ? 'says it has what it has not: 0 of 2 claims were true' : undefined
+        ])
+      )
+    )
+    assert.equal(items.at(-1)?.peerId, peerOf(1))
   })
 
   it('is the same in pages of any size, each peer once', async () => {

@@ -176,7 +176,7 @@ export class Retriever {
     await session.loadLocal()
     const notes: Attempt[] = [...(request.inquiry?.notes ?? [])]
     const laid = session.isDone ? [] : rungs.build(this.plan({ ...planRequest(request), draw: random.number() }), request, session, notes)
-    const ladder = new Ladder({ clock }, { rungs: laid, ttl: searchLeft(request), strict })
+    const ladder = new Ladder({ clock }, { rungs: laid, ttl: searchLeft(request), strict, isComplete: () => session.isDone })
     const isGuess = request.maxBytes !== undefined && request.root.code === RAW_CODEC
     return {
       retrieval: new Retrieval(this.#parts, {

@@ -12,8 +12,10 @@ import type { DagSession } from './session.ts'
 
 /** Ranges in one request; what is still missing then is asked for in the next. */
 export const LEAF_RANGES_MAX = 1024
-/** What is here within this anyway needs nobody else. */
+/** Who joins has to save this much; what is here within it anyway needs nobody else. */
 const HELP_MS_MIN: Ms = 100
+/** Of one that was never measured no more is hoped than of those who deliver, or this if they are slower. */
+const HOPED_RATE_MAX: Rate = MIB
 /** Less than this is not worth a request of its own. */
 const PART_BYTES_MIN: Bytes = MIB / 4
 /** With less than this missing, nobody joins to share it. */
@@ -22,6 +24,9 @@ const SHARED_BYTES_MIN: Bytes = MIB / 2
 const SLOW_FACTOR = 2
 /** A source that was silent for so long is replaced, which costs no hedge. */
 const SILENT_MS: Ms = 2_000
+/** Sooner, if another, known to be that fast, could have delivered it so many times over; but not at once. */
+const SILENT_FACTOR = 4
+const SILENT_MS_MIN: Ms = 500
 /**
  * If the narrow place is this node's own line, who joins makes the others slower. A leaf that then takes longer than
  * this comes close to being a stall.
@@ -32,6 +37,11 @@ export interface LeafSharesComponents {
   readonly clock: Clock
   /** Takes one hedge out of the budget. */
   readonly mayHedge: () => boolean
+}
+
+interface Work {
+  readonly part: LeafPart
+  readonly copyOf?: LeafShare
 }
 
 /** Ends an answer of which nothing more is needed; no error of anybody. */
@@ -62,7 +72,7 @@ export class LeafShares {
 
   /** For one that has done its part. */
   more(share: LeafShare): boolean {
-    const work = this.#workFor({ ...share.expected, rate: share.rate }, share)
+    const work = this.#workFor({ ...share.expected, rate: share.rate, isMeasured: true }, share)
     if (work !== undefined) share.assign(work.part, work.copyOf)
     return work !== undefined
   }
@@ -94,7 +104,7 @@ export class LeafShares {
     return leafMs <= LEAF_MS_MAX || (isMeasured && rate > SLOW_FACTOR * total)
   }
 
-  #workFor(expected: Expected, share: LeafShare | undefined): { readonly part: LeafPart; readonly copyOf?: LeafShare } | undefined {
+  #workFor(expected: Expected, share: LeafShare | undefined): Work | undefined {
     const others = [...this.#open].filter(other => other !== share)
     const free = others.reduce((left, { part }) => without(left, part), this.session.leaves.missingIn('all', LEAF_RANGES_MAX))
     if (free.length > 0) return { part: others.length === 0 ? 'all' : free }
@@ -103,8 +113,7 @@ export class LeafShares {
     if (isNew && slowestFirst.reduce((sum, { bytes }) => sum + bytes, 0) <= SHARED_BYTES_MIN)
       return this.#copyFor(expected, others, slowestFirst)
     for (const left of slowestFirst) {
-      if (left.ms < (isNew ? HELP_MS_MIN : SLOW_FACTOR * expected.firstByteMs)) continue
-      const part = left.partFor(expected)
+      const part = left.partFor(expected, isNew ? HELP_MS_MIN : 0)
       if (part === undefined) continue
       left.share.part = without(left.ranges, part)
       return { part }
@@ -112,18 +121,23 @@ export class LeafShares {
     return this.#copyFor(expected, others, slowestFirst)
   }
 
-  #copyFor(
-    { firstByteMs, rate }: Expected,
-    others: readonly LeafShare[],
-    slowestFirst: readonly Left[]
-  ): { readonly part: LeafPart; readonly copyOf: LeafShare } | undefined {
+  #copyFor(expected: Expected, others: readonly LeafShare[], slowestFirst: readonly Left[]): Work | undefined {
     const slow = slowestFirst.find(
       ({ share, ms, bytes }) =>
-        ms >= HELP_MS_MIN && ms > SLOW_FACTOR * (firstByteMs + (bytes / rate) * 1000) && !others.some(({ copyOf }) => copyOf === share)
+        ms >= HELP_MS_MIN && ms > SLOW_FACTOR * needed(expected, bytes) && !others.some(({ copyOf }) => copyOf === share)
     )
-    if (slow === undefined || !(slow.share.waitedMs >= SILENT_MS || this.#parts.mayHedge())) return undefined
+    if (slow === undefined || !(isSilent(slow, expected) || this.#parts.mayHedge())) return undefined
     return { part: slow.ranges, copyOf: slow.share }
   }
+}
+
+function isSilent({ share: { waitedMs }, bytes }: Left, expected: Expected): boolean {
+  if (waitedMs >= SILENT_MS) return true
+  return expected.isMeasured && waitedMs >= Math.max(SILENT_MS_MIN, SILENT_FACTOR * needed(expected, bytes))
+}
+
+function needed({ firstByteMs, rate }: Expected, bytes: Bytes): Ms {
+  return firstByteMs + (bytes / rate) * 1000
 }
 
 /** What one source was given, and how it gets on with it. */
@@ -242,11 +256,14 @@ class Left {
     this.ms = (this.bytes / share.rate) * 1000
   }
 
-  /** As much of the end as lets both end together; undefined if that is too little. */
-  partFor({ firstByteMs, rate }: Expected): LeafRange[] | undefined {
+  /** As much of the end as lets both end together; undefined if that is too little, or saves too little. */
+  partFor({ firstByteMs, rate: hoped, isMeasured }: Expected, savedMin: Ms): LeafRange[] | undefined {
+    const { rate: own } = this.share
+    const rate = isMeasured ? hoped : Math.min(hoped, Math.max(own, HOPED_RATE_MAX))
     const lead = (rate * firstByteMs) / 1000
-    const bytes = (rate * (this.bytes + lead)) / (this.share.rate + rate) - lead
-    const part = tailOf(this.ranges, bytes, this.#sizeOf)
+    const together = (this.bytes + lead) / (own + rate)
+    if (this.ms - together * 1000 < savedMin) return undefined
+    const part = tailOf(this.ranges, rate * together - lead, this.#sizeOf)
     return bytesOf(part, this.#sizeOf) < PART_BYTES_MIN ? undefined : part
   }
 }

@@ -32,8 +32,11 @@ export interface PeerEstimate {
 export interface Measurement {
   /** The first verified bytes arrived, so many at once: a whole block, whose own transfer is not taken for waiting. */
   firstByte(bytes?: Bytes): void
-  /** `bytes`: verified bytes of this request. A miss, a refusal, a cancelled race never count as a fault. */
-  end(outcome: Outcome, bytes: Bytes): void
+  /**
+   * `bytes`: verified bytes of this request; `awaited`: of the block that was on its way when the answer was cut short,
+   * so that the source was at most as fast as if it had just come. A miss, a refusal, a cancelled race never count as a fault.
+   */
+  end(outcome: Outcome, bytes: Bytes, awaited?: Bytes): void
 }
 
 /** Counts by name since ever, for `peers.list`: `asked`, `ok`, `not-found`, `refused`, `timeout`, `fault`, `corrupt`, `cancelled`, `bytesReceived`, `bytesSent`, `served`. */

@@ -102,12 +102,12 @@ export class MeasuredEstimates implements Estimates {
         entry.waiting.delete(sent)
         this.#change(source, entry, now => figuresOf.addFirstByte(entry.figures, { ms, bytes }, now))
       },
-      end: (outcome, bytes) => {
+      end: (outcome, bytes, awaited = 0) => {
         if (isOver) return
         isOver = true
         entry.inFlight -= 1
         entry.waiting.delete(sent)
-        this.#change(source, entry, now => this.#ended(entry, { outcome, bytes, totalMs: this.#since(sent), firstByteMs, now }))
+        this.#change(source, entry, now => this.#ended(entry, { outcome, bytes, awaited, totalMs: this.#since(sent), firstByteMs, now }))
       }
     }
   }
@@ -135,7 +135,7 @@ export class MeasuredEstimates implements Estimates {
   }
 
   #ended(entry: Entry, end: EndedRequest): void {
-    const { outcome, bytes, totalMs, firstByteMs, now } = end
+    const { outcome, bytes, awaited, totalMs, firstByteMs, now } = end
     const { figures } = entry
     count(entry, outcome)
     count(entry, 'bytesReceived', bytes)
@@ -143,7 +143,7 @@ export class MeasuredEstimates implements Estimates {
     if (firstByteMs === undefined) {
       // A miss and a refusal are answers: of how long bytes would have taken they say nothing.
       if (outcome === 'cancelled' || outcome === 'timeout') figuresOf.addLowerBound(figures, totalMs, this.#expected(figures, now), now)
-    } else if (outcome !== 'corrupt') figuresOf.addTransfer(figures, { bytes, totalMs, firstByteMs })
+    } else if (outcome !== 'corrupt') figuresOf.addTransfer(figures, { bytes, awaited, totalMs, firstByteMs })
   }
 
   /** What is waited for right now counts as well: of a source that has just stopped answering nothing else tells. */
@@ -219,6 +219,7 @@ export class MeasuredEstimates implements Estimates {
 interface EndedRequest {
   readonly outcome: Outcome
   readonly bytes: Bytes
+  readonly awaited: Bytes
   readonly totalMs: Ms
   readonly firstByteMs: Ms | undefined
   readonly now: Ms

@@ -2,7 +2,7 @@
  * What is remembered of one source, and how each observation changes it. Plain data that passes through JSON; no
  * clock, no names: times are handed in, Unix milliseconds, and a clock that was set back counts as no time passed.
  */
-import { KIB } from '../model/units.ts'
+import { KIB, MIB } from '../model/units.ts'
 import type { Bytes, Ms, Rate } from '../model/units.ts'
 
 export interface Figures {
@@ -55,6 +55,8 @@ const ALPHA = 0.2
 const RATE_BYTES_MIN: Bytes = 256 * KIB
 /** From here on a transfer counts for the fixed formula. Bytes. */
 const BANDWIDTH_BYTES_MIN: Bytes = 64 * KIB
+/** What a transfer that was cut short is compared with, while no rate is known. Bytes a second. */
+const RATE_UNKNOWN: Rate = 10 * MIB
 /** What cannot be told apart from no time at all. */
 const TRANSFER_MS_MIN: Ms = 1
 /** Faults of yesterday count half. */
@@ -175,6 +177,8 @@ export function addLatency(figures: Figures, ms: Ms): void {
 
 export interface Transfer {
   readonly bytes: Bytes
+  /** Of the block that was on its way when it was cut short. */
+  readonly awaited?: Bytes
   /** Since the request was sent. */
   readonly totalMs: Ms
   /** Until the first verified byte. */
@@ -183,13 +187,18 @@ export interface Transfer {
 
 /**
  * The first verified byte comes with its whole block, so that the time after it leaves out the first block and is
- * nothing at all for a content of one: what counts is the time less one round trip, if that is more.
+ * nothing at all for a content of one: what counts is the time less one round trip, if that is more. Of a block that was
+ * on its way something may have come: what is known of the source stands, unless this shows it to be faster or slower.
  */
-export function addTransfer(figures: Figures, { bytes, totalMs, firstByteMs }: Transfer): void {
-  if (bytes < BANDWIDTH_BYTES_MIN) return
-  const rate = (bytes / Math.max(TRANSFER_MS_MIN, totalMs - firstByteMs, totalMs - (figures.latencyMs ?? 0))) * 1000
-  figures.bandwidth = mixed(figures.bandwidth, rate)
-  if (bytes >= RATE_BYTES_MIN) figures.logRate = mixed(figures.logRate, Math.log(rate))
+export function addTransfer(figures: Figures, { bytes, awaited = 0, totalMs, firstByteMs }: Transfer): void {
+  const seconds = Math.max(TRANSFER_MS_MIN, totalMs - firstByteMs, totalMs - (figures.latencyMs ?? 0)) / 1000
+  const [least, most] = [bytes / seconds, (bytes + awaited) / seconds]
+  if (bytes >= BANDWIDTH_BYTES_MIN) figures.bandwidth = mixed(figures.bandwidth, least)
+  if (bytes + awaited < RATE_BYTES_MIN) return
+  const known = figures.logRate === null ? RATE_UNKNOWN : Math.exp(figures.logRate)
+  if (bytes < RATE_BYTES_MIN && most >= known) return // it shows nothing
+  const rate = awaited === 0 ? least : Math.min(most, Math.max(least, known))
+  figures.logRate = mixed(figures.logRate, Math.log(rate))
 }
 
 export function addOutcome(figures: Figures, isFault: boolean, now: Ms): void {

@@ -5,6 +5,7 @@
  * Staged with hedging: the first rung starts at once, each later one when its delay has passed without a verified
  * byte, or as soon as nobody is left on the rungs before it. The first source to deliver a verified byte wins and
  * the others are cancelled; if it fails later, those that were cancelled or never asked go on from what is verified.
+ * While it delivers, others of its rung may join it for a part of the rest.
  */
 import { KithError, toKithError } from '../errors.ts'
 import { deferred } from '../lib/deferred.ts'
@@ -22,6 +23,11 @@ import { Running, type RungState } from './running.ts'
 const SILENT_MS: Ms = 2_000
 /** A transfer without a verified byte for this long is a stall: next source. */
 export const STALL_MS: Ms = 30_000
+/** While others could join those who deliver, it is looked this often whether they should: soon at first, then ever more seldom. */
+const HELP_PACE_MS_MIN: Ms = 20
+const HELP_PACE_MS_MAX: Ms = 320
+/** Candidates looked at each time; the best come first. Count. */
+const HELPERS_LOOKED_AT_MAX = 8
 
 export class Ladder {
   readonly attempts: Attempt[] = []
@@ -35,6 +41,7 @@ export class Ladder {
   #winner: Running | undefined
   #phaseStart: Ms
   #searchEnd: Ms = Infinity
+  #helpPace: Ms = HELP_PACE_MS_MIN
   #stopTimer: () => void = () => {}
   #isSettled = false
 
@@ -52,7 +59,7 @@ export class Ladder {
     }))
   }
 
-  /** Who delivers at the moment. */
+  /** Who delivers at the moment, or was the first of those who do. */
   get winner(): SourceId | undefined {
     return this.#winner?.candidate.id
   }
@@ -83,7 +90,11 @@ export class Ladder {
   /** Decides what starts now, and when to look again. */
   #step(): void {
     this.#stopTimer()
-    if (this.#isSettled || this.#winner !== undefined) return
+    if (this.#isSettled) return
+    if (this.#winner !== undefined) {
+      this.#seekHelp(this.#winner.state)
+      return
+    }
     const waited = this.#clock.monotonic() - this.#phaseStart
     let before = true // nobody is left on the rungs before this one
     let patience: Ms = 0
@@ -122,6 +133,23 @@ export class Ladder {
     return Infinity
   }
 
+  /** Lets others of the rung join those who deliver, if that is of use. */
+  #seekHelp(state: RungState): void {
+    if (this.#init.strict) return
+    const able = state.pending.filter(candidate => candidate.help !== undefined).slice(0, HELPERS_LOOKED_AT_MAX)
+    for (const candidate of able) {
+      if (state.running >= state.rung.maxParallel) return
+      if (candidate.help?.() !== true) continue
+      state.pending.splice(state.pending.indexOf(candidate), 1)
+      this.#start(state, candidate, STALL_MS) // its first verified byte is that of a whole leaf
+    }
+    if (able.length === 0 || state.running >= state.rung.maxParallel) return
+    this.#stopTimer = this.#clock.after(this.#helpPace, () => {
+      this.#step()
+    })
+    this.#helpPace = Math.min(2 * this.#helpPace, HELP_PACE_MS_MAX)
+  }
+
   #lookForMore(state: RungState): void {
     if (state.more !== 'not-asked' || state.rung.more === undefined) return
     state.more = 'asking'
@@ -148,11 +176,12 @@ export class Ladder {
       })
   }
 
-  #start(state: RungState, candidate: Candidate): void {
+  #start(state: RungState, candidate: Candidate, silenceMax = state.rung.silenceMax): void {
     const running = new Running(this.#clock, state, candidate)
     this.#running.add(running)
-    running.watch(state.rung.silenceMax, () => {
-      this.#timedOut(running, `no verified byte within ${(state.rung.silenceMax ?? 0) / 1000} s`)
+    this.#helpPace = HELP_PACE_MS_MIN
+    running.watch(silenceMax, () => {
+      this.#timedOut(running, `no verified byte within ${(silenceMax ?? 0) / 1000} s`)
     })
     running
       .run({
@@ -182,6 +211,7 @@ export class Ladder {
     this.firstByteAt ??= this.#clock.monotonic()
     const losers = [...this.#running].filter(other => other !== running)
     for (const loser of losers.toReversed()) this.#cancel(loser)
+    this.#step()
   }
 
   #timedOut(running: Running, reason: string): void {
@@ -212,16 +242,24 @@ export class Ladder {
   #ended(running: Running, outcome: Outcome, failure?: SourceError): void {
     if (!this.#running.delete(running)) return
     this.attempts.push(running.end(outcome, failure, failure?.message))
+    const { state, candidate } = running
     if (outcome === 'ok') {
-      this.#settle(undefined)
-      return
-    }
-    if (outcome !== 'cancelled') running.state.lastStart = -Infinity // the next one takes its place at once
-    if (this.#winner === running) {
-      this.#winner = undefined
-      this.#phaseStart = this.#clock.monotonic()
-    }
+      if (this.#init.isComplete?.() !== false) {
+        this.#settle(undefined)
+        return
+      }
+      state.pending.unshift(candidate) // its part is done; it may be of use again
+    } else if (outcome !== 'cancelled') state.lastStart = -Infinity // the next one takes its place at once
+    if ((this.#winner === running && outcome !== 'ok') || this.#running.size === 0) this.#replaceWinner()
+    this.#helpPace = HELP_PACE_MS_MIN
     this.#step()
+  }
+
+  /** Who delivers besides goes on; otherwise the search begins again. */
+  #replaceWinner(): void {
+    const hadWinner = this.#winner !== undefined
+    this.#winner = [...this.#running].find(({ bytes }) => bytes > 0)
+    if (hadWinner && this.#winner === undefined) this.#phaseStart = this.#clock.monotonic()
   }
 
   /** How long after the search began later stages still wait for those who run here. */
@@ -241,10 +279,11 @@ export class Ladder {
 
   #settle(error: KithError | undefined, outcomeOf: (running: Running) => Outcome = () => 'cancelled'): void {
     if (this.#isSettled) return
+    const hasHelped = ({ bytes }: Running): boolean => error === undefined && bytes > 0
     this.#isSettled = true
     for (const running of this.#running) {
       running.abort.abort(error ?? new KithError('CANCELLED', 'the content is complete'))
-      this.attempts.push(running.end(outcomeOf(running), undefined))
+      this.attempts.push(running.end(hasHelped(running) ? 'ok' : outcomeOf(running), undefined))
     }
     this.#running.clear()
     if (error === undefined) this.#end.resolve()

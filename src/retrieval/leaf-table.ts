@@ -2,11 +2,17 @@
 import type { CID } from 'multiformats/cid'
 import { Turns } from '../lib/turns.ts'
 import type { SkeletonWalk } from '../dag/skeleton.ts'
-import type { Bytes } from '../model/units.ts'
+import { KIB, type Bytes } from '../model/units.ts'
 import type { LeafRange } from '../ports/exchange.ts'
+import type { LeafPart } from './leaf-ranges.ts'
 
 /** Leaf index that stands for "to the end" in a range; more leaves than any content has. */
 const LEAF_END = 0xffff_ffff
+/** What a leaf of unknown size counts as when work is divided. */
+const SIZE_UNKNOWN: Bytes = 256 * KIB
+
+/** The leaves of a DAG as those see them who fetch them. */
+export type Leaves = Pick<LeafTable, 'count' | 'isComplete' | 'at' | 'sizeOf' | 'missingIn' | 'nextMissing'>
 
 export class LeafTable {
   readonly #walk: SkeletonWalk
@@ -73,29 +79,78 @@ export class LeafTable {
     return found
   }
 
+  /** Leaves named so far. */
+  get count(): number {
+    return this.#walk.leaves.length
+  }
+
+  at(index: number): CID | undefined {
+    return this.#walk.leaves[index]?.cid
+  }
+
+  /** As its parent claims: good enough to divide work by. */
+  sizeOf(index: number): Bytes {
+    return this.#walk.leaves[index]?.size ?? SIZE_UNKNOWN
+  }
+
   /** Missing leaves as at most `rangesMax` ranges; while the skeleton is incomplete, also everything not named yet. */
   ranges(rangesMax: number): LeafRange[] {
     if (!this.isChosen) return []
-    const ranges: [number, number][] = []
-    for (let index = 0; index < this.#walk.leaves.length; index++) {
-      if (this.#isSettled(index)) continue
-      const last = ranges.at(-1)
-      if (last !== undefined && last[0] + last[1] === index) last[1] += 1
-      else if (ranges.length === rangesMax) return ranges
-      else ranges.push([index, 1])
-    }
+    const ranges = this.#missingIn('all', rangesMax + 1)
+    if (ranges.length > rangesMax) return ranges.slice(0, rangesMax)
     if (!this.#walk.done) openEnd(ranges, this.#walk.leaves.length)
     return ranges
+  }
+
+  /** Missing leaves of a part as at most `rangesMax` ranges; those that are not named yet left out. */
+  missingIn(part: LeafPart, rangesMax: number): LeafRange[] {
+    return this.isChosen ? this.#missingIn(part, rangesMax) : []
+  }
+
+  /** The first missing leaf of a part from this index on. */
+  nextMissing(part: LeafPart, from: number): number | undefined {
+    for (const [start, end] of this.isChosen ? this.#within(part) : []) {
+      for (let index = Math.max(start, from); index < end; index++) if (!this.#isSettled(index)) return index
+    }
+    return undefined
   }
 
   /** Missing leaves in order. */
   *missing(): Generator<CID> {
     if (!this.isChosen) return
-    while (this.#firstMissing < this.#walk.leaves.length && this.#isSettled(this.#firstMissing)) this.#firstMissing += 1
-    for (let index = this.#firstMissing; index < this.#walk.leaves.length; index++) {
+    for (let index = this.#skipSettled(); index < this.#walk.leaves.length; index++) {
       const leaf = this.#walk.leaves[index]
       if (leaf !== undefined && !this.#isSettled(index)) yield leaf.cid
     }
+  }
+
+  #missingIn(part: LeafPart, rangesMax: number): [number, number][] {
+    const ranges: [number, number][] = []
+    for (const [start, end] of this.#within(part)) {
+      for (let index = start; index < end; index++) {
+        if (this.#isSettled(index)) continue
+        const last = ranges.at(-1)
+        if (last !== undefined && last[0] + last[1] === index) last[1] += 1
+        else if (ranges.length === rangesMax) return ranges
+        else ranges.push([index, 1])
+      }
+    }
+    return ranges
+  }
+
+  /** Begin and end of each range, as far as leaves are named and may be missing. */
+  #within(part: LeafPart): [number, number][] {
+    const first = this.#skipSettled()
+    const { length } = this.#walk.leaves
+    return (part === 'all' ? [[0, length] as const] : part).map(([start, count]) => [
+      Math.max(first, start),
+      Math.min(length, start + count)
+    ])
+  }
+
+  #skipSettled(): number {
+    while (this.#firstMissing < this.#walk.leaves.length && this.#isSettled(this.#firstMissing)) this.#firstMissing += 1
+    return this.#firstMissing
   }
 
   #isWanted(index: number): boolean {

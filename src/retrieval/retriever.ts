@@ -181,7 +181,7 @@ export class Retriever {
     const heads = new HeadClaims()
     const plan = session.isDone ? undefined : this.plan({ ...planRequest(request), draw: random.number() })
     const laid = plan === undefined ? [] : rungs.build(plan, { ...request, heads }, session, notes)
-    const ladder = new Ladder({ clock }, { rungs: laid, ttl: searchLeft(request), strict })
+    const ladder = new Ladder({ clock }, { rungs: laid, ttl: searchLeft(request), strict, isComplete: () => session.isDone })
     const isGuess = request.maxBytes !== undefined && request.root.code === RAW_CODEC
     return {
       retrieval: new Retrieval(this.#parts, {

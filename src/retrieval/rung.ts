@@ -13,8 +13,11 @@ export interface Run {
 /** What is learnt from one run of a source. Each method at most once; `end` always. */
 export interface RunMeasurement {
   firstByte(bytes: Bytes): void
-  /** @param error what it failed with, if it did */
-  end(outcome: Outcome, bytes: Bytes, error: unknown): void
+  /**
+   * @param error what it failed with, if it did
+   * @param awaited bytes that were on their way when it was cut short
+   */
+  end(outcome: Outcome, bytes: Bytes, error: unknown, awaited?: Bytes): void
 }
 
 export interface Candidate {
@@ -27,7 +30,15 @@ export interface Candidate {
   readonly patience?: Ms
   /** Called at the beginning of each run. */
   measure?(): RunMeasurement
-  /** Resolves when the content is complete, rejects with SourceError; any other error ends the whole retrieval. */
+  /**
+   * Claims a part of what is missing, to be fetched by {@link run} beside those who deliver; false: it would be of no
+   * use now. To be run at once then. Absent: it never joins others.
+   */
+  help?(): boolean
+  /**
+   * Resolves when the content is complete or nothing is left for it to do, rejects with SourceError; any other error
+   * ends the whole retrieval.
+   */
   run(run: Run): Promise<void>
 }
 
@@ -53,4 +64,6 @@ export interface LadderInit {
   readonly ttl: Ms
   /** Each rung only after the one before has failed. */
   readonly strict: boolean
+  /** Asked when a run has resolved; absent: it is. */
+  readonly isComplete?: () => boolean
 }

@@ -4,13 +4,17 @@
  */
 import { abortable } from '../lib/deadline.ts'
 import type { Attempt, Outcome, SkipReason } from '../model/source.ts'
-import type { Ms } from '../model/units.ts'
+import { MIB, type Ms, type Rate } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { Estimates, Measurement, PeerEstimate } from '../ports/estimates.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { Standing } from '../ports/standing.ts'
+import { LeafShares } from './leaf-shares.ts'
+import type { Expected } from './pace.ts'
+import { peerCandidate, type PeerAsk } from './peer-source.ts'
 import type { PlannedCandidate, PlanReason } from './plan.ts'
 import type { Reach } from './plan-peers.ts'
 import { estimateName, type FullPlan } from './planner.ts'
@@ -18,7 +22,7 @@ import type { PeerQuestions } from './peer-questions.ts'
 import type { RetrievalRequest } from './retriever.ts'
 import type { Candidate, Rung, RunMeasurement } from './rung.ts'
 import type { DagSession } from './session.ts'
-import { blockCandidate, peerCandidate, type PeerAsk } from './sources.ts'
+import { blockCandidate } from './sources.ts'
 
 /** While a trusted peer that says it has the content is asked, later stages wait this long if its p90 is unknown. */
 const CLAIM_PATIENCE_MS: Ms = 1_000
@@ -30,6 +34,11 @@ const PEER_SILENCE_MS: Ms = 10_000
 const PROXY_SILENCE_MS: Ms = 15_000
 /** A gateway that says nothing for this long is joined by the next one. */
 const GATEWAY_PATIENCE_MS: Ms = 2_000
+
+/** Of peers nobody has measured; hopeful, as the order of peers is. */
+const FIRST_BYTE_UNKNOWN_MS: Ms = 50
+const RATE_UNKNOWN: Rate = 10 * MIB
+const DIAL_MS: Ms = 300
 
 /** When one more peer is asked beside those who are being asked, and how often that may happen. */
 export interface Hedging {
@@ -48,6 +57,7 @@ export interface RungsComponents {
   readonly estimates: Estimates
   readonly hedging: Hedging
   readonly random: Random
+  readonly clock: Clock
   readonly didOf: (peer: string) => string
   readonly reach?: Reach | undefined
   /** Told when a peer had, or says it has, public content. */
@@ -92,7 +102,8 @@ export class Rungs {
   #peers(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, requestId: Uint8Array, notes: Attempt[]): Rung {
     const { questions, hedging } = this.#parts
     hedging.request()
-    const candidate = (planned: PlannedCandidate): Candidate[] => this.#peer(planned, request, session, requestId)
+    const shares = this.#sharesOf(session)
+    const candidate = (planned: PlannedCandidate): Candidate[] => this.#peer(planned, request, session, requestId, shares)
     const { round } = plan.peers
     return {
       stage: 'peer',
@@ -115,7 +126,7 @@ export class Rungs {
     }
   }
 
-  #peer(planned: PlannedCandidate, request: RetrievalRequest, session: DagSession, requestId: Uint8Array): Candidate[] {
+  #peer(planned: PlannedCandidate, request: RetrievalRequest, session: DagSession, requestId: Uint8Array, shares: LeafShares): Candidate[] {
     const { exchange, standing, estimates, hedging } = this.#parts
     const { peer, claim } = planned
     if (peer === undefined) return []
@@ -128,6 +139,8 @@ export class Rungs {
       stage: 'peer',
       hops: 0,
       claims: claim === 'yes',
+      shares,
+      mayHelp: () => claim === 'yes' || (standing.isTrusted(peer) && exchange.speaks(peer)),
       hedgeAfter: hedging.after(estimate),
       ...(claim === 'yes' && standing.isTrusted(peer)
         ? { patience: Math.min(estimate.firstByteP90Ms ?? CLAIM_PATIENCE_MS, CLAIM_PATIENCE_MAX_MS) }
@@ -144,6 +157,7 @@ export class Rungs {
 
   #proxies(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, requestId: Uint8Array): Rung {
     const { exchange } = this.#parts
+    const shares = this.#sharesOf(session)
     const candidates = plan.candidates.flatMap(({ stage, peer, eligible }) => {
       if (stage !== 'proxy' || peer === undefined || !eligible) return []
       const ask: PeerAsk = {
@@ -151,6 +165,8 @@ export class Rungs {
         stage: 'proxy',
         hops: 1,
         claims: false,
+        shares,
+        mayHelp: () => false,
         reach: async () => {},
         measure: () => ({ firstByte() {}, end: (outcome, _bytes, error) => this.#report(peer, outcome, error, 'proxy') }),
         observe: () => {}
@@ -164,7 +180,7 @@ export class Rungs {
     peer: string,
     { context, ttl, preferredSources, heads }: RetrievalRequest,
     requestId: Uint8Array
-  ): Omit<PeerAsk, 'stage' | 'hops' | 'claims' | 'reach' | 'measure' | 'observe'> {
+  ): Omit<PeerAsk, 'stage' | 'hops' | 'claims' | 'shares' | 'mayHelp' | 'reach' | 'measure' | 'observe'> {
     return {
       peer,
       did: this.#parts.didOf(peer),
@@ -172,7 +188,23 @@ export class Rungs {
       requestId,
       ttl,
       head: head => heads?.note(peer, head),
+      expected: () => this.#expectedOf(peer),
       ...(preferredSources === undefined ? {} : { preferredSources })
+    }
+  }
+
+  #sharesOf(session: DagSession): LeafShares {
+    const { clock, hedging } = this.#parts
+    return new LeafShares({ clock, mayHedge: () => hedging.take() }, session)
+  }
+
+  #expectedOf(peer: string): Expected {
+    const { exchange, estimates } = this.#parts
+    const { firstByteMs, latencyMs, rate, bandwidth } = estimates.of(peer)
+    return {
+      firstByteMs: (firstByteMs ?? latencyMs ?? FIRST_BYTE_UNKNOWN_MS) + (exchange.speaks(peer) ? 0 : DIAL_MS),
+      rate: rate ?? bandwidth ?? RATE_UNKNOWN,
+      isMeasured: rate !== null || bandwidth !== null
     }
   }
 
@@ -185,8 +217,8 @@ export class Rungs {
         running = exchange.speaks(peer) ? estimates.begin(peer) : undefined
         return {
           firstByte: bytes => running?.firstByte(bytes),
-          end: (outcome, bytes, error) => {
-            running?.end(outcome, bytes)
+          end: (outcome, bytes, error, awaited) => {
+            running?.end(outcome, bytes, awaited)
             if (running !== undefined) this.#report(peer, outcome, error, 'peer')
           }
         }

@@ -19,7 +19,7 @@ import type { LeafRange } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { BlockReader } from '../ports/serving.ts'
 import { EarlyBlocks } from './early-blocks.ts'
-import { LeafTable } from './leaf-table.ts'
+import { LeafTable, type Leaves } from './leaf-table.ts'
 import { leavesOfRange } from './range-leaves.ts'
 import { SizeLimit } from './size-limit.ts'
 
@@ -125,8 +125,8 @@ export class DagSession {
     return index === this.#walk.nodes.length ? this.#walk.next : this.#walk.nodes[index]
   }
 
-  leafAt(index: number): CID | undefined {
-    return this.#walk.leaves[index]?.cid
+  get leaves(): Leaves {
+    return this.#leaves
   }
 
   /**

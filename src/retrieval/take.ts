@@ -16,3 +16,13 @@ export async function accept(session: DagSession, run: Run, cid: CID | undefined
     run.verified(verified)
   })
 }
+
+/** Once everything is here, it does not matter how the source ends. */
+export async function unlessDone<T>(session: DagSession, work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (session.isDone) return undefined
+    throw error
+  }
+}

@@ -5,7 +5,7 @@
 import { KithError } from '../errors.ts'
 import { didYouMean } from '../lib/nearest-word.ts'
 import { BadValueError } from './key.ts'
-import { checkTogether } from './rules.ts'
+import { checkTogether, openDoors, type ConfigWarning } from './rules.ts'
 import { CONFIG_SCHEMA, RENAMED, WITHOUT_EFFECT, type Config, type Key, type SchemaNode } from './schema.ts'
 import { isKey, leaves } from './tree.ts'
 
@@ -31,11 +31,6 @@ export interface LoadedConfig {
   readonly shown: Readonly<Record<string, unknown>>
   /** What works, and not as its author may think. For the log, and for `kith config validate`. */
   readonly warnings: readonly ConfigWarning[]
-}
-
-export interface ConfigWarning {
-  readonly message: string
-  readonly keys: readonly string[]
 }
 
 export interface ConfigBuilderInit {
@@ -76,7 +71,7 @@ export class ConfigBuilder {
       config,
       provenance: new Map([...this.#written].map(([name, { origin }]) => [name, origin])),
       shown: this.#map(({ value }, key) => key.show(value)),
-      warnings: [...this.#warnings, ...this.#ineffective()]
+      warnings: [...this.#warnings, ...openDoors(config), ...this.#ineffective()]
     }
   }
 

@@ -1,4 +1,5 @@
 /** Who can see a node and what they learn, as plain sentences: for its first start and for `kith doctor`. Pure. */
+import { isEverybodyTrusted } from './rules.ts'
 import type { Config } from './schema.ts'
 
 export interface VisibilityFacts {
@@ -63,8 +64,9 @@ function neighbours({ network }: Config): VisibilityLine[] {
     : []
 }
 
-function peers({ trust: { minTrusted }, network: { relay } }: Config): VisibilityLine[] {
-  const trusted = `peers you gave level ${minTrusted * 10} or more (kith invite, kith join, kith trust set)`
+function peers({ trust, network: { relay } }: Config): VisibilityLine[] {
+  if (isEverybodyTrusted(trust)) return openToAll(trust, relay.serve)
+  const trusted = `peers you gave level ${trust.minTrusted * 10} or more (kith invite, kith join, kith trust set)`
   return [
     {
       who: 'peers',
@@ -73,6 +75,16 @@ function peers({ trust: { minTrusted }, network: { relay } }: Config): Visibilit
     ...(relay.serve
       ? [{ who: 'peers' as const, what: 'If others can reach it, it relays for these peers, and for nobody else (network.relay.serve).' }]
       : [])
+  ]
+}
+
+function openToAll({ default: access, minTrusted }: Config['trust'], relays: boolean): VisibilityLine[] {
+  return [
+    {
+      who: 'strangers',
+      what: `WARNING: everything private here is given to whoever connects and was not blocked or given a lower level: strangers have access ${access} (trust.default), and ${minTrusted} is enough (trust.minTrusted). Whoever connects also learns its peer id and addresses.`
+    },
+    ...(relays ? [{ who: 'strangers' as const, what: 'If others can reach it, it relays for all of them (network.relay.serve).' }] : [])
   ]
 }
 

@@ -25,7 +25,7 @@ import { homeFindings } from './home.ts'
 import { nodeFindings } from './node.ts'
 import { portFindings } from './ports.ts'
 import { silentFindings, socketLengthFindings, socketPathIn } from './running.ts'
-import { readSettings, sealFindings, tokenFindings } from './settings.ts'
+import { readSettings, sealFindings, tokenFindings, trustFindings } from './settings.ts'
 
 /** Exit status when something is wrong. */
 const EXIT_WRONG = 1
@@ -65,9 +65,10 @@ async function examine(context: CommandContext): Promise<Diagnosis> {
   ]
   const { says, findings } = await daemonOrNot(context, { home, socketPath, config })
   const inForce = says?.config ?? config
+  const doors = inForce === undefined ? [] : await trustFindings(inForce)
   return {
     // What the daemon says as well was said already.
-    findings: [...here, ...findings.filter(({ code }) => !here.some(said => said.code === code))],
+    findings: [...here, ...doors, ...findings.filter(({ code }) => !here.some(said => said.code === code))],
     seenBy: inForce === undefined ? [] : visibility(inForce, { addresses: says?.status.addresses ?? [] })
   }
 }

@@ -22,14 +22,17 @@ export interface SettingsSources {
 }
 
 export async function readSettings({ home, env, file }: SettingsSources): Promise<Settings> {
-  const { loadConfig } = await import('../../config/load.ts')
+  const [{ loadConfig }, { openDoors }] = await Promise.all([import('../../config/load.ts'), import('../../config/rules.ts')])
   try {
     const { config, warnings } = await loadConfig({ home, env, file })
-    const odd = warnings.map(({ message, keys }): Finding => ({
-      code: 'CONFIG_ODD',
-      severity: 'warning',
-      message: `${message}: ${keys.join(', ')}`
-    }))
+    const doors = openDoors(config).map(({ message }) => message) // told by trustFindings, of the configuration in force
+    const odd = warnings
+      .filter(({ message }) => !doors.includes(message))
+      .map(({ message, keys }): Finding => ({
+        code: 'CONFIG_ODD',
+        severity: 'warning',
+        message: `${message}: ${keys.join(', ')}`
+      }))
     return { config, findings: odd.length > 0 ? odd : [{ code: 'CONFIG', severity: 'ok', message: 'the configuration is valid' }] }
   } catch (error) {
     const { message } = toKithError(error)
@@ -58,6 +61,17 @@ export function tokenFindings({ access }: Config, now: Ms): Finding[] {
     severity: 'warning',
     message: `the token "${name}" ${expires <= now ? 'expired' : 'expires'} ${new Date(expires).toISOString().slice(0, 10)}`,
     remedy: `replace it with kith config token ${name} SCOPES, or take it out`
+  }))
+}
+
+/** Who is trusted without having been chosen. */
+export async function trustFindings(config: Config): Promise<Finding[]> {
+  const { openDoors } = await import('../../config/rules.ts')
+  return openDoors(config).map(({ message }) => ({
+    code: 'EVERYBODY_TRUSTED',
+    severity: 'warning',
+    message,
+    remedy: 'set trust.default below trust.minTrusted, and give single peers a level with kith trust set'
   }))
 }
 

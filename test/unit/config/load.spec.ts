@@ -171,6 +171,16 @@ describe('configuration', () => {
     await fails({ env: { KITH_NETWORK_MDN: 'true' } }, /Did you mean "KITH_NETWORK_MDNS"\?/)
   })
 
+  it('warns of a trust that leaves nothing private', async () => {
+    for (const set of ['trust.default=5', 'trust.minTrusted=0']) {
+      const { warnings } = await load({ sets: [set] })
+      assert.deepEqual(
+        warnings.map(({ keys }) => keys),
+        [['trust.default', 'trust.minTrusted']]
+      )
+    }
+  })
+
   it('takes keys of later parts, checks them, and warns once of all that have no effect', async () => {
     const { warnings } = await load({
       sets: ['pinning.maxAutoBytes=1GiB', 'gc.interval=2h', 'http.listen=127.0.0.1:8420', 'cache.ttl=30d']

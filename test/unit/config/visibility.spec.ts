@@ -41,6 +41,15 @@ describe('who can see a node', () => {
     assert.doesNotMatch(text, /advice|local network that/)
   })
 
+  it('says of a node that trusts whoever connects that nothing on it is private', () => {
+    for (const trust of [{ default: 5 }, { minTrusted: 0 }, { default: 7, minTrusted: 6 }]) {
+      const text = said({ trust })
+      assert.match(text, /strangers: WARNING: everything private here is given to whoever connects/)
+      assert.doesNotMatch(text, /nobody else/)
+    }
+    assert.doesNotMatch(said({ trust: { default: 4.9 } }), /WARNING/)
+  })
+
   it('does not hide what was opened', () => {
     const text = said({ privacy: { serveFetched: 'anyone', default: 'public' }, ipfs: { type: 'kubo', api: 'http://10.0.0.1:5001' } })
     assert.match(text, /learn what is read/)

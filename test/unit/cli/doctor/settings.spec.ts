@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { endpointFindings, apiUrl } from '../../../../src/cli/doctor/endpoints.ts'
 import type { Finding } from '../../../../src/cli/doctor/finding.ts'
-import { readSettings, sealFindings, tokenFindings } from '../../../../src/cli/doctor/settings.ts'
+import { readSettings, sealFindings, tokenFindings, trustFindings } from '../../../../src/cli/doctor/settings.ts'
 import { configFrom } from '../../../../src/config/resolve.ts'
 import { temporaryDirectory } from '../../../support/temporary-directory.ts'
 
@@ -40,6 +40,18 @@ describe('doctor on the configuration', () => {
     assert.equal(config, undefined)
     assert.deepEqual(short(findings), ['error CONFIG_INVALID'])
     assert.match(findings[0]?.message ?? '', /"mdns"/)
+  })
+
+  it('warns once when whoever connects is trusted, with what to do', async () => {
+    await using home = await temporaryDirectory()
+    await writeFile(join(home.path, 'config.yaml'), 'trust: {default: 5}\n')
+    const { config, findings } = await readSettings({ home: home.path, env: {}, file: undefined })
+    assert.ok(config !== undefined)
+    assert.deepEqual(short(findings), ['ok CONFIG'])
+    const warned = await trustFindings(config)
+    assert.deepEqual(short(warned), ['warning EVERYBODY_TRUSTED'])
+    assert.match(warned[0]?.message ?? '', /whoever connects .* everything private/)
+    assert.deepEqual(await trustFindings(configFrom({})), [])
   })
 
   it('passes on what will not do what its author may think', async () => {

@@ -51,7 +51,7 @@ export async function privacy(context: CommandContext): Promise<void> {
   context.print(found, () => {
     const told =
       found.toldTo.length === 0
-        ? 'nobody was told of it'
+        ? 'who was told of it is not recorded in this version'
         : table(
             ['when', 'who', 'what'],
             found.toldTo.map(({ when, who, what }) => [when, who, what])

@@ -218,7 +218,9 @@ export const contentMethods = {
       public: z.boolean(),
       class: s.privacyClass,
       reason: s.privacyReason,
-      toldTo: z.array(z.object({ when: z.string(), who: z.string(), what: z.string() }))
+      toldTo: z
+        .array(z.object({ when: z.string(), who: z.string(), what: z.string() }))
+        .describe('empty: who was told is not recorded in this version')
     }),
     run: async ({ content }, params) => await content.privacy(params.content)
   })

@@ -48,7 +48,7 @@ export interface Audience {
 }
 
 export interface KithEvent {
-  /** Rises by one with each event of this process; never reused. */
+  /** Rises with each event of this process; never reused. What only one connection is told takes numbers, too. */
   readonly seq: number
   readonly type: EventType
   /** ISO 8601. */
@@ -89,14 +89,20 @@ export class EventBus {
     return this.#seq
   }
 
+  /** A number for what one connection alone is told, and nobody remembers. */
+  number(): number {
+    return ++this.#seq
+  }
+
   /** Sequence number of the oldest event that is still remembered; the next one's while there is none. */
   get oldest(): number {
-    return this.#seq - this.#kept.length + 1
+    return this.#kept[0]?.seq ?? this.#seq + 1
   }
 
   /** Events after `seq` that are still remembered, oldest first. */
   since(seq: number): KithEvent[] {
-    return this.#kept.slice(Math.max(0, seq + 1 - this.oldest))
+    const before = this.#kept.findLastIndex(event => event.seq <= seq)
+    return this.#kept.slice(before + 1)
   }
 
   /** `listener` must return at once. The returned function takes it away. */

@@ -106,9 +106,10 @@ export class EventFeed {
     return found.length > 0
   }
 
-  /** An event for this connection alone, such as the progress of its own call. It bears the newest number, so that `since` goes on working. */
+  /** An event for this connection alone: the progress of its own call, or a message. A message has a number of its own, progress that of the newest event. */
   pushOwn(type: EventType, fields: Readonly<Record<string, unknown>>, item: Omit<FeedItem, 'event'> = {}): void {
-    this.push({ ...item, event: { ...fields, seq: this.#bus.seq, type, at: new Date(this.#clock.now()).toISOString() } })
+    const seq = type === 'pubsub.message' ? this.#bus.number() : this.#bus.seq
+    this.push({ ...item, event: { ...fields, seq, type, at: new Date(this.#clock.now()).toISOString() } })
   }
 
   push(item: FeedItem): void {
@@ -216,7 +217,7 @@ export class EventFeed {
     }
   }
 
-  /** Messages bear no number of their own: the range is empty, and their count says what is missing. */
+  /** Their numbers are nothing that `since` could ask for: the range is empty, and their count says what is missing. */
   #lostMessages(): KithEvent {
     const messages = this.#lost
     this.#lost = 0

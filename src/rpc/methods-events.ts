@@ -6,12 +6,18 @@ import { EVENT_TYPES } from '../observe/events.ts'
 import { method } from './method.ts'
 import { bytes, nothing } from './schemas.ts'
 
+/** Messages belong to the connection that listens to their topic. */
+const SUBSCRIBABLE = EVENT_TYPES.filter(type => type !== 'pubsub.message')
+const MESSAGES_ELSEWHERE =
+  'messages of topics come unasked to the connection that listens to the topic: call pubsub.subscribe with its name, and leave "pubsub.message" out here'
+
 export const eventTypes = z.array(z.string()).superRefine((words, context) => {
   for (const word of words) {
-    if (!EVENT_TYPES.some(type => type === word))
+    if (word === 'pubsub.message') context.addIssue({ code: 'custom', message: MESSAGES_ELSEWHERE })
+    else if (!EVENT_TYPES.some(type => type === word))
       context.addIssue({
         code: 'custom',
-        message: `"${word}" is no event type.${didYouMean(word, EVENT_TYPES)} Known: ${EVENT_TYPES.join(', ')}`
+        message: `"${word}" is no event type.${didYouMean(word, SUBSCRIBABLE)} Known: ${SUBSCRIBABLE.join(', ')}`
       })
   }
 })

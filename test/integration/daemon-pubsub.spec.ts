@@ -52,9 +52,11 @@ describe('topics of apps', () => {
     using other = await listen(a, 'here')
     using own = await listen(a, 'here')
     await own.ask('pubsub.publish', { topic: 'here', data: base64('mine') })
-    assert.equal((await other.next()).params?.['data'], base64('mine'))
+    const mine = (await other.next()).params
+    assert.equal(mine?.['data'], base64('mine'))
     await a.client.call('pubsub.publish', { topic: 'here', data: base64('theirs') })
     assert.equal((await own.next()).params?.['data'], base64('theirs'))
+    assert.ok(Number((await other.next()).params?.['seq']) > Number(mine?.['seq']), 'each message has a number of its own')
   })
 
   it('end with their subscription, by its name or that of the topic', async () => {

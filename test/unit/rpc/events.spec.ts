@@ -6,6 +6,14 @@ import { settle, VirtualClock } from '../../support/virtual-clock.ts'
 import { openHttp, RawLines, rpcFixture } from './support.ts'
 
 describe('events on a line connection', () => {
+  it('are no place for messages of topics: the refusal names the method', async () => {
+    await using fixture = await rpcFixture()
+    using lines = await RawLines.open(fixture.socketPath)
+    const { error } = await lines.ask('events.subscribe', { types: ['gc.done', 'pubsub.message'] })
+    assert.equal(error?.data['code'], 'INVALID_PARAMS')
+    assert.match(error?.message ?? '', /call pubsub\.subscribe/)
+  })
+
   it('answers first and then sends what happens, with the subscription', async () => {
     await using fixture = await rpcFixture()
     using lines = await RawLines.open(fixture.socketPath)

@@ -84,7 +84,7 @@ export async function getStream(door: Door, content: string, options: GetStreamO
     get report() {
       return readReport(response.trailers['kith-report']) ?? atFirstByte
     },
-    body: bytesOf(response, signal),
+    body: bytesOf(response, Number(headers['kith-content-length'] ?? headers['content-length']), signal),
     close: () => void response.destroy()
   }
 }
@@ -98,7 +98,7 @@ interface SendOptions {
 }
 
 /** A hop-by-hop field, so `Connection` names it as well (RFC 9110, 10.1.4). One connection serves one request. */
-const TRAILERS_WANTED = { te: 'trailers', connection: 'close, TE' }
+const TRAILERS_WANTED = { te: 'trailers', connection: 'close, TE', 'kith-error': 'trailer' }
 
 /**
  * A socket that goes on reading when the other side takes no more: a refusal that closes the connection in the middle of
@@ -164,7 +164,8 @@ function sendError(socketPath: string, error: NodeJS.ErrnoException): KithError 
   return new KithError('UNAVAILABLE', `the connection to the daemon broke: ${error.message}`, {}, { cause: error })
 }
 
-async function* bytesOf(response: IncomingMessage, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+/** @throws what the daemon says behind the bytes if they are not whole: TIMEOUT, INTEGRITY…, with `attempts` */
+async function* bytesOf(response: IncomingMessage, length: number, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
   let received = 0
   try {
     for await (const chunk of response) {
@@ -174,13 +175,21 @@ async function* bytesOf(response: IncomingMessage, signal: AbortSignal | undefin
     }
   } catch (error) {
     if (signal?.aborted === true) throw toKithError(signal.reason)
-    throw new KithError(
-      'UNAVAILABLE',
-      `the transfer broke off after ${received} bytes: the source failed and no other could go on. Try again.`,
-      { received },
-      { cause: error }
-    )
+    throw brokenOff(received, { cause: error })
   }
+  const told = readField(response.trailers['kith-error'])
+  if (isRecord(told)) throw toldError(told, received)
+  if (received < length) throw brokenOff(received)
+}
+
+function toldError(told: Record<string, unknown>, received: number): KithError {
+  const { code, message, data } = errorFromBody({ code: Number(told['code']), message: String(told['message']), data: told['data'] })
+  return new KithError(code, `the transfer broke off after ${received} bytes: ${message}`, { ...data, received })
+}
+
+function brokenOff(received: number, options?: ErrorOptions): KithError {
+  const message = `the transfer broke off after ${received} bytes: the connection to the daemon ended. Try again; "kith doctor" says whether it runs.`
+  return new KithError('UNAVAILABLE', message, { received }, options)
 }
 
 async function readJson(response: IncomingMessage): Promise<unknown> {
@@ -201,9 +210,13 @@ function readName(disposition: string | undefined): string | undefined {
 }
 
 function readReport(header: string | string[] | undefined): GetReport | undefined {
-  if (typeof header !== 'string') return undefined
-  const report: unknown = JSON.parse(decodeURIComponent(header))
+  const report = readField(header)
   return isReport(report) ? report : undefined
+}
+
+/** Percent-encoded JSON. */
+function readField(header: string | string[] | undefined): unknown {
+  return typeof header === 'string' ? JSON.parse(decodeURIComponent(header)) : undefined
 }
 
 function isReport(value: unknown): value is GetReport {

@@ -31,19 +31,39 @@ export function answerJson(response: ServerResponse, status: number, text: strin
   response.end(line)
 }
 
-/** Before the first byte an error is an answer; after it the connection is destroyed, so that nobody takes a part for the whole. */
+/** Names the error behind bytes that are not whole: in a request with the value `trailer`, then as a trailer. */
+export const ERROR_FIELD = 'kith-error'
+/** Attempts named in it. More than one search ever makes. */
+const ERROR_ATTEMPTS_MAX = 256
+
+/**
+ * Before the first byte an error is an answer; after it the connection is destroyed, so that nobody takes a part for the
+ * whole, unless the client said that it looks for the error behind the bytes.
+ */
 export function answerError({ log }: RpcParts, { request, response, caller }: HttpCall, thrown: unknown): void {
   const error = toKithError(thrown)
   const status = httpStatus(error, caller)
   if (status === 401 && !response.headersSent) response.setHeader('www-authenticate', 'Bearer')
   if (error.fault === 'bug') log.error({ err: thrown, method: request.method }, 'an HTTP request failed because of a bug')
   if (response.headersSent || response.destroyed) {
-    response.destroy()
+    if (response.destroyed || !response.chunkedEncoding || request.headers[ERROR_FIELD] !== 'trailer') response.destroy()
+    else {
+      response.addTrailers({ [ERROR_FIELD]: errorText(error) })
+      response.end()
+    }
     return
   }
   const text = JSON.stringify({ error: errorBody(error) })
   response.removeHeader('content-length')
   answerJson(response, status, request.method === 'HEAD' ? '' : text)
+}
+
+/** Percent-encoded JSON. */
+function errorText(error: KithError): string {
+  const { data, ...body } = errorBody(error)
+  const attempts: unknown = data['attempts']
+  const named = Array.isArray(attempts) ? { attempts: attempts.slice(-ERROR_ATTEMPTS_MAX) } : {}
+  return encodeURIComponent(JSON.stringify({ ...body, data: { ...data, ...named } }))
 }
 
 /**

@@ -1,15 +1,16 @@
 /**
  * `GET /content/CONTENT[/path]`: verified bytes out, as they come, at the speed of the reader. Nothing is answered
  * before the first byte is at hand; a source that fails after it destroys the connection. Who asks with `TE: trailers`
- * gets the report of what it took once more behind the bytes, when it is whole.
+ * gets the report of what it took once more behind the bytes, when it is whole; and who says that it looks for an error
+ * there (`kith-error: trailer`) is told why the bytes end.
  */
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { InvalidContentError, KithError } from '../errors.ts'
 import { isSafeName, parseContent } from '../model/content-id.ts'
 import type { Bytes } from '../model/units.ts'
 import { authorize } from './access.ts'
 import { errorBody } from './error-body.ts'
-import { answerJson, drained, queryParams, splitUrl } from './http-answer.ts'
+import { answerJson, drained, ERROR_FIELD, queryParams, splitUrl } from './http-answer.ts'
 import type { HttpCall } from './http-answer.ts'
 import { parseRange } from './http-range.ts'
 import { paramsChecker } from './method.ts'
@@ -79,7 +80,7 @@ async function answerBytes({ request, response, signal }: HttpCall, opened: Open
   const headers = {
     ...contentHeaders(opened, etag),
     // A trailer comes behind chunks only, and chunks exclude a Content-Length (RFC 9112, 6.2).
-    ...(wantsTrailer ? { trailer: REPORT_FIELD, [LENGTH_FIELD]: part.length } : { 'content-length': part.length }),
+    ...(wantsTrailer ? { trailer: trailerFields(request.headers), [LENGTH_FIELD]: part.length } : { 'content-length': part.length }),
     ...(range === undefined ? {} : { 'content-range': `bytes ${part.offset}-${part.offset + part.length - 1}/${opened.size}` })
   }
   if (request.method === 'HEAD') {
@@ -96,6 +97,11 @@ async function answerBytes({ request, response, signal }: HttpCall, opened: Open
   const report = wantsTrailer ? opened.report?.() : undefined
   if (report !== undefined) response.addTrailers({ [REPORT_FIELD]: reportText(report, TRAILER_ATTEMPTS_MAX) })
   response.end()
+}
+
+/** To end what is not whole in good order is only for those who say that they look why it ends. */
+function trailerFields(headers: IncomingHttpHeaders): string {
+  return headers[ERROR_FIELD] === 'trailer' ? `${REPORT_FIELD}, ${ERROR_FIELD}` : REPORT_FIELD
 }
 
 /** RFC 9110, 10.1.4: a list of codings, of which the word `trailers` says that trailers are read. */

@@ -67,8 +67,10 @@ describe('kith put and get', () => {
     services.faults.failAfter = 300_000
     const { code, stderr } = await kith(['get', cid], { home, cwd })
     assert.equal(code, 1)
-    assert.match(stderr, /broke off/)
+    assert.match(stderr, /broke off after 3\d{5} bytes: the source sent wrong bytes/)
     assert.deepEqual(await readdir(cwd), [])
+    const told: { error: { data: Record<string, unknown> } } = JSON.parse((await kith(['get', cid, '--json'], { home, cwd })).stderr)
+    assert.equal(told.error.data['code'], 'INTEGRITY')
   })
 
   it('asks the daemon to write a directory', async () => {

@@ -218,14 +218,16 @@ describe('GET /content', () => {
     await using fixture = await rpcFixture()
     const cid = await stored(fixture, randomBytes(1_000_000))
     fixture.services.faults.failAfter = 200_000
-    const response = await openHttp(fixture.socketPath, `/content/${cid}`)
-    assert.equal(response.statusCode, 200)
-    await assert.rejects(
-      async () => {
-        for await (const _part of response) continue
-      },
-      { code: 'ECONNRESET' }
-    )
+    for (const headers of [{}, { te: 'trailers' }, { 'kith-error': 'trailer' }]) {
+      const response = await openHttp(fixture.socketPath, `/content/${cid}`, { headers })
+      assert.equal(response.statusCode, 200)
+      await assert.rejects(
+        async () => {
+          for await (const _part of response) continue
+        },
+        { code: 'ECONNRESET' }
+      )
+    }
   })
 
   it('answers 502 when the source fails before it', async () => {

@@ -7,6 +7,7 @@
  */
 import type { CID } from 'multiformats/cid'
 import type { Library } from '../content/library.ts'
+import { KithError, toKithError } from '../errors.ts'
 import type { Semaphore } from '../lib/semaphore.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
 import { blockKey, RAW_CODEC, rawCid } from '../model/content-id.ts'
@@ -111,9 +112,20 @@ export class Retriever {
     return this.#parts.peers.trustedPeers().length > 0
   }
 
-  /** Puts a bare address to each trusted peer. */
+  /** Puts a bare address to each trusted peer. @throws TIMEOUT with whom it was put to */
   async askPeersFirst(root: CID, options: AbortOptions): Promise<Inquiry> {
-    return await this.#parts.peersFirst.ask(root, options)
+    const startedAt = this.#parts.clock.monotonic()
+    try {
+      return await this.#parts.peersFirst.ask(root, options)
+    } catch (error) {
+      const { code, message } = toKithError(error)
+      if (code !== 'TIMEOUT') throw error
+      const ms = Math.round(this.#parts.clock.monotonic() - startedAt)
+      const attempts = this.#parts.peers
+        .trustedPeers()
+        .map((peer): Attempt => ({ stage: 'peer', peer, outcome: 'cancelled', ms, bytes: 0, reason: 'asked whether it is private' }))
+      throw new KithError(code, message, { attempts, asked: attempts.length }, { cause: error })
+    }
   }
 
   /**

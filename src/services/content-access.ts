@@ -23,6 +23,7 @@ import { NO_BYTES_YET, rootOf, type Retrieval, type RetrievalReport } from '../r
 import type { RetrievalRequest, Retriever } from '../retrieval/retriever.ts'
 import type { Want } from '../retrieval/session.ts'
 import type { GetParams, ProgressOptions } from '../rpc/services.ts'
+import type { SearchWatch } from './attempts-so-far.ts'
 import { requestFor, Targets, TTL_DEFAULT_S, type Settled, type Target } from './find-target.ts'
 import { Fetched, type FetchedContent } from './keep-fetched.ts'
 
@@ -56,6 +57,8 @@ export interface Opened {
   readonly reportSoFar: () => RetrievalReport
 }
 
+export interface OpenOptions extends ProgressOptions, SearchWatch {}
+
 export class ContentAccess {
   readonly #parts: ContentAccessComponents
   readonly #init: ContentAccessInit
@@ -71,7 +74,7 @@ export class ContentAccess {
   }
 
   /** @throws NOT_FOUND · TIMEOUT · INTEGRITY · INVALID_CONTENT */
-  async open(params: GetParams, want: Want, options: ProgressOptions): Promise<Opened> {
+  async open(params: GetParams, want: Want, options: OpenOptions): Promise<Opened> {
     const settled = await this.#targets.settle(params, options)
     const { ref, decision, context, inquiry } = settled
     if (context === undefined) return await this.#openByHash(settled, params, options)
@@ -137,8 +140,9 @@ export class ContentAccess {
     return { root: target.root, node, record, get, report: Promise.resolve(report), reportSoFar: () => report }
   }
 
-  async #openRemote(target: Target, want: Want, options: ProgressOptions): Promise<Opened> {
+  async #openRemote(target: Target, want: Want, options: OpenOptions): Promise<Opened> {
     const { retrieval, report } = await this.#parts.retriever.start(requestFor(target, want), options)
+    options.onSearch?.(() => retrieval.reportSoFar().attempts)
     const stored = report.then(
       async done => {
         await this.#fetched.remember({ ...contentOf(target), claimed: claimedOf(target, retrieval) }, retrieval.session, done, options)
@@ -169,7 +173,7 @@ export class ContentAccess {
   }
 
   /** Above one block no byte leaves before the whole has hashed: a mapping from hash to root is only a claim. */
-  async #openByHash({ ref: { sha256 }, decision }: Settled, params: GetParams, options: ProgressOptions): Promise<Opened> {
+  async #openByHash({ ref: { sha256 }, decision }: Settled, params: GetParams, options: OpenOptions): Promise<Opened> {
     if (sha256 === null) throw new KithError('INTERNAL', 'an address is either a CID or a hash')
     const { preferredSources = [] } = params
     const mayAskPeers = preferredSources.length === 0 || preferredSources.includes('peer')

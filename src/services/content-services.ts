@@ -21,6 +21,7 @@ import type { Classifier } from '../retrieval/classify.ts'
 import type { RetrievalReport } from '../retrieval/retrieval.ts'
 import type { Want } from '../retrieval/session.ts'
 import type { ContentParam, ContentServices, GetParams, GetReport, OpenedContent, ProgressOptions } from '../rpc/services.ts'
+import { AttemptsSoFar, type SearchWatch } from './attempts-so-far.ts'
 import { carServices, type CarServicesInit } from './car-services.ts'
 import { readOpened, type ContentAccess, type Opened } from './content-access.ts'
 import { listContent } from './list-content.ts'
@@ -60,6 +61,7 @@ export function contentServices(parts: ContentServicesComponents, init: CarServi
       await verifier.verify({ content: content === undefined ? undefined : parseContent(content), repair }, options),
     ...carServices(parts, init),
     rm: async ({ content, force }) => await rm(parts, content, force ?? false),
+    // Who was told is not recorded yet: an empty list says nothing.
     privacy: async content => ({ ...(await classifier.classify(parseContent(content))), toldTo: [] })
   }
 }
@@ -87,14 +89,15 @@ async function get(
   params: Parameters<ContentServices['get']>[0],
   options: ProgressOptions
 ): ReturnType<ContentServices['get']> {
+  const soFar = new AttemptsSoFar()
   using budget = params.deadline === undefined ? undefined : startDeadline(parts.clock, params.deadline * 1000, options)
   const stop = new AbortController()
   const unfollow = follow(stop, budget?.signal ?? options.signal)
   try {
-    return await getWithin(parts, params, { ...options, signal: stop.signal })
+    return await getWithin(parts, params, { ...options, signal: stop.signal, onSearch: soFar.onSearch })
   } catch (error) {
     stop.abort(error) // what was refused or failed is not fetched any further
-    throw error
+    throw soFar.addTo(error)
   } finally {
     unfollow()
   }
@@ -103,7 +106,7 @@ async function get(
 async function getWithin(
   parts: ContentServicesComponents,
   params: Parameters<ContentServices['get']>[0],
-  within: ProgressOptions
+  within: ProgressOptions & SearchWatch
 ): ReturnType<ContentServices['get']> {
   const files = parts.files.within(params.within)
   if (params.path !== undefined && (await files.exists(params.path)))

@@ -107,10 +107,19 @@ describe('a transfer that is given up', () => {
       assert.equal(error.code, 'TOO_LARGE') // the peer holds back all but the first blocks: nobody waited for them
   })
 
-  it('ends at its deadline, with TIMEOUT', async () => {
+  it('ends at its deadline, with TIMEOUT, and says who was asked', async () => {
     const error = await rejection(daemon.client.call('content.get', { content, deadline: 0.5 }))
     assert.deepEqual([error.code, error.data['fault']], ['TIMEOUT', 'world'])
+    const { attempts } = error.data
+    assert.ok(Array.isArray(attempts))
+    const asked: readonly Record<string, unknown>[] = attempts
+    assert.deepEqual(
+      asked.filter(({ stage }) => stage === 'peer').map(({ peer, outcome }) => [peer, outcome]),
+      [[addressOf(witness.host).split('/p2p/')[1], 'cancelled']]
+    )
     await left
+    const atOnce = await rejection(daemon.client.call('content.get', { content: `kith://${content}`, deadline: 0.001 }))
+    assert.equal(Array.isArray(atOnce.data['attempts']), true, atOnce.code)
   })
 
   it('stays open for the other caller when one of two leaves', async () => {

@@ -56,22 +56,22 @@ export function flag(facts: Facts): Key<boolean> {
 
 /** A whole number of things. */
 export function count(facts: Facts & Bounds): Key<number> {
-  return key({ ...facts, type: 'whole number' }, written => {
+  return key({ ...facts, type: `whole number${rangeOf(facts)}` }, written => {
     if (typeof written !== 'number' || !Number.isSafeInteger(written)) throw new BadValueError('is not a whole number')
     return bounded(written, facts)
   })
 }
 
 export function decimal(facts: Facts & Bounds): Key<number> {
-  return key({ ...facts, type: 'number' }, written => {
+  return key({ ...facts, type: `number${rangeOf(facts)}` }, written => {
     if (typeof written !== 'number' || !Number.isFinite(written)) throw new BadValueError('is not a number')
     return bounded(written, facts)
   })
 }
 
 /** Bytes. A written 0 means unlimited and is read as `max`, or Infinity without one, so that comparing just works. */
-export function size(facts: Facts & { readonly max?: Bytes }): Key<Bytes> {
-  return key({ ...facts, type: 'size' }, written => {
+export function size(facts: Facts & { readonly min?: Bytes; readonly max?: Bytes }): Key<Bytes> {
+  return key({ ...facts, type: `size${rangeOf(facts, ' B')}` }, written => {
     const most = facts.max ?? Number.POSITIVE_INFINITY
     if (written === 0) return most
     const bytes = typeof written === 'string' ? parseSize(written) : undefined
@@ -80,6 +80,7 @@ export function size(facts: Facts & { readonly max?: Bytes }): Key<Bytes> {
         `is not a size. Write a number and one of ${Object.keys(SIZE_UNITS).join(' ')}, such as 10GiB; 0 means unlimited`
       )
     if (bytes === 0) return most
+    if (facts.min !== undefined && bytes < facts.min) throw new BadValueError(`is less than the ${facts.min} bytes that are of use`)
     if (bytes > most) throw new BadValueError(`is more than the ${most} bytes that are possible`)
     return bytes
   })
@@ -205,6 +206,12 @@ export function fieldsOf(written: unknown, known: readonly string[], what: strin
 /** A list that may also be one fixed word. */
 export function wordOr<T, const W extends string>(word: W, inner: Key<T>): Key<T | W> {
   return { ...inner, type: `${word} | ${inner.type}`, parse: written => (written === word ? word : inner.parse(written)) }
+}
+
+/** For docs. */
+function rangeOf({ min, max }: Bounds, unit = ''): string {
+  if (min === undefined) return max === undefined ? '' : ` up to ${max}${unit}`
+  return max === undefined ? ` from ${min}${unit}` : ` ${min}–${max}${unit}`
 }
 
 function bounded(value: number, { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY }: Bounds): number {

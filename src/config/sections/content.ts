@@ -1,9 +1,11 @@
 /** The configuration of how content is found, told and passed on, and of who may have it. */
 import { count, decimal, duration, flag, oneOf, rate, size, wordsOf, type Key } from '../key.ts'
-import { MIB } from '../../model/units.ts'
+import { KIB, MIB } from '../../model/units.ts'
 
 /** One frame of the exchange carries the whole filter, and a frame holds no more. Bytes. */
 const ADVERT_BYTES_MAX = 2 * MIB
+/** A filter has room for 64 entries however small it should be; this holds them at any rate. Bytes. */
+const ADVERT_BYTES_MIN = KIB
 /** Access levels run from 0 to this. */
 const ACCESS_LEVEL_MAX = 10
 /** Longer chains of asserters say nothing. */
@@ -91,6 +93,7 @@ export const ADVERTS = {
   maxBytes: size({
     doc: 'Largest filter published; what does not fit is left out and the advert says so. 0: as much as is possible.',
     default: '2MiB',
+    min: ADVERT_BYTES_MIN,
     max: ADVERT_BYTES_MAX
   })
 } as const

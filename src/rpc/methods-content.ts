@@ -212,7 +212,7 @@ export const contentMethods = {
 
   'content.privacy': method({
     access: 'read',
-    doc: 'Whether a content counts as public here, why, and whom this node told of it.',
+    doc: 'Whether a content counts as public here, why, and whom this node told of it. `toldTo` is empty in this version: who was told is not recorded.',
     params: { content: s.content },
     result: z.object({
       public: z.boolean(),

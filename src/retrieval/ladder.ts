@@ -241,7 +241,8 @@ export class Ladder {
   /** Books the end of a run; whatever it still does afterwards counts no more. */
   #ended(running: Running, outcome: Outcome, failure?: SourceError): void {
     if (!this.#running.delete(running)) return
-    this.attempts.push(running.end(outcome, failure, failure?.message))
+    const isIdle = outcome === 'ok' && running.bytes === 0 && this.#winner !== running // others were faster with its part
+    this.attempts.push(running.end(isIdle ? 'cancelled' : outcome, failure, failure?.message))
     const { state, candidate } = running
     if (outcome === 'ok') {
       if (this.#init.isComplete?.() !== false) {

@@ -87,7 +87,7 @@ function hedgingWith(hedgeDelay: Ms): Hedging {
   const budget = new HedgeBudget()
   return {
     request: () => budget.request(),
-    take: () => budget.take(),
+    take: () => hedgeDelay !== 0 && budget.take(),
     after: estimate => hedgeAfter(estimate, hedgeDelay === 0 ? Infinity : hedgeDelay)
   }
 }

@@ -158,13 +158,8 @@ describe('a transfer whose peer dies', () => {
     assert.equal(got.sha256, sha256)
     const [first, second] = daemons.map(({ ready }) => got.attempts.filter(({ peer, bytes }) => peer === ready.peerId && bytes > 0))
     assert.equal((first?.length ?? 0) > 0 && (second?.length ?? 0) > 0, true, JSON.stringify(got.attempts))
-    assert.deepEqual(
-      got.attempts
-        .filter(({ bytes }) => bytes > 0)
-        .map(({ outcome }) => outcome)
-        .toSorted(),
-      ['fault', 'ok']
-    )
+    const outcomes = got.attempts.filter(({ bytes }) => bytes > 0).map(({ outcome }) => outcome)
+    assert.deepEqual([...new Set(outcomes)].toSorted(), ['fault', 'ok'])
     const peerBytes = got.attempts.reduce((sum, { bytes }) => sum + bytes, 0)
     assert.equal(peerBytes < (BIG_MIB + 1) * MIB, true, 'nothing was sent twice')
     const stat = await pair.b.client.call('content.stat', { content: cid })

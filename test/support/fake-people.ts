@@ -1,5 +1,4 @@
 /** Trust, pairing, routes, capabilities and topics of the fake services: nobody is known, nothing is paired, one peer would be asked. */
-import { notBuilt } from '../../src/services/not-built.ts'
 import type { ContentParam, Services } from '../../src/rpc/services.ts'
 import type { RouteCandidate, RouteExplanation, TrustEntry } from '../../src/rpc/services-people.ts'
 

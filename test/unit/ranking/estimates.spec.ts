@@ -74,6 +74,25 @@ describe('ranking: estimates', () => {
     assert.ok((estimates.of('slow').firstByteMs ?? 0) < 55)
   })
 
+  it('learns of an answer that was cut short how fast the source was at most, if that is news', () => {
+    const rateAfter = (known: number | undefined, bytes: number, awaited: number): number | null => {
+      const { estimates, clock } = open()
+      if (known !== undefined) play(estimates, clock, 'a', { firstByteMs: 10, bytes: known, totalMs: 1_010 })
+      const measurement = estimates.begin('a')
+      clock.pass(10)
+      measurement.firstByte(100)
+      clock.pass(1_000)
+      measurement.end('ok', bytes, awaited)
+      const { rate } = estimates.of('a')
+      return rate === null ? null : Math.round(rate / KIB)
+    }
+    const MIB = 1024 * KIB
+    assert.equal((rateAfter(4 * MIB, 100, MIB) ?? Infinity) < 3_500, true, 'at most 1 MiB/s')
+    assert.equal(Math.abs((rateAfter(4 * MIB, 3.5 * MIB, MIB) ?? 0) - 4096) < 100, true, 'anything between 3.5 and 4.5 MiB/s')
+    assert.equal((rateAfter(undefined, 100, MIB) ?? 0) <= 1025, true, 'slower than hoped of anybody')
+    assert.equal(rateAfter(undefined, 100, 100 * KIB), null, 'too little to say anything')
+  })
+
   it('gives a 90th percentile from five times on', () => {
     const { estimates, clock } = open()
     for (const firstByteMs of [10, 20, 30, 40]) play(estimates, clock, 'a', { firstByteMs })

@@ -76,11 +76,101 @@ describe('gossip of the main host', () => {
     await first.publish(TOPIC, new Uint8Array([7]))
     await all.promise
   })
+
+  it('drops messages to a peer that does not take them, and the peer hears the next ones when it takes again', async () => {
+    const [a, b] = [await start(), await start()]
+    const end = new TextEncoder().encode('end')
+    const arrived = Promise.withResolvers<void>()
+    const sizes: number[] = []
+    for (const host of [a, b])
+      host.subscribe(
+        TOPIC,
+        async () => 'accept',
+        ({ data }) => {
+          sizes.push(data.byteLength)
+          if (data.byteLength === end.byteLength) arrived.resolve()
+        }
+      )
+    await a.connect(addressOf(b))
+    await meshed(a, [b])
+    const stream = outboundTo(a, b)
+    const reader = topicsOf(b).streamsInbound.get(a.self)?.rawStream
+    assert.ok(stream !== undefined && reader !== undefined)
+    reader.pause()
+    const large = new Uint8Array(200 * 1024)
+    for (let number = 0; number < 80; number++) {
+      new DataView(large.buffer).setUint32(0, number)
+      await a.publish(TOPIC, large.slice())
+    }
+    assert.ok(stream.writeBufferLength > 2 * 1024 * 1024, `${stream.writeBufferLength} wait`)
+    assert.equal(stream.status, 'open')
+    reader.resume()
+    await a.publish(TOPIC, end)
+    await arrived.promise
+    assert.equal(outboundTo(a, b), stream, 'it is the same stream')
+    assert.ok(sizes.length > 1 && sizes.length < 81, `${sizes.length} of 81 arrived`)
+  })
+
+  it('opens a stream again that ended while the connection lasts', async () => {
+    const [a, b] = [await start(), await start()]
+    const heard = Promise.withResolvers<void>()
+    const back = Promise.withResolvers<void>()
+    a.subscribe(
+      TOPIC,
+      async () => 'accept',
+      () => {
+        back.resolve()
+      }
+    )
+    b.subscribe(
+      TOPIC,
+      async () => 'accept',
+      () => {
+        heard.resolve()
+      }
+    )
+    await a.connect(addressOf(b))
+    await meshed(a, [b])
+    const stream = outboundTo(a, b)
+    assert.ok(stream !== undefined)
+    stream.abort(new Error('the link was bad'))
+    assert.equal(outboundTo(a, b), undefined)
+    await condition(() => outboundTo(a, b) !== undefined)
+    await subscribed(a, [b])
+    await subscribed(b, [a])
+    assert.ok(a.isConnected(b.self))
+    await condition(() => outboundTo(b, a) !== undefined)
+    await a.publish(TOPIC, new Uint8Array([1]))
+    await heard.promise
+    await b.publish(TOPIC, new Uint8Array([2]))
+    await back.promise
+  })
 })
+
+interface Raw {
+  readonly status: string
+  readonly writeBufferLength: number
+  pause(): void
+  resume(): void
+  abort(reason: Error): void
+}
+
+function outboundTo(host: Host, peer: Host): Raw | undefined {
+  return topicsOf(host).streamsOutbound.get(peer.self)?.rawStream
+}
+
+async function condition(holds: () => boolean): Promise<void> {
+  while (!holds())
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
+}
 
 interface Topics extends EventTarget {
   getSubscribers(topic: string): unknown[]
   getMeshPeers(topic: string): string[]
+  readonly streamsOutbound: ReadonlyMap<string, { readonly rawStream: Raw }>
+  readonly streamsInbound: ReadonlyMap<string, { readonly rawStream: Raw }>
 }
 
 function topicsOf(host: Host): Topics {

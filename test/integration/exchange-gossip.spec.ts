@@ -1,8 +1,13 @@
 /** Gossip between main hosts on loopback: validated, bounded, and not lost where many hang on one node. */
 import assert from 'node:assert/strict'
-import type { Host } from '../../src/adapters/libp2p/host.ts'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { concat } from 'uint8arrays'
+import { startHost, type Host } from '../../src/adapters/libp2p/host.ts'
+import { systemClock } from '../../src/adapters/system/clock.ts'
 import type { GossipMessage } from '../../src/ports/network.ts'
-import { addressOf, startTestHost } from './exchange-support.ts'
+import { silentLog } from '../support/silent-log.ts'
+import { addressOf, LOOPBACK, startTestHost } from './exchange-support.ts'
+import { message, prefixed, speak, subscription } from './raw-gossip.ts'
 
 const TOPIC = 'kith/updates/1'
 
@@ -144,6 +149,31 @@ describe('gossip of the main host', () => {
     await heard.promise
     await b.publish(TOPIC, new Uint8Array([2]))
     await back.promise
+  })
+
+  it('tells on who floods it with its own messages, and not on who passes on those of others', async () => {
+    const host = await start()
+    const reported = Promise.withResolvers<string[]>()
+    const reports: string[] = []
+    const report = (peer: string, offence: string): void => {
+      reports.push(`${offence} ${peer}`)
+      reported.resolve(reports)
+    }
+    host.follow({ isShunned: () => false, isTrusted: () => false, trustOf: () => 0, report, onChange: () => () => {} })
+    const [own, other] = await Promise.all([generateKeyPair('Ed25519'), generateKeyPair('Ed25519')])
+    const relay = await startHost({ log: silentLog, clock: systemClock, privateKey: own }, LOOPBACK)
+    hosts.push(relay)
+    await relay.connect(addressOf(host))
+    const many = async (signer: typeof own): Promise<Uint8Array> => {
+      const one = await message(signer, { topic: TOPIC, data: new Uint8Array(100) })
+      return concat(Array.from({ length: 64 }, () => one))
+    }
+    const passedOn = await many(other)
+    const stream = await speak(relay, host.self, [...Array.from({ length: 80 }, () => passedOn), subscription('kith/pins/1')])
+    await condition(() => topicsOf(host).getSubscribers('kith/pins/1').map(String).includes(relay.self))
+    assert.deepEqual(reports, [])
+    await stream.write([prefixed(await many(own))])
+    assert.deepEqual(await reported.promise, [`flood ${relay.self}`])
   })
 })
 

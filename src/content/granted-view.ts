@@ -55,7 +55,7 @@ export function grantedView(parts: GrantedViewParts): ServedContent {
     classOf: async cid => ((await everybody.has(cid)) ? 'public' : ((await whole.classOf?.(cid)) ?? 'public')),
     ...(everybody.open === undefined ? {} : { open: everybody.open }),
     below: root => grantedView({ ...parts, context: root }),
-    rights: { scope: `granted to ${peer}`, rank: everybody.rights?.rank ?? 0 }
+    rights: { scope: `granted to ${peer}`, rank: everybody.rights?.rank ?? 0, isGuest: true }
   }
 }
 

@@ -68,7 +68,7 @@ export class ExchangeServer {
 
   constructor(components: ExchangeServerComponents, init: ExchangeServerInit = {}) {
     this.#parts = components
-    this.#answers = new Answers(init)
+    this.#answers = new Answers(components, init)
     this.#share = new FairShare(components)
     this.#rate = new AskRate(components)
     this.#onOffence = init.onOffence ?? (() => {})
@@ -151,7 +151,7 @@ export class ExchangeServer {
     const { peer, isTrusted } = asker
     if (ask.kind === 'unknown') return { status: 'refused', reason: 'unknown-kind' }
     const view = this.#parts.policy.viewFor(peer)
-    using place = this.#answers.enter(peer, { view, isTrusted, end: watch.end })
+    using place = this.#answers.enter(peer, { view, isTrusted, end: watch.end, writing: () => out.writing() })
     if (place === undefined) return { status: 'refused', reason: 'busy' }
     if (!this.#rate.admits(asker, costOf(ask))) return { status: 'refused', reason: 'rate' }
     if (isQuestion(ask)) this.#rate.charge(asker, costOf(ask))

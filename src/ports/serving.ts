@@ -18,6 +18,8 @@ export interface Rights {
   readonly scope: string
   /** A peer whose view has a lower rank than before has lost rights. */
   readonly rank: number
+  /** It was given single contents: it comes before other strangers. */
+  readonly isGuest?: boolean
 }
 
 /** The union of the realms one requester may read. */

@@ -260,8 +260,16 @@ describe('exchange server against hostile clients', () => {
           setImmediate(resolve)
         })
       }
-      const ask = async (): Promise<string> =>
-        await exchange.ask.dag(exchange.server.self, dagRequest({ cid: large, leaves: [[0, 1]] }), new Collector(), {})
+      const ask = async (): Promise<string> => {
+        let isOver = false
+        const asked = exchange.ask.dag(exchange.server.self, dagRequest({ cid: large, leaves: [[0, 1]] }), new Collector(), {})
+        const over = asked.finally(() => {
+          isOver = true
+        })
+        // Who does not take its turn to send gives it back by the clock.
+        while (!isOver) await clock.advance(1)
+        return await over
+      }
       assert.equal(await ask(), 'refused')
       await clock.advance(3000)
       assert.equal(await ask(), 'ok')

@@ -53,8 +53,9 @@ export function grantedView(parts: GrantedViewParts): ServedContent {
     record: root => everybody.record(root) ?? (grantedRoot(root) === undefined ? undefined : whole.record(root)),
     findByHash: sha256 => everybody.findByHash(sha256) ?? recordOfHash(sha256, [...granted.values()].filter(mayHave), whole),
     classOf: async cid => ((await everybody.has(cid)) ? 'public' : ((await whole.classOf?.(cid)) ?? 'public')),
+    ...(everybody.open === undefined ? {} : { open: everybody.open }),
     below: root => grantedView({ ...parts, context: root }),
-    rights: { scope: `granted to ${peer}`, rank: everybody.rights?.rank ?? 0 }
+    rights: { scope: `granted to ${peer}`, rank: everybody.rights?.rank ?? 0, isGuest: true }
   }
 }
 

@@ -63,10 +63,14 @@ export class Library {
    * nobody has and nobody can tell from another.
    */
   async askedAs(root: CID): Promise<CID> {
-    const found = this.findRoot(root)
-    const realm = found?.realm ?? (await this.realmOfBlock(root))
-    if (realm !== 'own' && !this.wasPrivate(root.multihash.bytes)) return root
+    if (await this.isOpen(root)) return root
     return CID.createV1(root.code, createDigest(SHA2_256_CODE, this.#keyedDigest(concat([STAND_IN, root.multihash.bytes]))))
+  }
+
+  /** False for what is private here, or was and has not been put as public since. */
+  async isOpen(root: CID): Promise<boolean> {
+    const realm = this.findRoot(root)?.realm ?? (await this.realmOfBlock(root))
+    return realm === 'public' || (realm !== 'own' && !this.wasPrivate(root.multihash.bytes))
   }
 
   find(ref: ContentRef): Found | undefined {

@@ -37,8 +37,16 @@ const TRUSTED: Rights = { scope: 'trusted', rank: 2 }
 export function servingPolicy(components: ServingPolicyComponents, { serveFetched }: ServingPolicyInit): ServingPolicy {
   const { library, standing, shares, advert, capabilities } = components
   const open: readonly Realm[] = serveFetched === 'anyone' ? ['public', 'cache'] : ['public']
-  const everybody: ServedContent = { ...library.served(open), rights: EVERYBODY }
-  const trusted: ServedContent = { ...library.served(['own', 'public', 'cache']), rights: TRUSTED }
+  const everybody: ServedContent = {
+    ...library.served(open),
+    open: openView(library, open, { scope: 'open to everybody', rank: EVERYBODY.rank }),
+    rights: EVERYBODY
+  }
+  const trusted: ServedContent = {
+    ...library.served(['own', 'public', 'cache']),
+    open: openView(library, ['public', 'cache'], { scope: 'open to trusted', rank: TRUSTED.rank }),
+    rights: TRUSTED
+  }
   const below = new GrantedBlocks(trusted)
   return {
     viewFor: peer => {
@@ -54,4 +62,10 @@ export function servingPolicy(components: ServingPolicyComponents, { serveFetche
       : { capabilities: async (peer: string) => (standing.isShunned(peer) ? null : await capabilities(peer)) }),
     onChange: listener => standing.onChange(listener)
   }
+}
+
+/** Single blocks are judged by the realm they lie in: what is public may have one in common with what is not. */
+function openView(library: Library, realms: readonly Realm[], rights: Rights): ServedContent {
+  const view = library.served(realms)
+  return { ...view, has: async cid => (await view.has(cid)) && (await library.isOpen(cid)), rights }
 }

@@ -7,8 +7,15 @@ import type { FairShare } from './fair-share.ts'
 
 /** Bytes gathered before they are sent. One yamux window; more only delays. */
 const BATCH_BYTES: Bytes = 256 * KIB
-/** Longest wait for the peer to take a batch: who does not read holds a place others need. */
+/** Longest wait for the peer to take a batch: who does not read holds a place others need, see answers.ts. */
 const WRITE_STALL: Ms = 30_000
+
+/** A batch on its way. */
+export interface Writing {
+  readonly since: Ms
+  /** Bytes that have left on this stream, those of earlier batches included. */
+  readonly taken: Bytes
+}
 
 /** The peer vanished, reset the stream or stopped reading. Nobody here is at fault. */
 export class PeerGoneError extends Error {
@@ -34,6 +41,7 @@ export class AnswerWriter {
   #bytes: Bytes = 0
   /** What the peer took. */
   sentBytes: Bytes = 0
+  #writingSince: Ms | undefined
 
   constructor(to: AnswerWriterComponents) {
     this.#to = to
@@ -41,6 +49,11 @@ export class AnswerWriter {
 
   get signal(): AbortSignal {
     return this.#to.signal
+  }
+
+  /** How far the batch is that the peer is to take; undefined while it is not the peer that is waited for. */
+  writing(): Writing | undefined {
+    return this.#writingSince === undefined ? undefined : { since: this.#writingSince, taken: this.#to.stream.taken ?? 0 }
   }
 
   /** True when enough has gathered and {@link flush} should be awaited. */
@@ -66,11 +79,14 @@ export class AnswerWriter {
     const turn = share.enter({ peer: stream.peer, isTrusted }, bytes, { signal })
     using _turn = turn instanceof Promise ? await turn : turn
     using deadline = startDeadline(this.#to.clock, WRITE_STALL, { signal })
+    this.#writingSince = this.#to.clock.monotonic()
     try {
       await stream.write(parts, { signal: deadline.signal })
       this.sentBytes += bytes
     } catch (error) {
       throw new PeerGoneError('the peer took no more of the answer', { cause: error })
+    } finally {
+      this.#writingSince = undefined
     }
   }
 }

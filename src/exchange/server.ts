@@ -68,7 +68,7 @@ export class ExchangeServer {
 
   constructor(components: ExchangeServerComponents, init: ExchangeServerInit = {}) {
     this.#parts = components
-    this.#answers = new Answers(init)
+    this.#answers = new Answers(components, init)
     this.#share = new FairShare(components)
     this.#rate = new AskRate(components)
     this.#onOffence = init.onOffence ?? (() => {})
@@ -151,12 +151,12 @@ export class ExchangeServer {
     const { peer, isTrusted } = asker
     if (ask.kind === 'unknown') return { status: 'refused', reason: 'unknown-kind' }
     const view = this.#parts.policy.viewFor(peer)
-    using place = this.#answers.enter(peer, { view, isTrusted, end: watch.end })
+    using place = this.#answers.enter(peer, { view, isTrusted, end: watch.end, writing: () => out.writing() })
     if (place === undefined) return { status: 'refused', reason: 'busy' }
     if (!this.#rate.admits(asker, costOf(ask))) return { status: 'refused', reason: 'rate' }
     if (isQuestion(ask)) this.#rate.charge(asker, costOf(ask))
     try {
-      const end = await this.#look(peer, view, ask, out)
+      const end = await this.#look(peer, isForOthers(ask) ? (view.open ?? view) : view, ask, out)
       if (!isQuestion(ask) && (end.status === 'not-found' || end.status === 'refused')) this.#rate.charge(asker, costOf(ask))
       return end
     } catch (error) {
@@ -184,7 +184,7 @@ export class ExchangeServer {
   /** What the asker may see; behind it, if it asks for that and names a root, the own IPFS. */
   async #serveDag(peer: string, view: ServedContent, ask: DagAsk, out: AnswerWriter): Promise<End> {
     const { cid: root } = ask
-    if (root === null || !(await mayFetch(ask, root, view))) return await serveDag(ask, view, out, this.#skeletons)
+    if (root === null || !mayFetch(ask)) return await serveDag(ask, view, out, this.#skeletons)
     return await this.#fetchBehind(peer, view, { ...ask, cid: root }, out, async both => await serveDag(ask, both, out, this.#skeletons))
   }
 
@@ -192,8 +192,7 @@ export class ExchangeServer {
   async #serveBlocks(peer: string, view: ServedContent, ask: BlocksAsk, out: AnswerWriter): Promise<End> {
     const { root, cids } = ask
     const [cid] = cids
-    const mayBeBehind = ask.hops === 1 && cid !== undefined && cids.length === 1
-    if (!mayBeBehind || ((await view.has(root)) && (await view.has(cid))) || !(await mayFetch(ask, cid, view)))
+    if (cid === undefined || cids.length > 1 || !mayFetch(ask) || ((await view.has(root)) && (await view.has(cid))))
       return await serveBlocks(ask, view, out)
     return await this.#fetchBehind(peer, view, { ...ask, cid }, out, async both => await serveBlocks({ ...ask, root: cid }, both, out))
   }
@@ -231,14 +230,14 @@ export class ExchangeServer {
   }
 }
 
-/** A content that is private here is never looked for elsewhere; a list of sources without peers leaves proxies out. */
-async function mayFetch(
-  { hops, preferredSources }: Pick<Ask, 'hops' | 'preferredSources'>,
-  root: CID,
-  view: ServedContent
-): Promise<boolean> {
-  if (hops === 0 || preferredSources?.includes('peer') === false) return false
-  return !(await view.has(root)) || (await view.classOf?.(root)) !== 'private'
+/** A list of sources without peers leaves proxies out. */
+function mayFetch({ hops, preferredSources }: Pick<Ask, 'hops' | 'preferredSources'>): boolean {
+  return hops === 1 && preferredSources?.includes('peer') !== false
+}
+
+/** Asks for what others have, be it that this node has it: what is private here does not come into it, whoever asks. */
+function isForOthers(ask: Ask): boolean {
+  return !isQuestion(ask) && ask.hops === 1
 }
 
 /** These are paid for before they are answered, the others only when they brought nothing. */

@@ -1,11 +1,13 @@
 /**
  * The main host as the domain sees it: peers, streams, gossip. Peer ids are strings everywhere outside the adapter.
  */
-import type { Ms } from '../model/units.ts'
+import type { Bytes, Ms } from '../model/units.ts'
 import type { AbortOptions } from './options.ts'
 
 /** A byte stream to one authenticated peer. Reads and writes apply back-pressure. */
 export interface PeerStream {
+  /** Bytes written so far that have left this node. Absent: not known. */
+  readonly taken?: Bytes
   readonly peer: string
   /** Next chunk as it arrived; null after the other side closed its end. Rejects when reset. */
   read(options?: AbortOptions): Promise<Uint8Array | null>

@@ -18,6 +18,8 @@ export interface Rights {
   readonly scope: string
   /** A peer whose view has a lower rank than before has lost rights. */
   readonly rank: number
+  /** It was given single contents: it comes before other strangers. */
+  readonly isGuest?: boolean
 }
 
 /** The union of the realms one requester may read. */
@@ -28,6 +30,11 @@ export interface ServedContent extends BlockReader {
   classOf?(cid: CID): Promise<PrivacyClass>
   /** What a request may see that names a content: of what was given one by one only what lies below it. Absent: the same. */
   below?(root: CID): ServedContent
+  /**
+   * What a request with `hops: 1` may see: of all this only what is public here. It is a question to the own IPFS, and
+   * what it brings is taken for public by who asks. Absent: the same.
+   */
+  readonly open?: ServedContent
   /** Absent: everybody sees the same. */
   readonly rights?: Rights | undefined
   /** Most bytes to be read before they can be sent, when so many were taken; absent: as many as is quick. */

@@ -1,9 +1,11 @@
 /** A trusted peer fetches public content from its IPFS for a daemon that has none, and only then. */
 import assert from 'node:assert/strict'
+import { setTimeout } from 'node:timers/promises'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
+import { HAVE_BUDGET_MS } from '../../src/retrieval/peer-questions.ts'
 import { distinctBytes, fileDag, treeDag } from '../support/dag-builder.ts'
 import { startFakeKubo, type FakeKubo } from '../support/fake-kubo.ts'
-import { nextEvent, rejection, sha256Hex } from './daemon-support.ts'
+import { base64, nextEvent, rejection, sha256Hex } from './daemon-support.ts'
 
 describe('a daemon without IPFS', () => {
   let helper: DaemonProcess
@@ -68,6 +70,30 @@ describe('a daemon without IPFS', () => {
     const error = await rejection(other.client.call('content.get', { content: `ipfs://${root.toString()}`, ttl: 5 }))
     assert.equal(error.code, 'NOT_FOUND')
     assert.match(JSON.stringify(error.data['attempts']), /"stage":"proxy"[^}]*"outcome":"refused"[^}]*proxy\.maxBytes/)
+  })
+
+  it('never gives what is its own that way, be it asked when its answer as a peer came too late', async () => {
+    const [early, late] = await Promise.all(
+      [60, 61].map(
+        async seed => await helper.client.call('content.put', { data: base64(distinctBytes(2_500_000, seed)), privacy: 'private' })
+      )
+    )
+    const reads = async (content: string): Promise<unknown> =>
+      await asker.client.call('content.get', { content, ttl: 8 }).then(
+        ({ source }) => source.stage,
+        (error: unknown) => error
+      )
+    assert.notEqual(await reads(`ipfs://${early?.cid ?? ''}`), 'proxy')
+    process.kill(helper.pid, 'SIGSTOP')
+    const answer = reads(late?.cid ?? '')
+    // The lateness is what is tested: its peers have not answered in time, so the public ways are open.
+    await setTimeout(HAVE_BUDGET_MS + 500)
+    process.kill(helper.pid, 'SIGCONT')
+    assert.notEqual(await answer, 'proxy')
+    for (const put of [early, late]) {
+      const known = await asker.client.request('content.stat', { content: put?.cid ?? '' }).catch(() => ({}))
+      assert.doesNotMatch(JSON.stringify(known), /"ipfs:|"public":true/)
+    }
   })
 
   it('does not when the request says hops 0, nor for what is private', async () => {

@@ -54,6 +54,26 @@ describe('a daemon and the rights of a peer', function () {
     assert.deepEqual([await dag(secret), await classOf(secret)], ['ok', 'private'])
   })
 
+  it('gives nothing of it to who asks this node to fetch for it: that would be taken for public', async () => {
+    await daemon.client.call('trust.set', { did: did(), level: 80 })
+    const fetched = new Collector()
+    const missing = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy')
+    const ends = await Promise.all(
+      [secret, missing].map(
+        async (cid, at) =>
+          await ask
+            .dag(daemon.ready.peerId, dagRequest({ cid, hops: 1, requestId: new Uint8Array(16).fill(at + 1) }), fetched, { signal })
+            .then(
+              end => end,
+              (error: unknown) => String(error)
+            )
+      )
+    )
+    assert.equal(ends[0], ends[1])
+    assert.equal(fetched.content.byteLength, 0)
+    assert.equal(await dag(secret), 'ok')
+  })
+
   it('takes it away again at once', async () => {
     await daemon.client.call('trust.set', { did: did(), level: 10 })
     assert.deepEqual([await dag(secret), await dag(open)], ['not-found', 'ok'])

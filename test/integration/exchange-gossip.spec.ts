@@ -1,8 +1,13 @@
 /** Gossip between main hosts on loopback: validated, bounded, and not lost where many hang on one node. */
 import assert from 'node:assert/strict'
-import type { Host } from '../../src/adapters/libp2p/host.ts'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { concat } from 'uint8arrays'
+import { startHost, type Host } from '../../src/adapters/libp2p/host.ts'
+import { systemClock } from '../../src/adapters/system/clock.ts'
 import type { GossipMessage } from '../../src/ports/network.ts'
-import { addressOf, startTestHost } from './exchange-support.ts'
+import { silentLog } from '../support/silent-log.ts'
+import { addressOf, LOOPBACK, startTestHost } from './exchange-support.ts'
+import { message, prefixed, speak, subscription } from './raw-gossip.ts'
 
 const TOPIC = 'kith/updates/1'
 
@@ -76,11 +81,126 @@ describe('gossip of the main host', () => {
     await first.publish(TOPIC, new Uint8Array([7]))
     await all.promise
   })
+
+  it('drops messages to a peer that does not take them, and the peer hears the next ones when it takes again', async () => {
+    const [a, b] = [await start(), await start()]
+    const end = new TextEncoder().encode('end')
+    const arrived = Promise.withResolvers<void>()
+    const sizes: number[] = []
+    for (const host of [a, b])
+      host.subscribe(
+        TOPIC,
+        async () => 'accept',
+        ({ data }) => {
+          sizes.push(data.byteLength)
+          if (data.byteLength === end.byteLength) arrived.resolve()
+        }
+      )
+    await a.connect(addressOf(b))
+    await meshed(a, [b])
+    const stream = outboundTo(a, b)
+    const reader = topicsOf(b).streamsInbound.get(a.self)?.rawStream
+    assert.ok(stream !== undefined && reader !== undefined)
+    reader.pause()
+    const large = new Uint8Array(200 * 1024)
+    for (let number = 0; number < 80; number++) {
+      new DataView(large.buffer).setUint32(0, number)
+      await a.publish(TOPIC, large.slice())
+    }
+    assert.ok(stream.writeBufferLength > 2 * 1024 * 1024, `${stream.writeBufferLength} wait`)
+    assert.equal(stream.status, 'open')
+    reader.resume()
+    await a.publish(TOPIC, end)
+    await arrived.promise
+    assert.equal(outboundTo(a, b), stream, 'it is the same stream')
+    assert.ok(sizes.length > 1 && sizes.length < 81, `${sizes.length} of 81 arrived`)
+  })
+
+  it('opens a stream again that ended while the connection lasts', async () => {
+    const [a, b] = [await start(), await start()]
+    const heard = Promise.withResolvers<void>()
+    const back = Promise.withResolvers<void>()
+    a.subscribe(
+      TOPIC,
+      async () => 'accept',
+      () => {
+        back.resolve()
+      }
+    )
+    b.subscribe(
+      TOPIC,
+      async () => 'accept',
+      () => {
+        heard.resolve()
+      }
+    )
+    await a.connect(addressOf(b))
+    await meshed(a, [b])
+    const stream = outboundTo(a, b)
+    assert.ok(stream !== undefined)
+    stream.abort(new Error('the link was bad'))
+    assert.equal(outboundTo(a, b), undefined)
+    await condition(() => outboundTo(a, b) !== undefined)
+    await subscribed(a, [b])
+    await subscribed(b, [a])
+    assert.ok(a.isConnected(b.self))
+    await condition(() => outboundTo(b, a) !== undefined)
+    await a.publish(TOPIC, new Uint8Array([1]))
+    await heard.promise
+    await b.publish(TOPIC, new Uint8Array([2]))
+    await back.promise
+  })
+
+  it('tells on who floods it with its own messages, and not on who passes on those of others', async () => {
+    const host = await start()
+    const reported = Promise.withResolvers<string[]>()
+    const reports: string[] = []
+    const report = (peer: string, offence: string): void => {
+      reports.push(`${offence} ${peer}`)
+      reported.resolve(reports)
+    }
+    host.follow({ isShunned: () => false, isTrusted: () => false, trustOf: () => 0, report, onChange: () => () => {} })
+    const [own, other] = await Promise.all([generateKeyPair('Ed25519'), generateKeyPair('Ed25519')])
+    const relay = await startHost({ log: silentLog, clock: systemClock, privateKey: own }, LOOPBACK)
+    hosts.push(relay)
+    await relay.connect(addressOf(host))
+    const many = async (signer: typeof own): Promise<Uint8Array> => {
+      const one = await message(signer, { topic: TOPIC, data: new Uint8Array(100) })
+      return concat(Array.from({ length: 64 }, () => one))
+    }
+    const passedOn = await many(other)
+    const stream = await speak(relay, host.self, [...Array.from({ length: 80 }, () => passedOn), subscription('kith/pins/1')])
+    await condition(() => topicsOf(host).getSubscribers('kith/pins/1').map(String).includes(relay.self))
+    assert.deepEqual(reports, [])
+    await stream.write([prefixed(await many(own))])
+    assert.deepEqual(await reported.promise, [`flood ${relay.self}`])
+  })
 })
+
+interface Raw {
+  readonly status: string
+  readonly writeBufferLength: number
+  pause(): void
+  resume(): void
+  abort(reason: Error): void
+}
+
+function outboundTo(host: Host, peer: Host): Raw | undefined {
+  return topicsOf(host).streamsOutbound.get(peer.self)?.rawStream
+}
+
+async function condition(holds: () => boolean): Promise<void> {
+  while (!holds())
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
+}
 
 interface Topics extends EventTarget {
   getSubscribers(topic: string): unknown[]
   getMeshPeers(topic: string): string[]
+  readonly streamsOutbound: ReadonlyMap<string, { readonly rawStream: Raw }>
+  readonly streamsInbound: ReadonlyMap<string, { readonly rawStream: Raw }>
 }
 
 function topicsOf(host: Host): Topics {

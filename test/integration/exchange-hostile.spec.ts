@@ -245,6 +245,39 @@ describe('exchange server against hostile clients', () => {
     }
   })
 
+  it('gives the place of a peer that does not read to the next one, after 3 s', async () => {
+    const clock = new VirtualClock()
+    const exchange = await startExchange({ answersMax: 1 }, clock)
+    try {
+      const large = await exchange.content.addFile(patterned(32 * 1024 * 1024))
+      const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
+      await stream.write(request({ cid: large.bytes }))
+      let reads = -1
+      for (let quiet = 0; quiet < 200; quiet++) {
+        if (exchange.content.reads !== reads) quiet = 0
+        reads = exchange.content.reads
+        await new Promise(resolve => {
+          setImmediate(resolve)
+        })
+      }
+      const ask = async (): Promise<string> => {
+        let isOver = false
+        const asked = exchange.ask.dag(exchange.server.self, dagRequest({ cid: large, leaves: [[0, 1]] }), new Collector(), {})
+        const over = asked.finally(() => {
+          isOver = true
+        })
+        // Who does not take its turn to send gives it back by the clock.
+        while (!isOver) await clock.advance(1)
+        return await over
+      }
+      assert.equal(await ask(), 'refused')
+      await clock.advance(3000)
+      assert.equal(await ask(), 'ok')
+    } finally {
+      await exchange.stop()
+    }
+  })
+
   it('gives up on a peer that asks and never reads, and frees its place', async () => {
     const clock = new VirtualClock()
     const exchange = await startExchange({ answersMax: 1 }, clock)

@@ -6,6 +6,7 @@
  */
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { PeerId } from '@libp2p/interface'
+import { equals } from 'uint8arrays'
 import { BucketTable } from '../../lib/bucket-table.ts'
 import { isAppTopic } from '../../model/topic.ts'
 import { KIB, type Bytes, type Ms } from '../../model/units.ts'
@@ -41,7 +42,7 @@ export interface GossipDoorComponents {
 }
 
 export interface GossipDoorInit {
-  /** Told of a peer that sends more than it may; at most once a minute for each. */
+  /** Told of a peer that signs and sends more than it may; at most once a minute for each. */
   readonly onFlood: (peer: string) => void
 }
 
@@ -109,7 +110,7 @@ export class GossipDoor {
 
   #look(from: PeerId, rpc: Rpc): void {
     this.#remember(from, rpc)
-    this.#bound(from.toString(), rpc)
+    this.#bound(from, rpc)
     for (const prune of rpc.control?.prune ?? []) {
       if (prune.backoff !== undefined && !(prune.backoff <= BACKOFF_SECONDS_MAX)) prune.backoff = BACKOFF_SECONDS_MAX
     }
@@ -126,13 +127,21 @@ export class GossipDoor {
     }
   }
 
-  /** Before a signature is checked: that is what costs. */
-  #bound(source: string, rpc: Rpc): void {
-    const signed = rpc.messages.filter(({ from, key }) => isSmallKey(from, key))
-    const kept = signed.filter(({ data }) => this.#sources.take(source, Math.ceil(Math.max(1, data?.byteLength ?? 0) / COST_UNIT)))
-    rpc.messages = kept
-    if (kept.length === signed.length) return
-    if (this.#reports.take(source)) this.#onFlood(source)
+  /**
+   * Before a signature is checked: that is what costs. Only for what it signed itself is a source told on: an honest
+   * relay passes on what others send it, too much included.
+   */
+  #bound(peer: PeerId, rpc: Rpc): void {
+    const source = peer.toString()
+    const self = peer.toMultihash().bytes
+    let isOwn = false
+    rpc.messages = rpc.messages.filter(({ from, key, data }) => {
+      if (!isSmallKey(from, key)) return false
+      if (this.#sources.take(source, Math.ceil(Math.max(1, data?.byteLength ?? 0) / COST_UNIT))) return true
+      isOwn ||= from !== undefined && equals(from, self)
+      return false
+    })
+    if (isOwn && this.#reports.take(source)) this.#onFlood(source)
   }
 }
 

@@ -11,8 +11,8 @@ export const GOSSIP_TOPICS: readonly string[] = ['kith/adverts/1', 'kith/updates
 const MESSAGE_BYTES_MAX: Bytes = 256 * KIB
 /** Largest payload published: the envelope (key, signature, topic) takes the rest. */
 export const PAYLOAD_BYTES_MAX: Bytes = MESSAGE_BYTES_MAX - 4 * KIB
-/** Unsent gossip a slow peer may pile up here before messages to it are dropped. */
-const OUTBOUND_BYTES_MAX: Bytes = 4 * MIB
+/** Unsent gossip a slow peer may pile up here. Beyond, libp2p ends the stream: messages are dropped before that, see gossip-streams.ts. */
+export const OUTBOUND_BYTES_MAX: Bytes = 4 * MIB
 /** What a peer's subscriptions may occupy here: the topics of the contract, and those of apps that this node joined too. */
 const TOPIC_BYTES_MAX: Bytes = 64 * KIB
 /** Entries read from one frame; an honest heartbeat has a few dozen. */

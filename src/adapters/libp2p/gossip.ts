@@ -11,6 +11,7 @@ import type { AppMessage, AppTopics } from '../../ports/app-topics.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { GossipMessage, Network, Validity } from '../../ports/network.ts'
 import { GossipDoor } from './gossip-door.ts'
+import { GossipStreams, type GossipStreamsComponents } from './gossip-streams.ts'
 import { GOSSIP_TOPICS, PAYLOAD_BYTES_MAX } from './gossip-service.ts'
 
 /**
@@ -31,10 +32,7 @@ const RESULTS: Record<Validity, TopicValidatorResult> = {
   reject: TopicValidatorResult.Reject
 }
 
-export interface GossipComponents {
-  readonly pubsub: GossipSub
-  readonly clock: Clock
-}
+export interface GossipComponents extends GossipStreamsComponents {}
 
 export interface GossipInit {
   readonly self: string
@@ -48,6 +46,7 @@ export class Gossip implements AppTopics {
   readonly #clock: Clock
   readonly #init: GossipInit
   readonly #door: GossipDoor
+  readonly #streams: GossipStreams
   readonly #signers: BucketTable
   readonly #receivers = new Map<string, (message: GossipMessage) => void>()
   /** Topics of apps that were published to and not joined, oldest first: how not to close them. */
@@ -55,11 +54,13 @@ export class Gossip implements AppTopics {
   #isRunning = false
   #onEcho: (topic: string, data: Uint8Array) => void = () => {}
 
-  constructor({ pubsub, clock }: GossipComponents, init: GossipInit) {
+  constructor(components: GossipComponents, init: GossipInit) {
+    const { pubsub, clock } = components
     this.#pubsub = pubsub
     this.#clock = clock
     this.#init = init
     this.#door = new GossipDoor({ pubsub, clock }, init)
+    this.#streams = new GossipStreams(components)
     this.#signers = new BucketTable({ clock }, { capacity: SIGNER_BURST, perSecond: SIGNER_PER_SECOND, keysMax: SIGNERS_MAX })
     pubsub.addEventListener('gossipsub:message', ({ detail }) => {
       this.#deliver(detail)
@@ -75,6 +76,7 @@ export class Gossip implements AppTopics {
   /** To be called before libp2p stops. */
   stop(): void {
     this.#isRunning = false
+    this.#streams.stop()
     for (const cancel of this.#open.values()) cancel()
     this.#open.clear()
   }
@@ -82,6 +84,7 @@ export class Gossip implements AppTopics {
   /** To be called when a peer is gone. */
   forget(peer: string): void {
     this.#door.forget(peer)
+    this.#streams.forget(peer)
   }
 
   /** Told of messages signed with the own key that this run did not send: an earlier run's, or those of a second node with this key. */

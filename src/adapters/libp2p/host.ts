@@ -141,7 +141,7 @@ class Libp2pHost implements Host {
     this.#peers = peers
     this.#dialler = dialler
     this.#gossip = new Gossip(
-      { pubsub: libp2p.services.pubsub, clock },
+      { pubsub: libp2p.services.pubsub, clock, connections: peer => libp2p.getConnections(peer).filter(isDirect) },
       { self: this.self, onFlood: peer => judgement.report(peer, 'flood') }
     )
     peers.onAny({ disconnected: peer => this.#gossip.forget(peer) })
@@ -282,6 +282,10 @@ class Libp2pHost implements Host {
     const open = this.libp2p.getConnections(peerIdFromString(peer)).filter(connection => connection.status === 'open')
     return open.find(connection => !isRelayed(connection)) ?? open[0]
   }
+}
+
+function isDirect(connection: Connection): boolean {
+  return connection.status === 'open' && !isRelayed(connection)
 }
 
 function asError(error: unknown): Error {

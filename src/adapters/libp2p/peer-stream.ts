@@ -42,6 +42,7 @@ export class Libp2pPeerStream implements PeerStream {
   readonly #stream: Stream
   readonly #chunks: Uint8Array[] = []
   #queued: Bytes = 0
+  #written: Bytes = 0
   #resuming = false
   #ended = false
   #closed = false
@@ -71,6 +72,10 @@ export class Libp2pPeerStream implements PeerStream {
       this.#error = new StreamBrokenError(`the stream was ${stream.status} before it was used`)
   }
 
+  get taken(): Bytes {
+    return this.#written - this.#stream.writeBufferLength
+  }
+
   async read(options: AbortOptions = {}): Promise<Uint8Array | null> {
     for (;;) {
       if (this.#error !== undefined) throw this.#error
@@ -89,6 +94,7 @@ export class Libp2pPeerStream implements PeerStream {
     for (const part of mergeSmall(parts)) {
       options.signal?.throwIfAborted()
       this.#assertWritable()
+      this.#written += part.byteLength
       this.#stream.send(part)
       while (this.#stream.writeBufferLength > UNSENT_BYTES_MAX) {
         this.#assertWritable()

@@ -14,6 +14,7 @@ import type { Estimates } from '../ports/estimates.ts'
 import type { ExchangeClient, HaveAnswer } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Standing } from '../ports/standing.ts'
+import { isPrivateAnswer } from './found-private.ts'
 import type { Reach } from './plan-peers.ts'
 import type { Unreachable } from './unreachable.ts'
 
@@ -40,6 +41,20 @@ export interface ClaimedRoot {
   readonly isVouched: boolean
 }
 
+/** What peers say a content hash belongs to. */
+export interface RootsOfHash {
+  readonly roots: readonly ClaimedRoot[]
+  /** A trusted peer has it as private. */
+  readonly isPrivate: boolean
+}
+
+export interface HaveOptions extends AbortOptions {
+  /** Told of each answer as it comes, before the others have; what it throws, the call rejects with at once. */
+  readonly onAnswer?: (peer: string, answer: HaveAnswer) => void
+  /** Absent: {@link HAVE_BUDGET_MS}. */
+  readonly budget?: Ms
+}
+
 export class PeerQuestions {
   readonly #parts: PeerQuestionsComponents
 
@@ -52,9 +67,15 @@ export class PeerQuestions {
     peers: readonly string[],
     multihash: Uint8Array,
     notes: Attempt[],
-    options: AbortOptions
+    options: HaveOptions
   ): Promise<ReadonlyMap<string, HaveAnswer>> {
-    const answers = await Promise.all(peers.map(async peer => [peer, await this.#ask(peer, multihash, notes, options)] as const))
+    const answers = await Promise.all(
+      peers.map(async peer => {
+        const answer = await this.#ask(peer, multihash, notes, options)
+        if (answer !== undefined) options.onAnswer?.(peer, answer)
+        return [peer, answer] as const
+      })
+    )
     return new Map(answers.flatMap(([peer, answer]) => (answer === undefined ? [] : [[peer, answer] as const])))
   }
 
@@ -62,7 +83,7 @@ export class PeerQuestions {
    * Root CIDs that these peers give for a content hash, each a claim: the one most of them give first, then that of the
    * best ranked. Empty when nobody knows one.
    */
-  async rootsOf(peers: readonly string[], sha256: Uint8Array, options: AbortOptions): Promise<readonly ClaimedRoot[]> {
+  async rootsOf(peers: readonly string[], sha256: Uint8Array, options: AbortOptions): Promise<RootsOfHash> {
     const answers = await this.have(peers, createDigest(SHA2_256_CODE, sha256).bytes, [], options)
     const roots = new Map<string, ClaimedRoot & { readonly votes: number }>()
     for (const peer of peers) {
@@ -72,13 +93,16 @@ export class PeerQuestions {
       const isVouched = known?.isVouched === true || this.#parts.standing.isTrusted(peer)
       roots.set(cid.toString(), { cid, votes: (known?.votes ?? 0) + 1, isVouched })
     }
-    return [...roots.values()].toSorted((a, b) => b.votes - a.votes).slice(0, ROOTS_MAX)
+    return {
+      roots: [...roots.values()].toSorted((a, b) => b.votes - a.votes).slice(0, ROOTS_MAX),
+      isPrivate: [...answers].some(([peer, answer]) => isPrivateAnswer(answer) && this.#parts.standing.isTrusted(peer))
+    }
   }
 
-  async #ask(peer: string, multihash: Uint8Array, notes: Attempt[], options: AbortOptions): Promise<HaveAnswer | undefined> {
+  async #ask(peer: string, multihash: Uint8Array, notes: Attempt[], options: HaveOptions): Promise<HaveAnswer | undefined> {
     const { clock, exchange, estimates, didOf } = this.#parts
     const startedAt = clock.monotonic()
-    using budget = startDeadline(clock, HAVE_BUDGET_MS, options)
+    using budget = startDeadline(clock, options.budget ?? HAVE_BUDGET_MS, options)
     const note = (outcome: Attempt['outcome']): void => {
       notes.push({
         stage: 'peer',

@@ -12,6 +12,7 @@ import type { Bytes, Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { HaveAnswer } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import { isPrivateAnswer } from './found-private.ts'
 import type { PeerQuestions } from './peer-questions.ts'
 import type { PeerPlanner } from './plan-peers.ts'
 
@@ -58,7 +59,7 @@ export class PeersFirst {
           const answer = (await questions.have([peer], root.multihash.bytes, notes, enough)).get(peer)
           if (answer === undefined) return
           answers.set(peer, answer)
-          if (isPrivate(answer)) enough.abort(new DOMException('the answer is known', 'AbortError'))
+          if (isPrivateAnswer(answer)) enough.abort(new DOMException('the answer is known', 'AbortError'))
         })
       )
     } finally {
@@ -67,15 +68,11 @@ export class PeersFirst {
     options.signal?.throwIfAborted()
     const size = [...answers.values()].find(answer => answer.have && answer.size !== undefined)?.size
     return {
-      isPrivate: [...answers.values()].some(isPrivate),
+      isPrivate: [...answers.values()].some(isPrivateAnswer),
       answers,
       notes,
       ms: clock.monotonic() - startedAt,
       ...(size === undefined ? {} : { size })
     }
   }
-}
-
-function isPrivate(answer: HaveAnswer): boolean {
-  return answer.have && answer.class === 'private'
 }

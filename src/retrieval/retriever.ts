@@ -23,7 +23,7 @@ import { Ladder } from './ladder.ts'
 import type { LastSeen } from './last-seen.ts'
 import { notFoundFor } from './not-found.ts'
 import type { Inquiry, PeersFirst } from './peers-first.ts'
-import type { ClaimedRoot, PeerQuestions } from './peer-questions.ts'
+import type { PeerQuestions, RootsOfHash } from './peer-questions.ts'
 import type { PeerPlanner } from './plan-peers.ts'
 import type { FullPlan, Planner, PlanRequest } from './planner.ts'
 import { Retrieval, type RetrievalReport } from './retrieval.ts'
@@ -47,6 +47,8 @@ export interface RetrievalRequest {
   readonly size?: Bytes
   /** What peers were asked before the class was settled; its time is part of the search. */
   readonly inquiry?: Inquiry
+  /** Sought as public, yet a trusted peer may know better; absent: what is recorded here has settled it. */
+  readonly isClassDoubtful?: boolean
   /** Name of the access token that asks; absent: the operator. */
   readonly by?: string
   /** Takes what peers say of the content they send. */
@@ -154,17 +156,17 @@ export class Retriever {
     sha256: Uint8Array,
     { isPublic, mayAskPeers }: { readonly isPublic: boolean; readonly mayAskPeers: boolean },
     options: AbortOptions
-  ): Promise<readonly ClaimedRoot[]> {
+  ): Promise<RootsOfHash> {
     const single = rawCid(sha256)
     const { asked, round } = this.#parts.peers.plan(
       { root: undefined, sha256, isPublic, size: null },
       mayAskPeers ? undefined : 'not-preferred'
     )
     const peers = [...asked, ...round].flatMap(({ peer }) => (peer === undefined ? [] : [peer]))
-    const roots = await this.#parts.questions.rootsOf(peers, sha256, options)
-    const signed = (isPublic ? (this.#parts.signedRoots?.(sha256) ?? []) : []).map(cid => ({ cid, isVouched: true }))
+    const { roots, isPrivate } = await this.#parts.questions.rootsOf(peers, sha256, options)
+    const signed = (isPublic && !isPrivate ? (this.#parts.signedRoots?.(sha256) ?? []) : []).map(cid => ({ cid, isVouched: true }))
     const others = roots.filter(({ cid }) => !cid.equals(single) && !signed.some(one => one.cid.equals(cid)))
-    return [...signed, ...others, { cid: single, isVouched: false }]
+    return { roots: [...signed, ...others, { cid: single, isVouched: false }], isPrivate }
   }
 
   async #slotFor(retrieval: Retrieval, signal: AbortSignal): Promise<Disposable> {
@@ -175,7 +177,8 @@ export class Retriever {
     const { library, clock, random, rungs, lastSeen } = this.#parts
     const startedAt = clock.monotonic() - (request.inquiry?.ms ?? 0)
     const { maxFileSize = 0, strict } = this.#init
-    const session = new DagSession(storeFor(library, request), request.root, request.want, { maxBytes: maxFileSize })
+    const store = storeFor(library, request)
+    const session = new DagSession(store, request.root, request.want, { maxBytes: maxFileSize })
     await session.loadLocal()
     const notes: Attempt[] = [...(request.inquiry?.notes ?? [])]
     const heads = new HeadClaims()
@@ -191,6 +194,7 @@ export class Retriever {
         notes,
         heads,
         startedAt,
+        foundPrivate: async () => await store.foundPrivate(),
         notFound: notFoundFor({ isPublic: request.class === 'public', isGuess, seen: () => lastSeen?.of(request.context.multihash.bytes) })
       }),
       flight: new SingleFlight()
@@ -212,7 +216,18 @@ function planRequest({ context, class: cls, size, hops, preferredSources, inquir
  * Requests share a retrieval only if everything that decides its course is equal: content, class and with it the realm,
  * sources. What is private is shared by those of one caller only.
  */
-function flightKey({ root, context, class: cls, want, ttl, hops, preferredSources, maxBytes, by }: RetrievalRequest): string {
+function flightKey({
+  root,
+  context,
+  class: cls,
+  want,
+  ttl,
+  hops,
+  preferredSources,
+  maxBytes,
+  by,
+  isClassDoubtful
+}: RetrievalRequest): string {
   const range = want.kind === 'range' ? `${want.range.offset}+${want.range.length ?? ''}` : want.kind
   const rights = cls === 'public' ? '' : (by ?? '')
   return [
@@ -225,6 +240,7 @@ function flightKey({ root, context, class: cls, want, ttl, hops, preferredSource
     hops,
     preferredSources?.join(',') ?? '',
     maxBytes ?? '',
+    isClassDoubtful === true ? 'doubtful' : '',
     rights
   ].join('|')
 }

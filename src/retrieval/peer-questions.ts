@@ -3,7 +3,7 @@
  * one trusts know it as private. Each is one `have`; nobody is waited for longer than its budget.
  */
 import type { CID } from 'multiformats/cid'
-import { abortable, startDeadline } from '../lib/deadline.ts'
+import { abortable, startDeadline, wait } from '../lib/deadline.ts'
 import { SHA2_256_CODE } from '../model/content-id.ts'
 import type { Attempt } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
@@ -20,6 +20,9 @@ import type { Unreachable } from './unreachable.ts'
 
 /** A peer that does not answer `have` within this long is not waited for. Public ways open then, too. */
 export const HAVE_BUDGET_MS: Ms = 2_000
+
+/** Who gave no answer is asked again after this long, then after ever longer: what refused it may be over by then. */
+const ASKED_AGAIN_MS: Ms = 250
 
 /** Roots that are tried for one hash: each may cost `limits.unconfirmedBytes` before it turns out to be a lie. */
 const ROOTS_MAX = 3
@@ -80,6 +83,30 @@ export class PeerQuestions {
   }
 
   /**
+   * The answer of one peer, however often it takes to get one: a refusal, a stream that breaks and a dial that fails say
+   * nothing about the content. Resolves without one when {@link HAVE_BUDGET_MS} is over; who was waited for that long and
+   * could not be reached counts as away for a while, and is not waited for meanwhile.
+   */
+  async haveInTime(peer: string, multihash: Uint8Array, notes: Attempt[], options: AbortOptions): Promise<HaveAnswer | undefined> {
+    const { clock, exchange, unreachable } = this.#parts
+    const end = clock.monotonic() + HAVE_BUDGET_MS
+    const isAway = !exchange.speaks(peer) && unreachable.has(peer)
+    const tries: Attempt[] = []
+    let answer: HaveAnswer | undefined
+    for (let pause = ASKED_AGAIN_MS; ; pause *= 2) {
+      answer = (await this.have([peer], multihash, tries, { ...options, budget: Math.max(0, end - clock.monotonic()) })).get(peer)
+      const left = end - clock.monotonic()
+      if (answer !== undefined || isAway || left <= 0) break
+      await wait(clock, Math.min(pause, left), options).catch(() => {})
+      if (pause >= left || options.signal?.aborted === true) break // the time is over, or nobody waits for it any more
+    }
+    const told = tries.at(-1) // one source, one attempt
+    if (told !== undefined && answer?.have !== true) notes.push({ ...told, ms: Math.round(clock.monotonic() - end + HAVE_BUDGET_MS) })
+    if (answer === undefined && clock.monotonic() >= end && !exchange.speaks(peer)) unreachable.note(peer)
+    return answer
+  }
+
+  /**
    * Root CIDs that these peers give for a content hash, each a claim: the one most of them give first, then that of the
    * best ranked. Empty when nobody knows one.
    */
@@ -115,7 +142,7 @@ export class PeerQuestions {
       })
     }
     try {
-      if (!exchange.speaks(peer)) await this.#reach(peer, budget, options)
+      if (!exchange.speaks(peer)) await this.#reach(peer, budget)
       const askedAt = clock.monotonic()
       const [answer] = await exchange.have(peer, [multihash], budget)
       estimates.latency(peer, clock.monotonic() - askedAt)
@@ -127,16 +154,11 @@ export class PeerQuestions {
     }
   }
 
-  /** Who could not be reached lately is not tried: that would cost each question its whole budget. */
-  async #reach(peer: string, budget: AbortOptions, options: AbortOptions): Promise<void> {
+  /** Who was waited for lately and could not be reached is not tried: that would cost each question its whole budget. */
+  async #reach(peer: string, budget: AbortOptions): Promise<void> {
     const { reach, unreachable } = this.#parts
     if (reach === undefined) return
     if (unreachable.has(peer)) throw new Error('it could not be reached a moment ago')
-    try {
-      await abortable(reach(peer, budget), budget)
-    } catch (error) {
-      if (options.signal?.aborted !== true) unreachable.note(peer)
-      throw error
-    }
+    await abortable(reach(peer, budget), budget)
   }
 }

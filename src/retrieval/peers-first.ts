@@ -1,7 +1,7 @@
 /**
  * Is a bare address private to somebody one trusts? Each trusted peer gets one `have`, whose answer carries its class;
  * known ones that are not connected are dialled meanwhile. One that knows it as private is enough; public ways open when
- * all have said no, or when the time is over.
+ * all have said no, or when the time is over: who refuses, hangs up or cannot be reached has not said no, and is asked again.
  */
 import type { CID } from 'multiformats/cid'
 import { follow } from '../lib/deadline.ts'
@@ -29,7 +29,7 @@ export interface Inquiry {
 
 export interface PeersFirstComponents {
   readonly peers: Pick<PeerPlanner, 'trustedPeers'>
-  readonly questions: Pick<PeerQuestions, 'have'>
+  readonly questions: Pick<PeerQuestions, 'haveInTime'>
   readonly clock: Clock
 }
 
@@ -56,7 +56,7 @@ export class PeersFirst {
     try {
       await Promise.all(
         peers.trustedPeers().map(async peer => {
-          const answer = (await questions.have([peer], root.multihash.bytes, notes, enough)).get(peer)
+          const answer = await questions.haveInTime(peer, root.multihash.bytes, notes, enough)
           if (answer === undefined) return
           answers.set(peer, answer)
           if (isPrivateAnswer(answer)) enough.abort(new DOMException('the answer is known', 'AbortError'))

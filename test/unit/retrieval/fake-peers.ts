@@ -20,7 +20,7 @@ export interface FakePeer {
   claim: Claim
   readonly blocks: ReadonlyMap<string, VerifiedBlock>
   class: PrivacyClass
-  behave: 'honest' | 'silent' | 'wrong' | 'faulty' | 'cut' | 'rude' | 'refusing'
+  behave: 'honest' | 'silent' | 'wrong' | 'faulty' | 'cut' | 'rude' | 'refusing' | 'busy'
   hasIpfs: boolean
   /** Cannot be dialled. */
   isAsleep: boolean
@@ -138,6 +138,7 @@ export class FakePeers {
     if (found === undefined || !found.isConnected) throw new SourceError('fault', 'it is not connected')
     if (found.behave === 'silent') await abortable(this.#awakened(peer), { signal })
     if (found.behave === 'faulty') throw new SourceError('fault', 'it hung up')
+    if (found.behave === 'busy') throw new SourceError('refused', 'busy')
     if (found.behave === 'cut') throw brokenOff('truncated-frame')
     if (found.behave === 'rude') throw brokenOff('unexpected-frame')
     return found

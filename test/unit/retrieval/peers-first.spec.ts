@@ -181,8 +181,36 @@ describe('peers-first', () => {
   })
 
   it('is shown by explain as what will be asked', async () => {
-    trusted('friend')
-    const { privacy, stages } = await routeServices(parts()).explain({ content: bare() }, {})
-    assert.deepEqual([privacy.reason, stages.find(({ stage }) => stage === 'ipfs')?.reason, peers.asked], ['cid', 'peers-first', []])
+    peers.add('stranger', { claim: 'yes' })
+    trusted('friend', { claim: 'no' })
+    trusted('sleeper', { claim: 'no', isConnected: false })
+    const route = routeServices(parts())
+    const { privacy, stages, candidates } = await route.explain({ content: bare() }, {})
+    const ipfsStage = stages.find(({ stage }) => stage === 'ipfs')
+    assert.deepEqual([privacy.reason, ipfsStage?.reason, ipfsStage?.startsAfterMs, peers.asked], ['cid', 'peers-first', 2_150, []])
+    assert.deepEqual(
+      candidates.map(({ peer, stage, eligible, claim, reason }) => [peer ?? stage, eligible, claim, reason]),
+      [
+        ['friend', true, 'unknown', 'have-first'],
+        ['sleeper', true, 'unknown', 'have-first'],
+        ['stranger', true, 'yes', undefined],
+        ['ipfs', true, 'unknown', undefined]
+      ]
+    )
+    assert.equal((await route.best({ content: bare() }, {}))?.peer, 'friend')
+  })
+
+  it('is shown by explain for an address that says it is public too: a trusted peer is asked before the next stage', async () => {
+    trusted('friend', { claim: 'no' })
+    const route = routeServices(parts())
+    const { candidates } = await route.explain({ content: `ipfs://${bare()}` }, {})
+    assert.deepEqual(
+      candidates.map(({ peer, stage, eligible, claim, reason }) => [peer ?? stage, eligible, claim, reason]),
+      [
+        ['friend', true, 'unknown', 'have-round'],
+        ['ipfs', true, 'unknown', undefined]
+      ]
+    )
+    assert.equal((await route.best({ content: `ipfs://${bare()}` }, {}))?.peer, 'friend')
   })
 })

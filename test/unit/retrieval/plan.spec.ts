@@ -127,7 +127,9 @@ describe('Plan', () => {
           const contentAsks = asked.filter(each => !each.startsWith('have')).map(each => each.replace(/^(dial|dag|blocks)/, 'peer'))
           // Who does not even say whether it has the content itself is not asked to fetch it.
           const isMute = (peer = ''): boolean => ['silent', 'faulty'].includes(people[Number(peer.slice(1))]?.behave ?? '')
-          const planned = eligible.flatMap(({ stage, peer }) => (stage === 'proxy' && isMute(peer) ? [] : [`${stage} ${peer ?? stage}`]))
+          const planned = eligible.flatMap(({ stage, peer, reason }) =>
+            reason === 'have-round' || (stage === 'proxy' && isMute(peer)) ? [] : [`${stage} ${peer ?? stage}`]
+          )
           // A later stage may begin while a silent peer is waited for; within a stage the order is the plan's, always.
           const inStages = (all: string[]): string[] =>
             people.some(({ behave }) => behave === 'silent') && !strict ? all.toSorted(byStage) : all

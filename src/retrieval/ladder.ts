@@ -275,9 +275,9 @@ export class Ladder {
 
   #ttlOver(): void {
     if (this.firstByteAt !== undefined) return
-    const { ttl } = this.#init
+    const { ttl, ttlGiven = ttl } = this.#init
     const isClaimed = [...this.#running].some(({ candidate }) => candidate.claims)
-    this.#settle(searchOver(ttl, isClaimed), running => (running.elapsed >= Math.min(SILENT_MS, ttl) ? 'timeout' : 'cancelled'))
+    this.#settle(searchOver(ttlGiven, isClaimed), running => (running.elapsed >= Math.min(SILENT_MS, ttl) ? 'timeout' : 'cancelled'))
   }
 
   #settle(error: KithError | undefined, outcomeOf: (running: Running) => Outcome = () => 'cancelled'): void {

@@ -10,7 +10,7 @@ import type { Library } from '../content/library.ts'
 import type { Semaphore } from '../lib/semaphore.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
 import { blockKey, RAW_CODEC, rawCid } from '../model/content-id.ts'
-import type { PrivacyClass, PrivacyDecision } from '../model/privacy.ts'
+import type { PrivacyClass, PrivacyDecision, PrivacyReason } from '../model/privacy.ts'
 import type { Attempt, PreferredSource } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -36,6 +36,8 @@ export interface RetrievalRequest {
   /** The content as a whole: what peers advertise. Equals `root` unless a path led below it. */
   readonly context: CID
   readonly class: PrivacyClass
+  /** Why it has this class; for words. */
+  readonly classReason?: PrivacyReason
   readonly want: Want
   /** Seconds the search may last. */
   readonly ttl: number
@@ -184,7 +186,10 @@ export class Retriever {
     const heads = new HeadClaims()
     const plan = session.isDone ? undefined : this.plan({ ...planRequest(request), draw: random.number() })
     const laid = plan === undefined ? [] : rungs.build(plan, { ...request, heads }, session, notes)
-    const ladder = new Ladder({ clock }, { rungs: laid, ttl: searchLeft(request), strict, isComplete: () => session.isDone })
+    const ladder = new Ladder(
+      { clock },
+      { rungs: laid, ttl: searchLeft(request), ttlGiven: request.ttl * 1000, strict, isComplete: () => session.isDone }
+    )
     const isGuess = request.maxBytes !== undefined && request.root.code === RAW_CODEC
     return {
       retrieval: new Retrieval(this.#parts, {
@@ -195,7 +200,12 @@ export class Retriever {
         heads,
         startedAt,
         foundPrivate: async () => await store.foundPrivate(),
-        notFound: notFoundFor({ isPublic: request.class === 'public', isGuess, seen: () => lastSeen?.of(request.context.multihash.bytes) })
+        notFound: notFoundFor({
+          ...request,
+          isPublic: request.class === 'public',
+          isGuess,
+          seen: () => lastSeen?.of(request.context.multihash.bytes)
+        })
       }),
       flight: new SingleFlight()
     }

@@ -152,7 +152,7 @@ export class Rungs {
     if (peer === undefined) return []
     const content = request.context.multihash.bytes
     const fromFilter = planned.reason !== 'have-round' && !(request.inquiry?.answers.has(peer) ?? false)
-    if (claim === 'yes') this.#seen(request, peer, 'claimed')
+    if (claim === 'yes' && exchange.speaks(peer)) this.#seen(request, peer, 'claimed') // of who is away nothing new is known
     const estimate = estimates.of(peer)
     const ask: PeerAsk = {
       ...this.#askOf(peer, request, requestId),

@@ -87,6 +87,7 @@ export function requestFor({ root, context, decision, params, inquiry, maxBytes 
     root,
     context,
     class: decision.class,
+    classReason: decision.reason,
     isClassDoubtful: decision.public && decision.reason !== 'local-record',
     want,
     ttl,

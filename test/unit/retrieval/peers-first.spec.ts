@@ -191,13 +191,13 @@ describe('peers-first', () => {
     assert.deepEqual(
       candidates.map(({ peer, stage, eligible, claim, reason }) => [peer ?? stage, eligible, claim, reason]),
       [
-        ['friend', true, 'unknown', 'have-first'],
         ['sleeper', true, 'unknown', 'have-first'],
+        ['friend', true, 'unknown', 'have-first'],
         ['stranger', true, 'yes', undefined],
         ['ipfs', true, 'unknown', undefined]
       ]
     )
-    assert.equal((await route.best({ content: bare() }, {}))?.peer, 'friend')
+    assert.equal((await route.best({ content: bare() }, {}))?.peer, 'sleeper')
   })
 
   it('is shown by explain for an address that says it is public too: a trusted peer is asked before the next stage', async () => {

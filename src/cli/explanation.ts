@@ -42,8 +42,9 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['says-no', 'says it does not have it'],
   ['no-ipfs', 'no IPFS node there to ask'],
   ['hops', 'the request may go no further'],
+  ['have-first', 'asked first whether it has it as private'],
   ['have-round', 'asked whether it has it before the next stage begins'],
-  ['peers-first', 'once every trusted peer was asked whether it knows it as private, or after 2 s'],
+  ['peers-first', 'once every trusted peer has said whether it has it as private: 2 s at most'],
   ['strict', 'when the stage before has failed (routing.strict)'],
   ['enough', 'enough better ones are asked']
 ])
@@ -80,6 +81,7 @@ function stagesText({ stages }: RouteExplanation, width: number): string {
 
 function startText(startsAfterMs: number | null, reason: string | undefined): string {
   if (startsAfterMs === null) return reason === 'strict' ? 'at last' : 'not asked'
+  if (reason === 'peers-first') return `within ${formatMs(startsAfterMs)}`
   return startsAfterMs === 0 ? 'at once' : `after ${formatMs(startsAfterMs)}`
 }
 
@@ -89,8 +91,13 @@ function askedText(candidates: readonly RouteCandidate[], width: number): string
   const rows = (who: number): (string | number)[][] => candidates.map((candidate, index) => askedRow(candidate, index + 1, who))
   const [first = '', ...others] = fitted(head, rows, width)
   const explained = others.flatMap((line, index) => {
+    const why = reasonOf(candidates[index]?.reason)
     const terms = termsText(candidates[index])
-    return terms.length === 0 ? [line] : [line, wrapped(terms, width, INDENT)]
+    return [
+      line,
+      ...(why === '' ? [] : [wrapped(why.split(' '), width, INDENT)]),
+      ...(terms.length === 0 ? [] : [wrapped(terms, width, INDENT)])
+    ]
   })
   return [first, ...explained].join('\n')
 }

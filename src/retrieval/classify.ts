@@ -42,9 +42,11 @@ export class Classifier {
     const found = this.#library.find(ref)
     if (found !== undefined) return decide(found.realm === 'own' ? 'private' : 'public', 'local-record')
     const realm = ref.cid === null ? undefined : await this.#library.realmOfBlock(ref.cid)
-    if (realm !== undefined) return decide(realm === 'own' ? 'private' : 'public', 'local-record')
     const multihash = multihashOf(ref)
-    return multihash !== undefined && this.#library.wasPrivate(multihash) ? decide('private', 'local-record') : undefined
+    // A block that was merely fetched says less than what is remembered: it may be left of a search that began as a public one.
+    const isRemembered = realm !== 'public' && multihash !== undefined && this.#library.wasPrivate(multihash)
+    if (realm === 'own' || isRemembered) return decide('private', 'local-record')
+    return realm === undefined ? undefined : decide('public', 'local-record')
   }
 
   #requested(ref: ContentRef, asked: PrivacyClass | undefined): PrivacyDecision | undefined {

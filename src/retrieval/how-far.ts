@@ -12,6 +12,7 @@ export interface HowFar {
 
 const NAMES: Readonly<Partial<Record<Stage, readonly [one: string, several: string]>>> = {
   peer: ['a peer', 'peers'],
+  proxy: ['a peer that was to fetch it', 'peers that were to fetch it'],
   ipfs: ['IPFS', 'IPFS'],
   gateway: ['a gateway', 'gateways']
 }
@@ -29,14 +30,20 @@ function isAnswered(attempt: Attempt): boolean {
   return attempt.outcome !== 'skipped' && !isUnanswered(attempt)
 }
 
-/** IPFS and gateways search for others, so their silence is an answer; their refusal is not: it is about the access. */
+/**
+ * IPFS and gateways search for others, so their silence is an answer; their refusal is not: it is about the access. A peer
+ * answers by refusing; what its silence as a proxy says is that it has not found anything yet.
+ */
 function isUnanswered({ stage, outcome, reason }: Attempt): boolean {
   if (outcome === 'skipped') return reason === 'unhealthy'
-  return outcome === 'fault' || outcome === (stage === 'peer' ? 'timeout' : 'refused')
+  if (outcome === 'fault') return true
+  if (stage === 'peer') return outcome === 'timeout'
+  return stage !== 'proxy' && outcome === 'refused'
 }
 
+/** A peer that was asked for its own and to fetch is one. */
 function sourceOf({ stage, peer, url }: Attempt): string {
-  return `${stage} ${peer ?? url ?? ''}`
+  return peer === undefined ? `${stage} ${url ?? ''}` : `peer ${peer}`
 }
 
 function wordsFor(stages: readonly string[]): string {

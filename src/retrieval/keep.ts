@@ -2,6 +2,7 @@
  * Where a retrieval reads and keeps its blocks: public content in the cache, private content in realm `own`. That
  * content is private is written down before its first byte is, so that it is never offered in public afterwards.
  */
+import type { CID } from 'multiformats/cid'
 import type { Library } from '../content/library.ts'
 import { KithError } from '../errors.ts'
 import type { VerifiedBlock } from '../model/block.ts'
@@ -15,9 +16,16 @@ export function readerFor(library: Library, cls: PrivacyClass): BlockReader {
   return library.reader(cls === 'public' ? ['public', 'cache'] : ['own', 'public', 'cache'])
 }
 
-export function storeFor(library: Library, request: RetrievalRequest): SessionStore {
+/** Where one search keeps its blocks. */
+export interface SearchStore extends SessionStore {
+  /** What was sought as public is private: remembered as such, and what came so far moves where that is kept. */
+  foundPrivate(): Promise<void>
+}
+
+export function storeFor(library: Library, request: RetrievalRequest): SearchStore {
   const reader = readerFor(library, request.class)
-  const keep = request.class === 'public' ? inCache(library) : inOwn(library, request)
+  const kept: CID[] | undefined = request.isClassDoubtful === true ? [] : undefined
+  const keep = request.class === 'public' ? inCache(library, kept) : inOwn(library, request)
   let spent = 0
   return {
     has: async cid => await reader.has(cid),
@@ -26,14 +34,30 @@ export function storeFor(library: Library, request: RetrievalRequest): SessionSt
       spent += block.bytes.byteLength
       if (spent > (request.maxBytes ?? Infinity)) throw unconfirmed(request.maxBytes)
       return await keep(block)
-    }
+    },
+    foundPrivate: async () => await moveToOwn(library, request, kept ?? [])
   }
 }
 
 type Keep = (block: VerifiedBlock) => Promise<boolean>
 
-function inCache({ realms }: Library): Keep {
-  return async block => await realms.cache.blocks.put(block)
+/** @param kept - takes what was not there before */
+function inCache({ realms }: Library, kept: CID[] | undefined): Keep {
+  return async block => {
+    const isNew = await realms.cache.blocks.put(block)
+    if (isNew) kept?.push(block.cid)
+    return isNew
+  }
+}
+
+async function moveToOwn(library: Library, { root, context }: RetrievalRequest, kept: readonly CID[]): Promise<void> {
+  const { own, cache } = library.realms
+  await library.rememberPrivate([root, context, ...kept].map(cid => cid.multihash.bytes))
+  for (const cid of kept) {
+    const block = await cache.blocks.get(cid)
+    if (block !== undefined) await own.blocks.put(block)
+    await cache.blocks.delete(cid)
+  }
 }
 
 function inOwn(library: Library, { root, context }: RetrievalRequest): Keep {

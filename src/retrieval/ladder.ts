@@ -15,6 +15,7 @@ import { SourceError } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { asSourceError } from './blame.ts'
+import { FoundPrivate } from './found-private.ts'
 import { exhausted, searchOver } from './ladder-ends.ts'
 import type { Candidate, LadderInit } from './rung.ts'
 import { Running, type RungState } from './running.ts'
@@ -168,7 +169,9 @@ export class Ladder {
         found => {
           state.pending.push(...found)
         },
-        () => {} // looking is a favour: who could not be asked has nothing
+        (error: unknown) => {
+          if (error instanceof FoundPrivate) this.#settle(error) // otherwise looking is a favour: who could not be asked has nothing
+        }
       )
       .finally(() => {
         state.more = 'none'
@@ -273,9 +276,9 @@ export class Ladder {
 
   #ttlOver(): void {
     if (this.firstByteAt !== undefined) return
-    const { ttl } = this.#init
+    const { ttl, ttlGiven = ttl } = this.#init
     const isClaimed = [...this.#running].some(({ candidate }) => candidate.claims)
-    this.#settle(searchOver(ttl, isClaimed), running => (running.elapsed >= Math.min(SILENT_MS, ttl) ? 'timeout' : 'cancelled'))
+    this.#settle(searchOver(ttlGiven, isClaimed), running => (running.elapsed >= Math.min(SILENT_MS, ttl) ? 'timeout' : 'cancelled'))
   }
 
   #settle(error: KithError | undefined, outcomeOf: (running: Running) => Outcome = () => 'cancelled'): void {

@@ -1,5 +1,6 @@
 /** What to say when nobody has a content: how far the search looked, who had it last, and what to do. Pure. */
-import type { Attempt } from '../model/source.ts'
+import type { PrivacyReason } from '../model/privacy.ts'
+import type { Attempt, PreferredSource } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
 
 /** Who had a content, or said so, when it was last heard of. */
@@ -23,30 +24,40 @@ export interface NotFound {
 
 export type NotFoundOf = (asked: number, unreachable: number) => NotFound | undefined
 
-export const PRIVATE_NOBODY =
-  'this content is not here, and because it is not known to be public nobody was asked: no peer you trust is known. Join one who has it ("kith join TICKET"), or if it is public, say so: metadata.privacy "public" (--privacy public).'
+const PRIVATE_NOBODY =
+  'this content is not here, and because it is not known to be public nobody was asked: no peer you trust is known. Join one who has it ("kith join TICKET")'
 
 export function notFoundFor(request: {
   readonly isPublic: boolean
+  readonly classReason?: PrivacyReason
+  /** Empty or absent: all. */
+  readonly preferredSources?: readonly PreferredSource[]
   /** The last root tried for a content hash. */
   readonly isGuess: boolean
   readonly seen: () => Sighting | undefined
 }): NotFoundOf {
-  if (!request.isPublic) return privateNotFound
+  if (!request.isPublic) return (asked, unreachable) => privateNotFound(asked, unreachable, request.classReason)
   return (asked, unreachable) => {
     if (request.isGuess) return NO_MAPPING
     const seen = request.seen()
-    const message = asked === 0 ? nobodyAsked(unreachable) : undefined
+    const message = asked === 0 ? nobodyAsked(unreachable, request.preferredSources) : undefined
     if (seen === undefined) return message === undefined ? undefined : { message }
     return { message: `${message ?? 'nobody who was asked has this content'}. ${sentence(seen)}`, lastSeen: dataOf(seen) }
   }
 }
 
-function privateNotFound(asked: number, unreachable: number): NotFound {
-  if (asked + unreachable === 0) return { message: PRIVATE_NOBODY }
+/** How to have it sought in public, if that is for the caller to say: what is recorded, or what a trusted peer says, is not. */
+function ifPublic(reason: PrivacyReason | undefined): string {
+  if (reason === 'address') return ', or if it is public, ask for it as ipfs://CID.'
+  if (reason === 'cid' || reason === 'unknown-hash') return ', or if it is public, say so: metadata.privacy "public" (--privacy public).'
+  return '.'
+}
+
+function privateNotFound(asked: number, unreachable: number, reason: PrivacyReason | undefined): NotFound {
+  if (asked + unreachable === 0) return { message: `${PRIVATE_NOBODY}${ifPublic(reason)}` }
   const who = asked === 0 ? 'No peer you trust could be reached' : `None of the peers you trust has it (${asked} asked)`
   return {
-    message: `${who}, and because this content is not known to be public nobody else was asked. Connect to who has it (kith peers connect, kith join), or if it is public, say so: metadata.privacy "public" (--privacy public)`
+    message: `${who}, and because this content is not known to be public nobody else was asked. Connect to who has it (kith peers connect, kith join)${ifPublic(reason)}`
   }
 }
 
@@ -57,7 +68,9 @@ const NO_MAPPING: NotFound = {
   attempts: (['ipfs', 'gateway'] as const).map(stage => ({ stage, outcome: 'skipped', ms: 0, bytes: 0, reason: 'no-cid' }))
 }
 
-function nobodyAsked(unreachable: number): string {
+function nobodyAsked(unreachable: number, allowed: readonly PreferredSource[] = []): string {
+  if (unreachable === 0 && allowed.length > 0)
+    return `nobody could be asked for this content: of the sources you allowed (${allowed.join(', ')}) none is turned on and connected. Allow others: preferredSources (--sources)`
   const why = unreachable > 0 ? '' : ': no Kith peer is connected, and neither IPFS nor a gateway is configured'
   return `nobody could be asked for this content${why}`
 }

@@ -36,12 +36,18 @@ export interface PeerAsk {
   readonly expected: () => Expected
   /** Connects to it if it is not connected. Rejects if it cannot be reached. */
   readonly reach: (options: AbortOptions) => Promise<void>
+  /** Settles whether its bytes may be taken as what they were asked for; none is taken before. Rejects if not. */
+  readonly clear: (options: AbortOptions) => Promise<void>
   /** Told how each run of it went. */
   readonly measure: () => RunMeasurement
   /** Told what the peer says of the content it is about to send. */
   readonly head: (head: DagHead) => void
   /** Told once what became of the claim. */
   readonly observe: (hit: boolean) => void
+}
+
+interface PeerRun extends Run {
+  readonly cleared: Promise<void>
 }
 
 /** How an answer ended; `done`: nothing more is needed of it. */
@@ -74,7 +80,14 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
       run.signal.addEventListener('abort', onAbort, { once: true })
       try {
         await ask.reach(run)
-        await deliver(exchange, session, ask, own, run)
+        // Beside the question for the bytes, so that it costs no round trip of its own.
+        const cleared = ask.clear(run)
+        cleared.catch(() => {}) // heard below, or with the first bytes
+        try {
+          await deliver(exchange, session, ask, own, { ...run, cleared })
+        } finally {
+          await cleared // what it says of the class counts more than how it delivered
+        }
       } finally {
         run.signal.removeEventListener('abort', onAbort)
         own.close()
@@ -87,10 +100,10 @@ function isOpen(share: LeafShare | undefined): share is LeafShare {
   return share?.isOpen === true
 }
 
-async function deliver(exchange: ExchangeClient, session: DagSession, ask: PeerAsk, share: LeafShare, run: Run): Promise<void> {
+async function deliver(exchange: ExchangeClient, session: DagSession, ask: PeerAsk, share: LeafShare, run: PeerRun): Promise<void> {
   let delivered = 0
   let said: string | undefined
-  const counted: Run & AnswerOptions = {
+  const counted: PeerRun & AnswerOptions = {
     ...run,
     onReason: reason => {
       said ??= reason // asked again, it may only say that it was asked before
@@ -120,7 +133,7 @@ async function fillFromPeer(
   session: DagSession,
   ask: PeerAsk,
   share: LeafShare,
-  run: Run & AnswerOptions,
+  run: PeerRun & AnswerOptions,
   delivered: () => number
 ): Promise<AskEnd> {
   while (true) {
@@ -138,7 +151,7 @@ async function askOnce(
   session: DagSession,
   ask: PeerAsk,
   share: LeafShare,
-  run: Run & AnswerOptions
+  run: PeerRun & AnswerOptions
 ): Promise<AskEnd> {
   const { peer, requestId, hops, preferredSources, context } = ask
   const ttl = Math.max(1, Math.min(ask.ttl, run.remaining() / 1000))
@@ -148,6 +161,7 @@ async function askOnce(
       peer,
       { ...asked, root: context, cids: [session.root] },
       async (_index, bytes) => {
+        await run.cleared
         await accept(session, run, session.root, bytes)
       },
       run
@@ -166,11 +180,13 @@ async function askOnce(
   const sink = {
     head: ask.head,
     node: async (index: number, bytes: Uint8Array) => {
+      await run.cleared
       if (index < session.skeletonNodes) return // it was here already
       await accept(session, run, session.nodeAt(index), bytes)
       share.tookNode()
     },
     leaf: async (index: number, bytes: Uint8Array) => {
+      await run.cleared
       await accept(session, run, session.leaves.at(index), bytes)
       share.tookLeaf(index, bytes.byteLength)
     }

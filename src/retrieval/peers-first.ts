@@ -1,7 +1,7 @@
 /**
  * Is a bare address private to somebody one trusts? Each trusted peer gets one `have`, whose answer carries its class;
  * known ones that are not connected are dialled meanwhile. One that knows it as private is enough; public ways open when
- * all have said no, or when the time is over.
+ * all have said no, or when the time is over: who refuses, hangs up or cannot be reached has not said no, and is asked again.
  */
 import type { CID } from 'multiformats/cid'
 import { follow } from '../lib/deadline.ts'
@@ -12,6 +12,7 @@ import type { Bytes, Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { HaveAnswer } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
+import { isPrivateAnswer } from './found-private.ts'
 import type { PeerQuestions } from './peer-questions.ts'
 import type { PeerPlanner } from './plan-peers.ts'
 
@@ -28,7 +29,7 @@ export interface Inquiry {
 
 export interface PeersFirstComponents {
   readonly peers: Pick<PeerPlanner, 'trustedPeers'>
-  readonly questions: Pick<PeerQuestions, 'have'>
+  readonly questions: Pick<PeerQuestions, 'haveInTime'>
   readonly clock: Clock
 }
 
@@ -55,10 +56,10 @@ export class PeersFirst {
     try {
       await Promise.all(
         peers.trustedPeers().map(async peer => {
-          const answer = (await questions.have([peer], root.multihash.bytes, notes, enough)).get(peer)
+          const answer = await questions.haveInTime(peer, root.multihash.bytes, notes, enough)
           if (answer === undefined) return
           answers.set(peer, answer)
-          if (isPrivate(answer)) enough.abort(new DOMException('the answer is known', 'AbortError'))
+          if (isPrivateAnswer(answer)) enough.abort(new DOMException('the answer is known', 'AbortError'))
         })
       )
     } finally {
@@ -67,15 +68,11 @@ export class PeersFirst {
     options.signal?.throwIfAborted()
     const size = [...answers.values()].find(answer => answer.have && answer.size !== undefined)?.size
     return {
-      isPrivate: [...answers.values()].some(isPrivate),
+      isPrivate: [...answers.values()].some(isPrivateAnswer),
       answers,
       notes,
       ms: clock.monotonic() - startedAt,
       ...(size === undefined ? {} : { size })
     }
   }
-}
-
-function isPrivate(answer: HaveAnswer): boolean {
-  return answer.have && answer.class === 'private'
 }

@@ -57,6 +57,8 @@ export interface PeerQuestion extends ContentKeys {
   readonly root: CID | undefined
   readonly isPublic: boolean
   readonly size: Bytes | null
+  /** Trusted peers are yet to be asked whether they know it as private. */
+  readonly isPeersFirst?: boolean | undefined
   /** What peers said to `have` already. */
   readonly answers?: ReadonlyMap<string, HaveAnswer> | undefined
   /** See {@link Wanted.draw}. */
@@ -94,10 +96,15 @@ export class PeerPlanner {
     }
     const { size, draw } = question
     const asked = claimantsFirst(this.#ranked(sorted.asked, { size, ...(draw === undefined ? {} : { draw }) }), this.#parts.standing)
+    const isTrusted = ({ peer }: PlannedCandidate): boolean => peer !== undefined && this.#parts.standing.isTrusted(peer)
     const round = this.#bounded(this.#ranked(sorted.round, { size }), 'says-no', sorted.out)
     return {
-      asked: this.#bounded(asked, 'enough', sorted.out),
-      round: round.map(each => ({ ...each, eligible: false, reason: 'have-round' })),
+      asked:
+        question.isPeersFirst === true
+          ? trustedFirst(this.#bounded(asked, 'enough', sorted.out), isTrusted)
+          : this.#bounded(asked, 'enough', sorted.out),
+      // Of a trusted peer an advert's no is no more than that: it does not speak of what is private.
+      round: round.map(each => ({ ...each, reason: 'have-round', ...(isTrusted(each) ? { claim: 'unknown' } : { eligible: false }) })),
       leftOut: sorted.out
     }
   }
@@ -155,17 +162,19 @@ export class PeerPlanner {
   }
 
   /** Adverts speak of public content only: a no says nothing about what is private. */
-  #claim(peer: string, { multihash, sha256, isPublic }: PeerQuestion): Claim {
+  #claim(peer: string, { multihash, sha256, isPublic, isPeersFirst }: PeerQuestion): Claim {
     const claim = this.#parts.directory.claims(peer, { multihash, sha256 })
-    return claim === 'no' && !isPublic ? 'unknown' : claim
+    const isAsked = !isPublic || (isPeersFirst === true && this.#parts.standing.isTrusted(peer))
+    return claim === 'no' && isAsked ? 'unknown' : claim
   }
 
-  #place(candidate: Candidate, { isPublic }: PeerQuestion, sharers: readonly string[]): Group | PlanReason {
+  #place(candidate: Candidate, { isPublic, isPeersFirst = false }: PeerQuestion, sharers: readonly string[]): Group | PlanReason {
     const { peer, claim, isTrusted, isConnected, trust, isAnswer = false } = candidate
     if (this.#parts.standing.isShunned(peer)) return 'shunned'
     if (!isPublic && !isTrusted && !sharers.includes(peer)) return 'not-trusted'
     if (claim === 'no' && isAnswer) return 'says-no'
-    if (!isConnected && (this.#parts.reach === undefined || (isPublic && claim !== 'yes'))) return 'not-connected'
+    const isDialled = claim === 'yes' || !isPublic || (isPeersFirst && isTrusted)
+    if (!isConnected && (this.#parts.reach === undefined || !isDialled)) return 'not-connected'
     if (claim === 'yes') return 'asked'
     if (isPublic && !isTrusted && trust < this.#init.askUnknownMinTrust) return 'below-min-trust'
     return claim === 'no' ? 'round' : 'asked'
@@ -220,6 +229,14 @@ export class PeerPlanner {
 
 function isGroup(placed: Group | PlanReason): placed is Group {
   return placed === 'asked' || placed === 'round'
+}
+
+/** Before anybody else hears of it, each trusted peer is asked whether it has it as private. */
+function trustedFirst(asked: readonly PlannedCandidate[], isTrusted: (each: PlannedCandidate) => boolean): PlannedCandidate[] {
+  return [
+    ...asked.filter(isTrusted).map((each): PlannedCandidate => ({ ...each, reason: 'have-first' })),
+    ...asked.filter(each => !isTrusted(each))
+  ]
 }
 
 /**

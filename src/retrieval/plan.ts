@@ -25,7 +25,9 @@ export type PlanReason =
   | 'says-no'
   | 'no-ipfs'
   | 'hops'
-  /** Not asked in the first round; `have` is put to it before the next stage. */
+  /** Asked before anybody else whether it has it as private. */
+  | 'have-first'
+  /** Not asked for the content unless it says that it has it; `have` is put to it before the next stage. */
   | 'have-round'
   /** Open once every trusted peer was asked whether it knows the content as private, or after 2 s. */
   | 'peers-first'
@@ -36,7 +38,7 @@ export type PlanReason =
 
 export interface PlannedStage {
   readonly stage: Stage | PreferredSource
-  /** After the search began, without a verified byte; null: not asked, or with the reason `strict` not by time. */
+  /** After the search began, without a verified byte; with the reason `peers-first` at the latest; null: not asked, or with the reason `strict` not by time. */
   readonly startsAfterMs: Ms | null
   readonly reason?: PlanReason
 }

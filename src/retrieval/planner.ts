@@ -11,6 +11,7 @@ import type { BlockSource } from '../ports/block-source.ts'
 import type { Estimates } from '../ports/estimates.ts'
 import type { HaveAnswer } from '../ports/exchange.ts'
 import type { Plan, PlannedCandidate, PlannedStage, PlanReason } from './plan.ts'
+import { HAVE_BUDGET_MS } from './peer-questions.ts'
 import type { PeerPlan, PeerPlanner } from './plan-peers.ts'
 
 /** The proxy waits this long after the own IPFS began, so that peers are not put to work for what is on its way. */
@@ -83,7 +84,8 @@ export class Planner {
       isPublic: decision.public,
       size: request.size ?? null,
       answers,
-      draw: request.draw
+      draw: request.draw,
+      isPeersFirst: request.isPeersFirst
     }
     const peers = this.#parts.peers.plan(question, this.#closed('peer', request))
     const proxies = this.#parts.peers.proxies(question, this.#closed('proxy', request))
@@ -96,7 +98,8 @@ export class Planner {
     }
     const order = this.#order(request)
     const stages = this.#stages(order, request, { ...candidates, peer: [...peers.asked, ...peers.round] })
-    const all = order.flatMap(stage => candidates[stage])
+    const rounds = { yes: peers.round.filter(({ eligible }) => eligible), no: peers.round.filter(({ eligible }) => !eligible) }
+    const all = order.flatMap(stage => (stage === 'peer' ? [...peers.asked, ...rounds.yes] : candidates[stage]))
     return {
       decision,
       classes,
@@ -104,7 +107,7 @@ export class Planner {
       candidates: [
         ...(request.isLocal === true ? [LOCAL] : []),
         ...all.filter(({ eligible }) => eligible),
-        ...peers.round,
+        ...rounds.no,
         ...all.filter(({ eligible }) => !eligible),
         ...peers.leftOut
       ],
@@ -137,7 +140,8 @@ export class Planner {
       if (!isFirst && this.#init.strict) return { stage, startsAfterMs: null, reason: 'strict' }
       isFirst = false
       const waits = request.isPeersFirst === true && stage !== 'peer'
-      return { stage, startsAfterMs: delays[index] ?? 0, ...(waits ? { reason: 'peers-first' as const } : {}) }
+      const delay = delays[index] ?? 0
+      return waits ? { stage, startsAfterMs: HAVE_BUDGET_MS + delay, reason: 'peers-first' } : { stage, startsAfterMs: delay }
     })
   }
 

@@ -11,6 +11,7 @@ import { Sha256 } from '../model/sha256.ts'
 import type { Attempt, BytesByStage, SourceId } from '../model/source.ts'
 import { GIB, type Bytes, type Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
+import { FoundPrivate } from './found-private.ts'
 import type { Claimed, HeadClaims } from './head-claims.ts'
 import { howFar } from './how-far.ts'
 import type { Ladder } from './ladder.ts'
@@ -47,6 +48,8 @@ export interface RetrievalInit {
   /** What peers say of the content. */
   readonly heads: HeadClaims
   readonly startedAt: Ms
+  /** Called when a trusted peer knows it as private, before anybody hears of it. */
+  readonly foundPrivate: () => Promise<void>
   /** What to say when nobody has it; undefined: nothing more than that. */
   readonly notFound: NotFoundOf
 }
@@ -76,7 +79,8 @@ export class Retrieval {
       const digest = await abortable(this.#hash, { signal })
       return { ...this.reportSoFar(), ...(digest === undefined ? {} : { sha256: digest }) }
     } catch (error) {
-      const failure = this.#withAttempts(toKithError(error))
+      if (error instanceof FoundPrivate) await this.#init.foundPrivate()
+      const failure = this.#failureOf(error)
       this.#stopHashing.abort(failure)
       session.fail(failure)
       throw failure
@@ -110,6 +114,11 @@ export class Retrieval {
 
   #attempts(): Attempt[] {
     return [...this.#init.notes, ...this.#init.ladder.attempts]
+  }
+
+  #failureOf(error: unknown): KithError {
+    if (!(error instanceof FoundPrivate)) return this.#withAttempts(toKithError(error))
+    return new FoundPrivate(error.inquiry.answers, this.reportSoFar())
   }
 
   #withAttempts(error: KithError): KithError {

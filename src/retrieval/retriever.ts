@@ -11,7 +11,7 @@ import { KithError, toKithError } from '../errors.ts'
 import type { Semaphore } from '../lib/semaphore.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
 import { blockKey, RAW_CODEC, rawCid } from '../model/content-id.ts'
-import type { PrivacyClass, PrivacyDecision } from '../model/privacy.ts'
+import type { PrivacyClass, PrivacyDecision, PrivacyReason } from '../model/privacy.ts'
 import type { Attempt, PreferredSource } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -24,7 +24,7 @@ import { Ladder } from './ladder.ts'
 import type { LastSeen } from './last-seen.ts'
 import { notFoundFor } from './not-found.ts'
 import type { Inquiry, PeersFirst } from './peers-first.ts'
-import type { ClaimedRoot, PeerQuestions } from './peer-questions.ts'
+import type { PeerQuestions, RootsOfHash } from './peer-questions.ts'
 import type { PeerPlanner } from './plan-peers.ts'
 import type { FullPlan, Planner, PlanRequest } from './planner.ts'
 import { Retrieval, type RetrievalReport } from './retrieval.ts'
@@ -37,6 +37,8 @@ export interface RetrievalRequest {
   /** The content as a whole: what peers advertise. Equals `root` unless a path led below it. */
   readonly context: CID
   readonly class: PrivacyClass
+  /** Why it has this class; for words. */
+  readonly classReason?: PrivacyReason
   readonly want: Want
   /** Seconds the search may last. */
   readonly ttl: number
@@ -48,6 +50,8 @@ export interface RetrievalRequest {
   readonly size?: Bytes
   /** What peers were asked before the class was settled; its time is part of the search. */
   readonly inquiry?: Inquiry
+  /** Sought as public, yet a trusted peer may know better; absent: what is recorded here has settled it. */
+  readonly isClassDoubtful?: boolean
   /** Name of the access token that asks; absent: the operator. */
   readonly by?: string
   /** Takes what peers say of the content they send. */
@@ -166,17 +170,17 @@ export class Retriever {
     sha256: Uint8Array,
     { isPublic, mayAskPeers }: { readonly isPublic: boolean; readonly mayAskPeers: boolean },
     options: AbortOptions
-  ): Promise<readonly ClaimedRoot[]> {
+  ): Promise<RootsOfHash> {
     const single = rawCid(sha256)
     const { asked, round } = this.#parts.peers.plan(
       { root: undefined, sha256, isPublic, size: null },
       mayAskPeers ? undefined : 'not-preferred'
     )
     const peers = [...asked, ...round].flatMap(({ peer }) => (peer === undefined ? [] : [peer]))
-    const roots = await this.#parts.questions.rootsOf(peers, sha256, options)
-    const signed = (isPublic ? (this.#parts.signedRoots?.(sha256) ?? []) : []).map(cid => ({ cid, isVouched: true }))
+    const { roots, isPrivate } = await this.#parts.questions.rootsOf(peers, sha256, options)
+    const signed = (isPublic && !isPrivate ? (this.#parts.signedRoots?.(sha256) ?? []) : []).map(cid => ({ cid, isVouched: true }))
     const others = roots.filter(({ cid }) => !cid.equals(single) && !signed.some(one => one.cid.equals(cid)))
-    return [...signed, ...others, { cid: single, isVouched: false }]
+    return { roots: [...signed, ...others, { cid: single, isVouched: false }], isPrivate }
   }
 
   async #slotFor(retrieval: Retrieval, signal: AbortSignal): Promise<Disposable> {
@@ -187,13 +191,17 @@ export class Retriever {
     const { library, clock, random, rungs, lastSeen } = this.#parts
     const startedAt = clock.monotonic() - (request.inquiry?.ms ?? 0)
     const { maxFileSize = 0, strict } = this.#init
-    const session = new DagSession(storeFor(library, request), request.root, request.want, { maxBytes: maxFileSize })
+    const store = storeFor(library, request)
+    const session = new DagSession(store, request.root, request.want, { maxBytes: maxFileSize })
     await session.loadLocal()
     const notes: Attempt[] = [...(request.inquiry?.notes ?? [])]
     const heads = new HeadClaims()
     const plan = session.isDone ? undefined : this.plan({ ...planRequest(request), draw: random.number() })
     const laid = plan === undefined ? [] : rungs.build(plan, { ...request, heads }, session, notes)
-    const ladder = new Ladder({ clock }, { rungs: laid, ttl: searchLeft(request), strict, isComplete: () => session.isDone })
+    const ladder = new Ladder(
+      { clock },
+      { rungs: laid, ttl: searchLeft(request), ttlGiven: request.ttl * 1000, strict, isComplete: () => session.isDone }
+    )
     const isGuess = request.maxBytes !== undefined && request.root.code === RAW_CODEC
     return {
       retrieval: new Retrieval(this.#parts, {
@@ -203,7 +211,13 @@ export class Retriever {
         notes,
         heads,
         startedAt,
-        notFound: notFoundFor({ isPublic: request.class === 'public', isGuess, seen: () => lastSeen?.of(request.context.multihash.bytes) })
+        foundPrivate: async () => await store.foundPrivate(),
+        notFound: notFoundFor({
+          ...request,
+          isPublic: request.class === 'public',
+          isGuess,
+          seen: () => lastSeen?.of(request.context.multihash.bytes)
+        })
       }),
       flight: new SingleFlight()
     }
@@ -224,7 +238,18 @@ function planRequest({ context, class: cls, size, hops, preferredSources, inquir
  * Requests share a retrieval only if everything that decides its course is equal: content, class and with it the realm,
  * sources. What is private is shared by those of one caller only.
  */
-function flightKey({ root, context, class: cls, want, ttl, hops, preferredSources, maxBytes, by }: RetrievalRequest): string {
+function flightKey({
+  root,
+  context,
+  class: cls,
+  want,
+  ttl,
+  hops,
+  preferredSources,
+  maxBytes,
+  by,
+  isClassDoubtful
+}: RetrievalRequest): string {
   const range = want.kind === 'range' ? `${want.range.offset}+${want.range.length ?? ''}` : want.kind
   const rights = cls === 'public' ? '' : (by ?? '')
   return [
@@ -237,6 +262,7 @@ function flightKey({ root, context, class: cls, want, ttl, hops, preferredSource
     hops,
     preferredSources?.join(',') ?? '',
     maxBytes ?? '',
+    isClassDoubtful === true ? 'doubtful' : '',
     rights
   ].join('|')
 }

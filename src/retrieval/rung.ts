@@ -62,6 +62,8 @@ export interface LadderInit {
   readonly rungs: readonly Rung[]
   /** How long the search may last until the first verified byte. */
   readonly ttl: Ms
+  /** The same as the caller gave it, before anything was spent; absent: equal. For words. */
+  readonly ttlGiven?: Ms
   /** Each rung only after the one before has failed. */
   readonly strict: boolean
   /** Asked when a run has resolved; absent: it is. */

@@ -3,7 +3,7 @@
  * is asked is measured here, and offences are reported.
  */
 import { abortable } from '../lib/deadline.ts'
-import type { Attempt, Outcome, SkipReason } from '../model/source.ts'
+import type { Attempt, Outcome } from '../model/source.ts'
 import { MIB, type Ms, type Rate } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { Estimates, Measurement, PeerEstimate } from '../ports/estimates.ts'
@@ -12,16 +12,18 @@ import type { ExchangeClient } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { Standing } from '../ports/standing.ts'
+import { PeerWords } from './found-private.ts'
 import { LeafShares } from './leaf-shares.ts'
 import type { Expected } from './pace.ts'
 import { peerCandidate, type PeerAsk } from './peer-source.ts'
-import type { PlannedCandidate, PlanReason } from './plan.ts'
+import type { PlannedCandidate } from './plan.ts'
 import type { Reach } from './plan-peers.ts'
 import { estimateName, type FullPlan } from './planner.ts'
 import type { PeerQuestions } from './peer-questions.ts'
 import type { RetrievalRequest } from './retriever.ts'
 import type { Candidate, Rung, RunMeasurement } from './rung.ts'
 import type { DagSession } from './session.ts'
+import { skippedStages } from './skipped-stages.ts'
 import { blockCandidate } from './sources.ts'
 
 /** While a trusted peer that says it has the content is asked, later stages wait this long if its p90 is unknown. */
@@ -68,6 +70,13 @@ export interface RungsInit {
   readonly maxParallelPeers: number
 }
 
+/** What the rungs of one search share. */
+interface Search {
+  readonly requestId: Uint8Array
+  readonly words: PeerWords
+  readonly notes: Attempt[]
+}
+
 export class Rungs {
   readonly #parts: RungsComponents
   readonly #init: RungsInit
@@ -80,13 +89,15 @@ export class Rungs {
   /** @param notes - takes what is worth telling of stages that are not asked, and of questions */
   build(plan: FullPlan, request: RetrievalRequest, session: DagSession, notes: Attempt[]): Rung[] {
     const requestId = this.#parts.random.bytes(16)
+    const isOpen = request.class === 'public' && request.isClassDoubtful === true
+    const words = new PeerWords(this.#parts, request.context, isOpen, request.inquiry?.answers)
     notes.push(...skippedStages(plan))
     return plan.stages.flatMap(({ stage, startsAfterMs, reason }): Rung[] => {
       if (startsAfterMs === null && reason !== 'strict') return []
       const delay = startsAfterMs ?? 0
       if (stage === 'ipfs' || stage === 'gateway') return [this.#outside(stage, delay, plan, request, session)]
-      if (stage === 'peer') return [this.#peers(delay, plan, request, session, requestId, notes)]
-      if (stage === 'proxy') return [this.#proxies(delay, plan, request, session, requestId)]
+      if (stage === 'peer') return [this.#peers(delay, plan, request, session, { requestId, words, notes })]
+      if (stage === 'proxy') return [this.#proxies(delay, plan, request, session, { requestId, words, notes })]
       return []
     })
   }
@@ -99,11 +110,11 @@ export class Rungs {
     return { stage, delay, candidates, hedgeDelay: GATEWAY_PATIENCE_MS, maxParallel: candidates.length }
   }
 
-  #peers(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, requestId: Uint8Array, notes: Attempt[]): Rung {
+  #peers(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, search: Search): Rung {
     const { questions, hedging } = this.#parts
     hedging.request()
     const shares = this.#sharesOf(session)
-    const candidate = (planned: PlannedCandidate): Candidate[] => this.#peer(planned, request, session, requestId, shares)
+    const candidate = (planned: PlannedCandidate): Candidate[] => this.#peer(planned, request, session, search, shares)
     const { round } = plan.peers
     return {
       stage: 'peer',
@@ -114,7 +125,10 @@ export class Rungs {
         : {
             more: async (signal: AbortSignal) => {
               const peers = round.flatMap(({ peer }) => (peer === undefined ? [] : [peer]))
-              const answers = await questions.have(peers, request.context.multihash.bytes, notes, { signal })
+              const answers = await questions.have(peers, request.context.multihash.bytes, search.notes, {
+                signal,
+                onAnswer: (peer, answer) => search.words.note(peer, answer)
+              })
               const isOpen = (peer: string): boolean => answers.get(peer)?.have === true && answers.get(peer)?.class !== 'private'
               return round.filter(({ peer }) => peer !== undefined && isOpen(peer)).flatMap(each => candidate({ ...each, claim: 'yes' }))
             }
@@ -126,13 +140,19 @@ export class Rungs {
     }
   }
 
-  #peer(planned: PlannedCandidate, request: RetrievalRequest, session: DagSession, requestId: Uint8Array, shares: LeafShares): Candidate[] {
+  #peer(
+    planned: PlannedCandidate,
+    request: RetrievalRequest,
+    session: DagSession,
+    { requestId, words }: Search,
+    shares: LeafShares
+  ): Candidate[] {
     const { exchange, standing, estimates, hedging } = this.#parts
     const { peer, claim } = planned
     if (peer === undefined) return []
     const content = request.context.multihash.bytes
     const fromFilter = planned.reason !== 'have-round' && !(request.inquiry?.answers.has(peer) ?? false)
-    if (claim === 'yes') this.#seen(request, peer, 'claimed')
+    if (claim === 'yes' && exchange.speaks(peer)) this.#seen(request, peer, 'claimed') // of who is away nothing new is known
     const estimate = estimates.of(peer)
     const ask: PeerAsk = {
       ...this.#askOf(peer, request, requestId),
@@ -145,6 +165,7 @@ export class Rungs {
       ...(claim === 'yes' && standing.isTrusted(peer)
         ? { patience: Math.min(estimate.firstByteP90Ms ?? CLAIM_PATIENCE_MS, CLAIM_PATIENCE_MAX_MS) }
         : {}),
+      clear: async options => await words.clear(peer, options),
       ...this.#measured(peer),
       observe: hit => {
         if (hit) this.#seen(request, peer, 'had')
@@ -155,7 +176,7 @@ export class Rungs {
     return [peerCandidate(exchange, session, ask)]
   }
 
-  #proxies(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, requestId: Uint8Array): Rung {
+  #proxies(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, { requestId, words }: Search): Rung {
     const { exchange } = this.#parts
     const shares = this.#sharesOf(session)
     const candidates = plan.candidates.flatMap(({ stage, peer, eligible }) => {
@@ -167,7 +188,9 @@ export class Rungs {
         claims: false,
         shares,
         mayHelp: () => false,
-        reach: async () => {},
+        // First: what it would fetch for this node it must not have as private itself.
+        reach: async options => await words.clearProxy(peer, options),
+        clear: async () => {},
         measure: () => ({ firstByte() {}, end: (outcome, _bytes, error) => this.#report(peer, outcome, error, 'proxy') }),
         observe: () => {}
       }
@@ -180,7 +203,7 @@ export class Rungs {
     peer: string,
     { context, ttl, preferredSources, heads }: RetrievalRequest,
     requestId: Uint8Array
-  ): Omit<PeerAsk, 'stage' | 'hops' | 'claims' | 'shares' | 'mayHelp' | 'reach' | 'measure' | 'observe'> {
+  ): Omit<PeerAsk, 'stage' | 'hops' | 'claims' | 'shares' | 'mayHelp' | 'reach' | 'clear' | 'measure' | 'observe'> {
     return {
       peer,
       did: this.#parts.didOf(peer),
@@ -259,30 +282,4 @@ function isOffence(error: unknown): boolean {
   const cause = error instanceof SourceError ? error.cause : undefined
   if (!(cause instanceof Error) || cause.name !== 'ProtocolOffence') return false
   return !('offence' in cause) || cause.offence !== 'truncated-frame'
-}
-
-/** What an attempt may say of a stage that was not asked; a stage that is merely empty, or not named, is not told of. */
-const TOLD: Readonly<Partial<Record<PlanReason, SkipReason>>> = {
-  'not-public': 'not-public',
-  'no-cid': 'no-cid',
-  off: 'off',
-  unhealthy: 'unhealthy'
-}
-
-function skippedStages(plan: FullPlan): Attempt[] {
-  const isPrivate = !plan.decision.public
-  return (['peer', 'ipfs', 'gateway'] as const).flatMap((stage): Attempt[] => {
-    if (stage === 'peer') return isPrivate && plan.peers.asked.length === 0 ? [skipped('peer', 'not-allowed')] : []
-    const reason = plan.stages.find(planned => planned.stage === stage)?.reason
-    const told = reason === undefined ? undefined : TOLD[reason]
-    if (told !== undefined && told !== 'unhealthy') return [skipped(stage, told)]
-    return plan.outside[stage].flatMap(({ planned }) => {
-      const why = planned.reason === undefined ? undefined : TOLD[planned.reason]
-      return why === undefined ? [] : [{ ...skipped(stage, why), ...(planned.url === undefined ? {} : { url: planned.url }) }]
-    })
-  })
-}
-
-function skipped(stage: Attempt['stage'], reason: SkipReason): Attempt {
-  return { stage, outcome: 'skipped', ms: 0, bytes: 0, reason }
 }

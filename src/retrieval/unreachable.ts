@@ -1,6 +1,6 @@
 /**
- * Peers that could not be reached a moment ago: who is away is not waited for again with every question. A connection
- * makes this node forget it. In memory.
+ * Peers that were waited for in full a moment ago and could not be reached: who is away is not waited for again with every
+ * question. A connection makes this node forget it. In memory.
  */
 import type { Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'

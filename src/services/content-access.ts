@@ -3,6 +3,7 @@
  * is here or a retrieval that brings it. Shared by everything that reads content for this node's own user.
  */
 import type { CID } from 'multiformats/cid'
+import { create as createDigest } from 'multiformats/hashes/digest'
 import { equals } from 'uint8arrays'
 import { isDirectory, resolvePath } from '../content/directory.ts'
 import type { Found, Library } from '../content/library.ts'
@@ -11,20 +12,25 @@ import { getNode, readFile, type ByteRange, type GetBlock } from '../dag/file.ts
 import { notAFile, type DagNode } from '../dag/node.ts'
 import { KithError } from '../errors.ts'
 import type { VerifiedBlock } from '../model/block.ts'
-import { blockKey } from '../model/content-id.ts'
+import { blockKey, SHA2_256_CODE } from '../model/content-id.ts'
 import type { Attempt } from '../model/source.ts'
 import type { Bytes } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { ContentRecord } from '../ports/record-store.ts'
 import type { Classifier } from '../retrieval/classify.ts'
+import { FoundPrivate } from '../retrieval/found-private.ts'
 import type { Claimed } from '../retrieval/head-claims.ts'
 import { NO_BYTES_YET, rootOf, type Retrieval, type RetrievalReport } from '../retrieval/retrieval.ts'
 import type { RetrievalRequest, Retriever } from '../retrieval/retriever.ts'
 import type { Want } from '../retrieval/session.ts'
 import type { GetParams, ProgressOptions } from '../rpc/services.ts'
+<<<<<<< HEAD
 import type { SearchWatch } from './attempts-so-far.ts'
 import { requestFor, Targets, TTL_DEFAULT_S, type Settled, type Target } from './find-target.ts'
+=======
+import { PRIVATE_BY_PEER, requestFor, Targets, TTL_DEFAULT_S, type Settled, type Target } from './find-target.ts'
+>>>>>>> fa
 import { Fetched, type FetchedContent } from './keep-fetched.ts'
 
 export interface ContentAccessComponents {
@@ -78,14 +84,35 @@ export class ContentAccess {
     const settled = await this.#targets.settle(params, options)
     const { ref, decision, context, inquiry } = settled
     if (context === undefined) return await this.#openByHash(settled, params, options)
-    const root = await this.#follow({ root: context, context, decision, params, inquiry }, ref.path, options)
+    try {
+      return await this.#openTarget({ root: context, context, decision, params, inquiry }, ref.path, want, options)
+    } catch (error) {
+      return await this.#openTarget(asPrivate({ root: context, context, decision, params }, error), ref.path, want, options)
+    }
+  }
+
+  async #openTarget(above: Target, path: readonly string[], want: Want, options: ProgressOptions): Promise<Opened> {
+    const root = await this.#follow(above, path, options)
+    const target = { ...above, root }
     const record = this.#parts.library.findRoot(root)?.record
-    const target = { root, context, decision, params, inquiry }
     return record !== undefined ? await this.#openLocal(target, record, options) : await this.#openRemote(target, want, options)
   }
 
   /** Any single block of a content, from here or from wherever the content may come from. */
   getter(target: Target): GetBlock {
+    const get = this.#getterAs(target)
+    let again: GetBlock | undefined
+    return async (cid, options) => {
+      try {
+        return await (again ?? get)(cid, options)
+      } catch (error) {
+        again ??= this.#getterAs(asPrivate(target, error))
+        return await again(cid, options)
+      }
+    }
+  }
+
+  #getterAs(target: Target): GetBlock {
     const reader = this.#parts.retriever.localReader(target.decision.class)
     return async (cid, options) => {
       const local = await reader.get(cid, options)
@@ -140,7 +167,33 @@ export class ContentAccess {
     return { root: target.root, node, record, get, report: Promise.resolve(report), reportSoFar: () => report }
   }
 
+<<<<<<< HEAD
   async #openRemote(target: Target, want: Want, options: OpenOptions): Promise<Opened> {
+=======
+  /** A trusted peer may say while it runs that the content is private: then it goes on as that, unnoticed by who reads. */
+  async #openRemote(target: Target, want: Want, options: ProgressOptions): Promise<Opened> {
+    const first = await this.#openAs(target, want, options).catch(
+      async (error: unknown) => await this.#openAs(asPrivate(target, error), want, options)
+    )
+    let current = first
+    let again: Promise<Opened> | undefined
+    const goOn = async (error: unknown): Promise<Opened> => {
+      const secret = asPrivate(target, error)
+      again ??= this.#openAs(secret, want, options)
+      current = await again
+      return current
+    }
+    const report = first.report.catch(async (error: unknown) => await (await goOn(error)).report)
+    report.catch(() => {}) // the root or a read fails with the same error, or the caller waits for it
+    const get: GetBlock = async (cid, opts) => {
+      const { get: from } = current
+      return await from(cid, opts).catch(async (error: unknown) => await (await goOn(error)).get(cid, opts))
+    }
+    return { ...first, get, report, reportSoFar: () => current.reportSoFar() }
+  }
+
+  async #openAs(target: Target, want: Want, options: ProgressOptions): Promise<Opened> {
+>>>>>>> fa
     const { retrieval, report } = await this.#parts.retriever.start(requestFor(target, want), options)
     options.onSearch?.(() => retrieval.reportSoFar().attempts)
     const stored = report.then(
@@ -173,11 +226,17 @@ export class ContentAccess {
   }
 
   /** Above one block no byte leaves before the whole has hashed: a mapping from hash to root is only a claim. */
+<<<<<<< HEAD
   async #openByHash({ ref: { sha256 }, decision }: Settled, params: GetParams, options: OpenOptions): Promise<Opened> {
+=======
+  async #openByHash({ ref: { sha256 }, decision: asked }: Settled, params: GetParams, options: ProgressOptions): Promise<Opened> {
+>>>>>>> fa
     if (sha256 === null) throw new KithError('INTERNAL', 'an address is either a CID or a hash')
     const { preferredSources = [] } = params
     const mayAskPeers = preferredSources.length === 0 || preferredSources.includes('peer')
-    const roots = await this.#parts.retriever.resolveHash(sha256, { isPublic: decision.public, mayAskPeers }, options)
+    const { roots, isPrivate } = await this.#parts.retriever.resolveHash(sha256, { isPublic: asked.public, mayAskPeers }, options)
+    const decision = isPrivate && asked.public ? PRIVATE_BY_PEER : asked
+    if (isPrivate) await this.#parts.library.rememberPrivate([createDigest(SHA2_256_CODE, sha256).bytes])
     let failure: unknown
     for (const { cid: root, isVouched } of roots) {
       const stop = new AbortController()
@@ -216,6 +275,12 @@ export async function* readOpened(opened: Opened, range: ByteRange, options: Abo
 /** Private content comes from peers one trusts with it, or from who shared it. What strangers call what is public is nobody's name for it. */
 function claimedOf({ decision }: Target, retrieval: Retrieval): Claimed {
   return decision.public ? {} : retrieval.claimed
+}
+
+/** The same as private content, if that is what a trusted peer said of it. @throws the error, if it says anything else */
+function asPrivate(target: Target, error: unknown): Target {
+  if (!target.decision.public || !(error instanceof FoundPrivate)) throw error
+  return { ...target, decision: PRIVATE_BY_PEER, inquiry: error.inquiry }
 }
 
 function contentOf({ root, decision, params }: Target): FetchedContent {

@@ -42,6 +42,9 @@ export interface Settled {
 
 type Asked = Pick<GetParams, 'metadata' | 'preferredSources'> & { readonly content: ContentParam }
 
+/** A trusted peer has it as private: that comes before what an address or a request says. */
+export const PRIVATE_BY_PEER: PrivacyDecision = { public: false, class: 'private', reason: 'peer' }
+
 export interface TargetsComponents {
   readonly library: Library
   readonly classifier: Classifier
@@ -72,8 +75,9 @@ export class Targets {
     const settled = await this.look(params)
     if (!settled.isPeersFirst || settled.context === undefined) return settled
     const inquiry = await this.#parts.retriever.askPeersFirst(settled.context, options)
-    const decision: PrivacyDecision = inquiry.isPrivate ? { public: false, class: 'private', reason: 'peer' } : settled.decision
-    return { ...settled, decision, inquiry, isPeersFirst: false }
+    if (!inquiry.isPrivate) return { ...settled, inquiry, isPeersFirst: false }
+    await this.#parts.library.rememberPrivate([settled.context.multihash.bytes]) // it stays so when who said it is away
+    return { ...settled, decision: PRIVATE_BY_PEER, inquiry, isPeersFirst: false }
   }
 }
 
@@ -83,6 +87,8 @@ export function requestFor({ root, context, decision, params, inquiry, maxBytes 
     root,
     context,
     class: decision.class,
+    classReason: decision.reason,
+    isClassDoubtful: decision.public && decision.reason !== 'local-record',
     want,
     ttl,
     hops,

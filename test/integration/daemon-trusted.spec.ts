@@ -95,6 +95,45 @@ describe('daemons that trust each other', () => {
     assert.equal(again.source.peer, ana.ready.peerId, 'what was private here once is asked of trusted peers only')
   })
 
+  const assertPrivateAtBen = async (cid: string): Promise<void> => {
+    const stat = await ben.client.call('content.stat', { content: cid })
+    const { class: cls } = await ben.client.call('content.privacy', { content: cid })
+    assert.deepEqual([stat.privacy, stat.uri, cls], ['private', `kith://${cid}`, 'private'])
+    assert.equal((await rejection(ben.client.call('content.link', { content: cid }))).code, 'CONFLICT')
+  }
+
+  it('keep as private what one of them has as private, though the request calls it public', async () => {
+    const forms = [
+      { by: ({ cid }: { cid: string }) => ({ content: `ipfs://${cid}` }) },
+      { by: ({ cid }: { cid: string }) => ({ content: `ipfs://${cid}`, hops: 0, preferredSources: ['peer'] }) },
+      { by: ({ cid }: { cid: string }) => ({ content: cid, metadata: { privacy: 'public' } }) },
+      { by: ({ sha256 = '' }: { sha256?: string }) => ({ content: sha256, metadata: { privacy: 'public' } }) }
+    ] as const
+    for (const { by } of forms) {
+      const put = await ana.client.call('content.put', { data: base64(fresh()) })
+      const got = await ben.client.call('content.get', by(put))
+      assert.deepEqual([got.source.stage, got.source.peer], ['peer', ana.ready.peerId])
+      await assertPrivateAtBen(put.cid)
+    }
+  })
+
+  it('keep as private what its owner, who did not answer in time, says is private while the public is searched', async () => {
+    const data = fresh()
+    const { cid } = await ana.client.call('content.put', { data: base64(data) })
+    const searched = gateway.nextRequest()
+    process.kill(ana.pid, 'SIGSTOP')
+    let getting: Promise<{ data?: string }>
+    try {
+      getting = ben.client.call('content.get', { content: cid })
+      getting.catch(() => {})
+      await searched
+    } finally {
+      process.kill(ana.pid, 'SIGCONT')
+    }
+    assert.equal((await getting).data, base64(data))
+    await assertPrivateAtBen(cid)
+  })
+
   it('are asked in the order that route.explain shows', async () => {
     const data = fresh()
     const { cid, uri } = await ana.client.call('content.put', { data: base64(data), privacy: 'public' })

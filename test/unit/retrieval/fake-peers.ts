@@ -20,7 +20,7 @@ export interface FakePeer {
   claim: Claim
   readonly blocks: ReadonlyMap<string, VerifiedBlock>
   class: PrivacyClass
-  behave: 'honest' | 'silent' | 'wrong' | 'faulty' | 'cut' | 'rude' | 'refusing'
+  behave: 'honest' | 'silent' | 'wrong' | 'faulty' | 'cut' | 'rude' | 'refusing' | 'busy'
   hasIpfs: boolean
   /** Cannot be dialled. */
   isAsleep: boolean
@@ -32,6 +32,7 @@ export class FakePeers {
   /** `have a`, `dag a`, `blocks a`, `proxy a`, `dial a`, as they came. */
   readonly asked: string[] = []
   readonly #peers = new Map<string, FakePeer>()
+  readonly #held = new Map<string, (() => void)[]>()
   readonly #listeners = new Set<(peer: string) => void>()
 
   add(name: string, settings: Partial<Omit<FakePeer, 'name'>> = {}): FakePeer {
@@ -70,6 +71,18 @@ export class FakePeers {
           .filter(({ isConnected }) => isConnected)
           .map(({ name }, index) => ({ peer: name, addresses: [], since: index, protocols: [EXCHANGE_PROTOCOL], relayed: false }))
     }
+  }
+
+  /** What it was asked while it was silent it answers now. */
+  resume(name: string): void {
+    for (const answer of this.#held.get(name) ?? []) answer()
+    this.#held.delete(name)
+  }
+
+  async #awakened(peer: string): Promise<void> {
+    await new Promise<void>(resolve => {
+      this.#held.set(peer, [...(this.#held.get(peer) ?? []), resolve])
+    })
   }
 
   /** It dials this node, and says nothing yet. */
@@ -123,8 +136,9 @@ export class FakePeers {
     this.asked.push(`${what} ${peer}`)
     const found = this.#peers.get(peer)
     if (found === undefined || !found.isConnected) throw new SourceError('fault', 'it is not connected')
-    if (found.behave === 'silent') await abortable(new Promise<never>(() => {}), { signal })
+    if (found.behave === 'silent') await abortable(this.#awakened(peer), { signal })
     if (found.behave === 'faulty') throw new SourceError('fault', 'it hung up')
+    if (found.behave === 'busy') throw new SourceError('refused', 'busy')
     if (found.behave === 'cut') throw brokenOff('truncated-frame')
     if (found.behave === 'rude') throw brokenOff('unexpected-frame')
     return found

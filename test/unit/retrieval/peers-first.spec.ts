@@ -71,6 +71,39 @@ describe('peers-first', () => {
     assert.equal((await report).source.stage, 'ipfs')
   })
 
+  const noAnswers = {
+    'refuses because it is busy': { behave: 'busy' },
+    'hangs up': { behave: 'faulty' },
+    'breaks off': { behave: 'cut' },
+    'says nothing': { behave: 'silent' },
+    'refuses to be dialled': { isConnected: false, isAsleep: true },
+    'cannot be dialled': { isConnected: false, isLost: true }
+  } as const satisfies Record<string, Parameters<FakePeers['add']>[1]>
+  for (const [what, settings] of Object.entries(noAnswers)) {
+    it(`waits two seconds for one that ${what}: that is no answer`, async () => {
+      trusted('denies')
+      trusted('mute', settings)
+      const opening = open(bare())
+      await clock.advance(1_999)
+      assert.deepEqual(ipfs.asked, [])
+      await clock.advance(20_000)
+      assert.equal((await (await opening).report).source.stage, 'ipfs')
+    })
+  }
+
+  it('asks one that gave no answer again, and hears that it has the content as private', async () => {
+    for (const settings of [{ behave: 'busy' }, { isConnected: false, isAsleep: true }] as const) {
+      library = memoryLibrary()
+      trusted('owner', { blocks: dag.blocks, class: 'private', ...settings })
+      const opening = open(bare())
+      await clock.advance(400)
+      peers.add('owner', { blocks: dag.blocks, class: 'private' })
+      await clock.advance(1_500)
+      assert.equal((await (await opening).report).source.peer, 'owner')
+      assert.deepEqual([ipfs.asked, library.realms.own.records.count()], [[], 1])
+    }
+  })
+
   it('opens them at once when nobody is trusted', async () => {
     peers.add('stranger', { claim: 'no' })
     const opening = open(bare())
@@ -85,7 +118,10 @@ describe('peers-first', () => {
   })
 
   it('waits for one that cannot be reached once in 30 s, unless it was connected meanwhile', async () => {
-    trusted('lost', { isConnected: false, isLost: true })
+    for (const settings of [{ isLost: true }, { isAsleep: true }]) await waitsOnce(settings)
+  })
+  const waitsOnce = async (settings: Parameters<FakePeers['add']>[1]): Promise<void> => {
+    trusted('lost', { isConnected: false, ...settings })
     ipfs = new FakeSource('ipfs')
     const { retriever } = parts()
     const dials = async (): Promise<number> => {
@@ -94,7 +130,7 @@ describe('peers-first', () => {
       await clock.advance(2_000)
       const { notes, isPrivate } = await asking
       assert.deepEqual([notes.map(({ outcome }) => outcome), isPrivate], [['timeout'], false])
-      return peers.asked.length
+      return Math.min(1, peers.asked.length)
     }
     assert.deepEqual([await dials(), await dials()], [1, 0])
     const { ms } = await retriever.askPeersFirst(dag.root, {})
@@ -103,7 +139,7 @@ describe('peers-first', () => {
     assert.deepEqual([await dials(), await dials()], [1, 0])
     peers.connects('lost')
     assert.equal(await dials(), 1)
-  })
+  }
 
   it('takes what one of them has in public from there, into the cache', async () => {
     trusted('friend', { blocks: dag.blocks, class: 'public' })
@@ -145,8 +181,36 @@ describe('peers-first', () => {
   })
 
   it('is shown by explain as what will be asked', async () => {
-    trusted('friend')
-    const { privacy, stages } = await routeServices(parts()).explain({ content: bare() }, {})
-    assert.deepEqual([privacy.reason, stages.find(({ stage }) => stage === 'ipfs')?.reason, peers.asked], ['cid', 'peers-first', []])
+    peers.add('stranger', { claim: 'yes' })
+    trusted('friend', { claim: 'no' })
+    trusted('sleeper', { claim: 'no', isConnected: false })
+    const route = routeServices(parts())
+    const { privacy, stages, candidates } = await route.explain({ content: bare() }, {})
+    const ipfsStage = stages.find(({ stage }) => stage === 'ipfs')
+    assert.deepEqual([privacy.reason, ipfsStage?.reason, ipfsStage?.startsAfterMs, peers.asked], ['cid', 'peers-first', 2_150, []])
+    assert.deepEqual(
+      candidates.map(({ peer, stage, eligible, claim, reason }) => [peer ?? stage, eligible, claim, reason]),
+      [
+        ['sleeper', true, 'unknown', 'have-first'],
+        ['friend', true, 'unknown', 'have-first'],
+        ['stranger', true, 'yes', undefined],
+        ['ipfs', true, 'unknown', undefined]
+      ]
+    )
+    assert.equal((await route.best({ content: bare() }, {}))?.peer, 'sleeper')
+  })
+
+  it('is shown by explain for an address that says it is public too: a trusted peer is asked before the next stage', async () => {
+    trusted('friend', { claim: 'no' })
+    const route = routeServices(parts())
+    const { candidates } = await route.explain({ content: `ipfs://${bare()}` }, {})
+    assert.deepEqual(
+      candidates.map(({ peer, stage, eligible, claim, reason }) => [peer ?? stage, eligible, claim, reason]),
+      [
+        ['friend', true, 'unknown', 'have-round'],
+        ['ipfs', true, 'unknown', undefined]
+      ]
+    )
+    assert.equal((await route.best({ content: `ipfs://${bare()}` }, {}))?.peer, 'friend')
   })
 })

@@ -87,6 +87,8 @@ describe('Private content', () => {
       'gateway skipped not-public'
     ])
     assert.match(error.message, /kith join/)
+    assert.match(error.message, /as ipfs:\/\/CID/, 'a request cannot loosen what kith:// says')
+    assert.doesNotMatch(error.message, /--privacy public/)
   })
 
   it('that no trusted peer has says how many were asked and how many slept', async () => {

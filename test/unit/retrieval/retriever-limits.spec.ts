@@ -63,7 +63,9 @@ describe('Retriever, what it takes and whom it asks', () => {
     it('asks IPFS and gateways for the one block that small content is', async () => {
       const { root, blocks } = await fileDag(distinctBytes(1000))
       const made = retriever(new FakeSource('ipfs', blocks.values()))
-      const [single, ...others] = await made.resolveHash(root.multihash.digest, OPEN, {})
+      const {
+        roots: [single, ...others]
+      } = await made.resolveHash(root.multihash.digest, OPEN, {})
       assert.deepEqual([single?.cid.equals(root), others], [true, []])
       const { report } = await made.start(requestFor(root, { maxBytes: MIB }), {})
       await clock.advance(200)
@@ -72,7 +74,9 @@ describe('Retriever, what it takes and whom it asks', () => {
 
     it('says that for anything larger an address is needed', async () => {
       const made = retriever(new FakeSource('ipfs'), [new FakeSource('gateway')])
-      const [single] = await made.resolveHash(new Uint8Array(32), OPEN, {})
+      const {
+        roots: [single]
+      } = await made.resolveHash(new Uint8Array(32), OPEN, {})
       if (single === undefined) throw new Error('there is always the one block')
       const { report } = await made.start(requestFor(single.cid, { maxBytes: MIB }), {})
       await clock.advance(700)

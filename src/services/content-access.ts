@@ -25,13 +25,10 @@ import { NO_BYTES_YET, rootOf, type Retrieval, type RetrievalReport } from '../r
 import type { RetrievalRequest, Retriever } from '../retrieval/retriever.ts'
 import type { Want } from '../retrieval/session.ts'
 import type { GetParams, ProgressOptions } from '../rpc/services.ts'
-<<<<<<< HEAD
 import type { SearchWatch } from './attempts-so-far.ts'
-import { requestFor, Targets, TTL_DEFAULT_S, type Settled, type Target } from './find-target.ts'
-=======
 import { PRIVATE_BY_PEER, requestFor, Targets, TTL_DEFAULT_S, type Settled, type Target } from './find-target.ts'
->>>>>>> fa
 import { Fetched, type FetchedContent } from './keep-fetched.ts'
+import { tellProgress } from './tell-progress.ts'
 
 export interface ContentAccessComponents {
   readonly library: Library
@@ -91,7 +88,7 @@ export class ContentAccess {
     }
   }
 
-  async #openTarget(above: Target, path: readonly string[], want: Want, options: ProgressOptions): Promise<Opened> {
+  async #openTarget(above: Target, path: readonly string[], want: Want, options: OpenOptions): Promise<Opened> {
     const root = await this.#follow(above, path, options)
     const target = { ...above, root }
     const record = this.#parts.library.findRoot(root)?.record
@@ -167,11 +164,8 @@ export class ContentAccess {
     return { root: target.root, node, record, get, report: Promise.resolve(report), reportSoFar: () => report }
   }
 
-<<<<<<< HEAD
-  async #openRemote(target: Target, want: Want, options: OpenOptions): Promise<Opened> {
-=======
   /** A trusted peer may say while it runs that the content is private: then it goes on as that, unnoticed by who reads. */
-  async #openRemote(target: Target, want: Want, options: ProgressOptions): Promise<Opened> {
+  async #openRemote(target: Target, want: Want, options: OpenOptions): Promise<Opened> {
     const first = await this.#openAs(target, want, options).catch(
       async (error: unknown) => await this.#openAs(asPrivate(target, error), want, options)
     )
@@ -192,8 +186,7 @@ export class ContentAccess {
     return { ...first, get, report, reportSoFar: () => current.reportSoFar() }
   }
 
-  async #openAs(target: Target, want: Want, options: ProgressOptions): Promise<Opened> {
->>>>>>> fa
+  async #openAs(target: Target, want: Want, options: OpenOptions): Promise<Opened> {
     const { retrieval, report } = await this.#parts.retriever.start(requestFor(target, want), options)
     options.onSearch?.(() => retrieval.reportSoFar().attempts)
     const stored = report.then(
@@ -226,11 +219,7 @@ export class ContentAccess {
   }
 
   /** Above one block no byte leaves before the whole has hashed: a mapping from hash to root is only a claim. */
-<<<<<<< HEAD
-  async #openByHash({ ref: { sha256 }, decision }: Settled, params: GetParams, options: OpenOptions): Promise<Opened> {
-=======
-  async #openByHash({ ref: { sha256 }, decision: asked }: Settled, params: GetParams, options: ProgressOptions): Promise<Opened> {
->>>>>>> fa
+  async #openByHash({ ref: { sha256 }, decision: asked }: Settled, params: GetParams, options: OpenOptions): Promise<Opened> {
     if (sha256 === null) throw new KithError('INTERNAL', 'an address is either a CID or a hash')
     const { preferredSources = [] } = params
     const mayAskPeers = preferredSources.length === 0 || preferredSources.includes('peer')
@@ -285,21 +274,6 @@ function asPrivate(target: Target, error: unknown): Target {
 
 function contentOf({ root, decision, params }: Target): FetchedContent {
   return { root, class: decision.class, by: params.by, contentType: params.metadata?.contentType }
-}
-
-async function tellProgress(retrieval: Retrieval, { onProgress }: ProgressOptions): Promise<void> {
-  if (onProgress === undefined) return
-  const { session } = retrieval
-  while (!session.isDone && session.failure === undefined) {
-    await session.changed()
-    const source = retrieval.deliverer
-    const total = session.rootNode?.size
-    onProgress({
-      bytes: session.localBytes + session.receivedBytes,
-      ...(total === undefined || total === 0 ? {} : { total }),
-      ...(source === undefined ? {} : { source })
-    })
-  }
 }
 
 /** Only trusted peers may be asked for private content, and none of them has it. */

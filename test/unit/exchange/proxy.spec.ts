@@ -3,19 +3,18 @@ import type { CID } from 'multiformats/cid'
 import { memoryRealmStore } from '../../../src/adapters/memory/memory-realm-store.ts'
 import { memoryState } from '../../../src/adapters/memory/memory-state.ts'
 import { Library } from '../../../src/content/library.ts'
-import { servingPolicy } from '../../../src/content/serving-policy.ts'
 import type { DagAsk } from '../../../src/exchange/codec.ts'
 import { FRAME } from '../../../src/exchange/protocol.ts'
 import { ProxyQuota } from '../../../src/exchange/proxy-quota.ts'
-import { Proxy, type ProxyInit } from '../../../src/exchange/proxy.ts'
+import type { ProxyInit } from '../../../src/exchange/proxy.ts'
 import { sha256 } from '../../../src/model/sha256.ts'
 import { MIB } from '../../../src/model/units.ts'
 import type { StateStore } from '../../../src/ports/state-table.ts'
 import { distinctBytes, fileDag, memoryLibrary, treeDag, type MadeDag } from '../../support/dag-builder.ts'
 import { FakeIpfs } from '../../support/fake-ipfs.ts'
 import { FakeStanding } from '../../support/fake-standing.ts'
-import { frameTypes, rawExchange, reasonOf, requestBytes, type RawExchange } from '../../support/raw-exchange.ts'
-import { silentLog } from '../../support/silent-log.ts'
+import { startProxying } from '../../support/proxying.ts'
+import { frameTypes, reasonOf, requestBytes, type RawExchange } from '../../support/raw-exchange.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const FRIEND = 'friend'
@@ -32,16 +31,7 @@ describe('fetching for others', () => {
   let requests = 0
 
   async function start(init: Partial<ProxyInit> = {}): Promise<void> {
-    const quota = new ProxyQuota({ clock, state })
-    await quota.open()
-    const cache = library.realms.cache.blocks
-    const proxy = new Proxy(
-      { clock, log: silentLog, standing, quota, cache, askedAs: async root => await library.askedAs(root) },
-      { serveMinTrust: 5, maxBytes: 100 * MIB, quotaBytesPerDay: 1024 * MIB, maxConcurrent: 4, ...init }
-    )
-    proxy.useIpfs(ipfs)
-    const policy = servingPolicy({ library, standing, advert: () => null }, { serveFetched: 'trusted' })
-    exchange = await rawExchange({ policy, standing, proxy, clock })
+    exchange = await startProxying({ library, ipfs, standing, state, clock }, init)
   }
   beforeEach(async () => {
     clock = new VirtualClock()

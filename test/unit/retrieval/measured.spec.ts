@@ -123,7 +123,7 @@ describe('What retrieval learns of its sources', () => {
     peers.add('rude', { claim: 'yes', behave: 'rude' })
     assert.equal((await failure()).code, 'INTEGRITY')
     assert.deepEqual(
-      standing.reports.toSorted(([a = ''], [b = '']) => a.localeCompare(b)),
+      standing.reports.toSorted(([a], [b]) => a.localeCompare(b)),
       [
         ['liar', 'wrong-bytes'],
         ['mute', 'timeout'],

@@ -79,8 +79,7 @@ export class Retrieval {
       const digest = await abortable(this.#hash, { signal })
       return { ...this.reportSoFar(), ...(digest === undefined ? {} : { sha256: digest }) }
     } catch (error) {
-      if (error instanceof FoundPrivate) await this.#init.foundPrivate()
-      const failure = this.#failureOf(error)
+      const failure = this.#failureOf(error instanceof FoundPrivate ? await this.#keptAsPrivate(error) : error)
       this.#stopHashing.abort(failure)
       session.fail(failure)
       throw failure
@@ -114,6 +113,14 @@ export class Retrieval {
 
   #attempts(): Attempt[] {
     return [...this.#init.notes, ...this.#init.ladder.attempts]
+  }
+
+  /** A disk that is full must not leave those who read waiting. */
+  async #keptAsPrivate(found: FoundPrivate): Promise<unknown> {
+    return await this.#init.foundPrivate().then(
+      () => found,
+      (trouble: unknown) => trouble
+    )
   }
 
   #failureOf(error: unknown): KithError {

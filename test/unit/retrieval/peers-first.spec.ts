@@ -158,7 +158,8 @@ describe('peers-first', () => {
     assert.equal(ipfs.running, 1)
     await clock.advance(1)
     const error = await failed
-    assert.equal(error instanceof KithError && error.code, 'NOT_FOUND')
+    assert.ok(error instanceof KithError && error.code === 'NOT_FOUND')
+    assert.match(error.message, /^nobody delivered within 3 s/)
     assert.equal(ipfs.running, 0)
   })
 

@@ -70,7 +70,7 @@ export function decimal(facts: Facts & Bounds): Key<number> {
 }
 
 /** Bytes. A written 0 means unlimited and is read as `max`, or Infinity without one, so that comparing just works. */
-export function size(facts: Facts & { readonly max?: Bytes }): Key<Bytes> {
+export function size(facts: Facts & { readonly min?: Bytes; readonly max?: Bytes }): Key<Bytes> {
   return key({ ...facts, type: 'size' }, written => {
     const most = facts.max ?? Number.POSITIVE_INFINITY
     if (written === 0) return most
@@ -80,6 +80,7 @@ export function size(facts: Facts & { readonly max?: Bytes }): Key<Bytes> {
         `is not a size. Write a number and one of ${Object.keys(SIZE_UNITS).join(' ')}, such as 10GiB; 0 means unlimited`
       )
     if (bytes === 0) return most
+    if (facts.min !== undefined && bytes < facts.min) throw new BadValueError(`is less than the ${facts.min} bytes that are possible`)
     if (bytes > most) throw new BadValueError(`is more than the ${most} bytes that are possible`)
     return bytes
   })

@@ -1,5 +1,6 @@
 /** Servers that lie and clients that misbehave: each is told apart, named, and costs nothing. */
 import assert from 'node:assert/strict'
+import { setImmediate as turn } from 'node:timers/promises'
 import { encode } from 'cborg'
 import type { Host } from '../../src/adapters/libp2p/host.ts'
 import { encodeEnd, encodeHave, encodeHead, encodeRequest } from '../../src/exchange/codec.ts'
@@ -234,10 +235,7 @@ describe('exchange server against hostile clients', () => {
       const reader = new FrameReader(() => 100_000)
       await stream.write(request())
       assert.equal((await readFrame(stream, reader))?.type, FRAME.END)
-      while (clock.pending === 0)
-        await new Promise(resolve => {
-          setImmediate(resolve)
-        })
+      while (clock.pending === 0) await turn()
       await clock.advance(121_000)
       assert.equal(await readFrame(stream, reader), null)
     } finally {
@@ -252,22 +250,15 @@ describe('exchange server against hostile clients', () => {
       const large = await exchange.content.addFile(patterned(32 * 1024 * 1024))
       const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
       await stream.write(request({ cid: large.bytes }))
-      let reads = -1
-      for (let quiet = 0; quiet < 200; quiet++) {
-        if (exchange.content.reads !== reads) quiet = 0
-        reads = exchange.content.reads
-        await new Promise(resolve => {
-          setImmediate(resolve)
-        })
-      }
+      await quiet(exchange.content)
       const ask = async (): Promise<string> => {
-        let isOver = false
+        const asking = { isOver: false }
         const asked = exchange.ask.dag(exchange.server.self, dagRequest({ cid: large, leaves: [[0, 1]] }), new Collector(), {})
         const over = asked.finally(() => {
-          isOver = true
+          asking.isOver = true
         })
         // Who does not take its turn to send gives it back by the clock.
-        while (!isOver) await clock.advance(1)
+        while (!asking.isOver) await clock.advance(1)
         return await over
       }
       assert.equal(await ask(), 'refused')
@@ -285,14 +276,7 @@ describe('exchange server against hostile clients', () => {
       const large = await exchange.content.addFile(patterned(32 * 1024 * 1024))
       const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
       await stream.write(request({ cid: large.bytes }))
-      let reads = -1
-      for (let quiet = 0; quiet < 200; quiet++) {
-        if (exchange.content.reads !== reads) quiet = 0
-        reads = exchange.content.reads
-        await new Promise(resolve => {
-          setImmediate(resolve)
-        })
-      }
+      const reads = await quiet(exchange.content)
       assert.ok(reads > 0 && reads < 30, `${reads} reads`)
       await clock.advance(31_000)
       const sink = new Collector()
@@ -302,3 +286,14 @@ describe('exchange server against hostile clients', () => {
     }
   })
 })
+
+/** Until nothing more is read for an answer that nobody takes. @returns how much was */
+async function quiet(content: { readonly reads: number }): Promise<number> {
+  let reads = -1
+  for (let turns = 0; turns < 200; turns++) {
+    if (content.reads !== reads) turns = 0
+    reads = content.reads
+    await turn()
+  }
+  return reads
+}

@@ -4,6 +4,8 @@ import { MIB } from '../../model/units.ts'
 
 /** One frame of the exchange carries the whole filter, and a frame holds no more. Bytes. */
 const ADVERT_BYTES_MAX = 2 * MIB
+/** A filter has room for 64 contents at least, which takes up to 250 bytes. Bytes. */
+const ADVERT_BYTES_MIN = 512
 /** Access levels run from 0 to this. */
 const ACCESS_LEVEL_MAX = 10
 /** Longer chains of asserters say nothing. */
@@ -89,8 +91,9 @@ export const ADVERTS = {
     max: 0.1
   }),
   maxBytes: size({
-    doc: 'Largest filter published; what does not fit is left out and the advert says so. 0: as much as is possible.',
+    doc: 'Largest filter published; what does not fit is left out and the advert says so. 512B to 2MiB. 0: as much as is possible.',
     default: '2MiB',
+    min: ADVERT_BYTES_MIN,
     max: ADVERT_BYTES_MAX
   })
 } as const

@@ -39,6 +39,7 @@ describe('values of the configuration', () => {
     await fails({ sets: ['network.mdns=yes'] }, /neither true nor false/)
     await fails({ sets: ['network=7'] }, /not a section with keys/)
     await fails({ sets: ['adverts.maxBytes=5GiB'] }, /more than the 2097152 bytes/)
+    await fails({ sets: ['adverts.maxBytes=60B'] }, /less than the 512 bytes/)
     await fails({ sets: ['adverts.falsePositiveRate=.nan'] }, /not a number/)
     await fails({ sets: ['api.socket=12'] }, /not a path/)
   })

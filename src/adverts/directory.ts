@@ -25,8 +25,9 @@ import type { Capabilities, IpfsCapability } from './claims.ts'
 import { headDigest } from './codec.ts'
 import { elementOfMultihash } from './element.ts'
 import type { ContentFilter } from './filter.ts'
-import { ADVERTS_IN_DELIVERY_MAX, ADVERTS_KEPT_MAX, FILTERS_KEPT_BYTES_MAX, FILTER_BYTES_MAX, FILTER_INLINE_BYTES_MAX } from './limits.ts'
+import { ADVERTS_IN_DELIVERY_MAX, FILTER_BYTES_MAX, FILTER_INLINE_BYTES_MAX } from './limits.ts'
 import { advertInfo, type PresentHead } from './info.ts'
+import { makeRoom } from './room.ts'
 import { KnownSequences } from './known-sequences.ts'
 import { AdvertValidator, type Advert } from './validate.ts'
 
@@ -238,23 +239,20 @@ export class AdvertDirectory {
     return undefined
   }
 
-  /** Expired ones go first, then the oldest of those who are not connected, then the oldest. */
   #makeRoom(): void {
-    if (!this.#isOverfull()) return
-    for (const peer of [...this.#entries.keys()]) this.#fresh(peer)
-    while (this.#isOverfull()) {
-      const peers = [...this.#entries.keys()]
-      const victim = peers.find(peer => !this.#parts.isConnected(peer)) ?? peers[0]
-      if (victim === undefined) return
-      this.#entries.delete(victim)
-    }
-  }
-
-  #isOverfull(): boolean {
-    if (this.#entries.size > ADVERTS_KEPT_MAX) return true
-    let bytes = 0
-    for (const { filter } of this.#entries.values()) bytes += filter?.bytes.byteLength ?? 0
-    return bytes > FILTERS_KEPT_BYTES_MAX
+    const { standing, isConnected } = this.#parts
+    makeRoom(this.#entries, {
+      isConnected,
+      trustOf: peer => standing.trustOf(peer),
+      dropExpired: () => {
+        for (const peer of [...this.#entries.keys()]) this.#fresh(peer)
+      },
+      dropFilter: peer => {
+        const entry = this.#entries.get(peer)
+        if (entry !== undefined) this.#entries.set(peer, { ...entry, filter: null, isCurrent: false })
+      },
+      drop: peer => this.#entries.delete(peer)
+    })
   }
 }
 

@@ -36,10 +36,11 @@ export interface KnownPublicComponents {
 export class KnownPublic {
   readonly #parts: KnownPublicComponents
   readonly #table: StateTable<Known>
-  /** By multihash of the root, hex. */
+  /** By multihash of the root, hex, and signer: nobody can change what another said, and each word ends with its signer. */
   readonly #known: BoundedMap<Known>
-  /** Keys of {@link #known} by SHA-256, hex. */
-  readonly #bySha256 = new Map<string, Set<string>>()
+  /** Keys of {@link #known} by multihash of the root, and by SHA-256; hex. */
+  readonly #byRoot = new KeySets()
+  readonly #bySha256 = new KeySets()
   #order = 0
 
   constructor(components: KnownPublicComponents) {
@@ -52,11 +53,10 @@ export class KnownPublic {
   /** Remembers what `update` says, if its signer is trusted. */
   add({ cid, sha256, peerId }: Update): void {
     if (!this.#parts.standing.isTrusted(peerId)) return
-    const key = hex(cid.multihash.bytes)
+    const key = `${hex(cid.multihash.bytes)} ${peerId}`
     const before = this.#known.get(key)
-    const by = before !== undefined && this.#parts.standing.isTrusted(before.by) ? before.by : peerId
     const hash = sha256 === undefined ? before?.sha256 : hex(sha256)
-    const known: Known = { cid: cid.toString(), by, order: this.#order + 1, ...(hash === undefined ? {} : { sha256: hash }) }
+    const known: Known = { cid: cid.toString(), by: peerId, order: this.#order + 1, ...(hash === undefined ? {} : { sha256: hash }) }
     if (before !== undefined) this.#unlink(key, before)
     this.#keep(key, known)
     this.#table.note(key, known)
@@ -65,33 +65,25 @@ export class KnownPublic {
   /** Whether a trusted peer signed that the content with this root, or this hash, is public. */
   isKnownPublic(multihash: Uint8Array): boolean {
     const key = hex(multihash)
-    if (this.#counts(this.#known.get(key))) return true
-    return key.startsWith(SHA2_256_PREFIX) && this.#found(key.slice(SHA2_256_PREFIX.length)).length > 0
+    if (this.#found(this.#byRoot.get(key)).length > 0) return true
+    return key.startsWith(SHA2_256_PREFIX) && this.#found(this.#bySha256.get(key.slice(SHA2_256_PREFIX.length))).length > 0
   }
 
   /** Root CIDs trusted peers signed for a content hash, the newest first. */
   rootsFor(sha256: Uint8Array): readonly CID[] {
-    return this.#found(hex(sha256))
-      .toSorted((a, b) => b.order - a.order)
-      .slice(0, ROOTS_MAX)
-      .map(({ cid }) => CID.parse(cid))
+    const newestFirst = this.#found(this.#bySha256.get(hex(sha256))).toSorted((a, b) => b.order - a.order)
+    return [...new Set(newestFirst.map(({ cid }) => cid))].slice(0, ROOTS_MAX).map(cid => CID.parse(cid))
   }
 
-  #found(sha256: string): Known[] {
-    const all = [...(this.#bySha256.get(sha256) ?? [])].map(key => this.#known.get(key))
-    return all.filter(known => known !== undefined).filter(known => this.#counts(known))
-  }
-
-  #counts(known: Known | undefined): boolean {
-    return known !== undefined && this.#parts.standing.isTrusted(known.by)
+  #found(keys: Iterable<string>): Known[] {
+    const all = [...keys].map(key => this.#known.get(key))
+    return all.filter(known => known !== undefined).filter(({ by }) => this.#parts.standing.isTrusted(by))
   }
 
   #keep(key: string, known: Known): void {
     this.#order = Math.max(this.#order, known.order)
-    if (known.sha256 !== undefined) {
-      const keys = this.#bySha256.get(known.sha256) ?? new Set<string>()
-      this.#bySha256.set(known.sha256, keys.add(key))
-    }
+    this.#byRoot.add(rootOf(known), key)
+    if (known.sha256 !== undefined) this.#bySha256.add(known.sha256, key)
     this.#known.set(key, known)
   }
 
@@ -101,12 +93,34 @@ export class KnownPublic {
     this.#table.remove(key).catch((err: unknown) => this.#parts.log.debug({ err }, 'an old update could not be forgotten'))
   }
 
-  #unlink(key: string, { sha256 }: Known): void {
-    if (sha256 === undefined) return
-    const keys = this.#bySha256.get(sha256)
-    keys?.delete(key)
-    if (keys?.size === 0) this.#bySha256.delete(sha256)
+  #unlink(key: string, known: Known): void {
+    this.#byRoot.delete(rootOf(known), key)
+    if (known.sha256 !== undefined) this.#bySha256.delete(known.sha256, key)
   }
+}
+
+/** Sets of keys by name; empty ones are not kept. */
+class KeySets {
+  readonly #sets = new Map<string, Set<string>>()
+
+  get(name: string): Iterable<string> {
+    return this.#sets.get(name) ?? []
+  }
+
+  add(name: string, key: string): void {
+    const keys = this.#sets.get(name) ?? new Set()
+    this.#sets.set(name, keys.add(key))
+  }
+
+  delete(name: string, key: string): void {
+    const keys = this.#sets.get(name)
+    keys?.delete(key)
+    if (keys?.size === 0) this.#sets.delete(name)
+  }
+}
+
+function rootOf({ cid }: Known): string {
+  return hex(CID.parse(cid).multihash.bytes)
 }
 
 function readKnown(stored: unknown): Known {

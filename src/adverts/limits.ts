@@ -44,6 +44,8 @@ export const ISSUERS_REMEMBERED_MAX = 8192
 export const ADVERTS_IN_DELIVERY_MAX = 256
 /** All received filters together. Bytes. */
 export const FILTERS_KEPT_BYTES_MAX: Bytes = 64 * MIB
+/** Of these, what those of strangers may take: anybody can have as many identities as he likes. Bytes. */
+export const STRANGERS_FILTERS_BYTES_MAX: Bytes = FILTERS_KEPT_BYTES_MAX / 2
 
 /** Heads of one issuer checked: a second apart, ten at once; an honest one sends one in 30 s. */
 export const ISSUER_HEADS_PER_SECOND = 1

@@ -97,12 +97,12 @@ export class UpdateReceiver {
    * @throws KithError INVALID_PARAMS for what is no signed update, RATE_LIMITED beyond the rate
    */
   async told(peer: string, body: ControlValue): Promise<null> {
-    const { clock, self, standing } = this.#parts
+    const { clock } = this.#parts
     const jwt = typeof body === 'object' && body !== null && 'jwt' in body ? body['jwt'] : undefined
     if (typeof jwt !== 'string') throw new KithError('INVALID_PARAMS', 'news of a content is a map with a signed update')
     try {
       const claimed = readUpdate(jwt, clock.now())
-      if (claimed === null || claimed.peerId === self || standing.isShunned(claimed.peerId) || !this.#isNews(claimed)) return null
+      if (claimed === null || !this.#isWelcome(claimed.peerId) || !this.#isNews(claimed)) return null
       if (!this.#toldRate.take()) throw new KithError('RATE_LIMITED', 'this node hears of too many contents at once; tell less')
       const update = await verifyUpdate(jwt, clock.now())
       if (update !== null && this.#isNews(update)) this.#take(update, peer)

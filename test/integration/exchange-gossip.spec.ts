@@ -34,10 +34,10 @@ describe('gossip of the main host', () => {
     for (const host of [a, b, c]) {
       host.subscribe(
         TOPIC,
-        async message => (message.data[0] === 0 ? 'ignore' : 'accept'),
-        message => {
-          got.push([host.self, message])
-          if (host === c && Buffer.from(end).equals(message.data)) arrived.resolve()
+        async ({ data }) => (data[0] === 0 ? 'ignore' : 'accept'),
+        heard => {
+          got.push([host.self, heard])
+          if (host === c && Buffer.from(end).equals(heard.data)) arrived.resolve()
         }
       )
     }

@@ -1,17 +1,43 @@
-/** Servers that lie: each lie is told apart, and costs nothing. */
+/** Servers that lie and clients that misbehave: each is told apart, named, and costs nothing. */
 import assert from 'node:assert/strict'
+import { setImmediate as turn } from 'node:timers/promises'
 import { encode } from 'cborg'
 import type { Host } from '../../src/adapters/libp2p/host.ts'
-import { encodeEnd, encodeHave, encodeHead } from '../../src/exchange/codec.ts'
-import { frameParts, FrameReader, indexedParts } from '../../src/exchange/frames.ts'
+import { encodeEnd, encodeHave, encodeHead, encodeRequest } from '../../src/exchange/codec.ts'
+import { frameParts, FrameReader, indexedParts, type Frame, type OffenceName } from '../../src/exchange/frames.ts'
 import { EXCHANGE_PROTOCOL, FRAME } from '../../src/exchange/protocol.ts'
 import { BLOCK_BYTES_MAX } from '../../src/model/block.ts'
 import { rawCid } from '../../src/model/content-id.ts'
 import type { PeerStream } from '../../src/ports/network.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
-import { addressOf, clientOf, Collector, dagRequest, patterned, startTestHost } from './exchange-support.ts'
+import { addressOf, clientOf, Collector, dagRequest, patterned, startExchange, startTestHost } from './exchange-support.ts'
 
-import { cid, head, headerOf, ok, readFrame, request, small } from './hostile-frames.ts'
+const cid = rawCid(new Uint8Array(32))
+const head = frameParts(FRAME.HEAD, encodeHead({ cid }))
+const ok = frameParts(FRAME.END, encodeEnd({ status: 'ok' }))
+const small = new Uint8Array(10)
+const request = (more: Record<string, unknown> = {}): Uint8Array[] =>
+  frameParts(
+    FRAME.REQUEST,
+    encode({ k: 'dag', requesterId: 'did:key:z', requestId: new Uint8Array(16), ttl: 30, hops: 0, cid: cid.bytes, ...more })
+  )
+const headerOf = (length: number, type: number): Uint8Array => {
+  const bytes = new Uint8Array(5)
+  new DataView(bytes.buffer).setUint32(0, length)
+  bytes[4] = type
+  return bytes
+}
+
+/** The next frame a raw stream receives; null at its end. */
+async function readFrame(stream: PeerStream, reader: FrameReader): Promise<Frame | null> {
+  for (;;) {
+    const frame = reader.next()
+    if (frame !== undefined) return frame
+    const chunk = await stream.read()
+    if (chunk === null) return null
+    reader.push(chunk)
+  }
+}
 
 describe('exchange client against hostile servers', () => {
   let client: Host
@@ -142,3 +168,132 @@ describe('exchange client against hostile servers', () => {
     await assert.rejects(clientOf(client).advert(server.self, { signal }), { outcome: 'fault' })
   })
 })
+
+describe('exchange server against hostile clients', () => {
+  const offences: [string, OffenceName, Uint8Array[]][] = [
+    ['a request that is no CBOR', 'malformed-request', frameParts(FRAME.REQUEST, new Uint8Array([0xff, 1, 2]))],
+    ['deeply nested CBOR', 'malformed-request', frameParts(FRAME.REQUEST, new Uint8Array(60_000).fill(0x81))],
+    ['a request without an id', 'malformed-request', request({ requestId: 1 })],
+    ['a question that is no multihash', 'malformed-request', request({ k: 'have', hashes: [new Uint8Array([1, 2, 3])] })],
+    ['65 questions at once', 'malformed-request', request({ k: 'have', hashes: Array.from({ length: 65 }, () => cid.multihash.bytes) })],
+    ['a request of 2 GiB', 'oversized-frame', [headerOf(0x80000000, FRAME.REQUEST)]],
+    ['a leaf instead of a request', 'unexpected-frame', indexedParts(FRAME.LEAF, 0, small)],
+    ['two requests at once', 'unexpected-frame', [...request(), ...request()]]
+  ]
+  for (const [name, offence, parts] of offences) {
+    it(`resets the stream and reports ${offence} for ${name}`, async () => {
+      const seen = Promise.withResolvers<[string, OffenceName]>()
+      const exchange = await startExchange({
+        onOffence: (peer, what) => {
+          seen.resolve([peer, what])
+        }
+      })
+      try {
+        const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
+        await stream.write(parts)
+        assert.deepEqual(await seen.promise, [exchange.client.self, offence])
+        await assert.rejects(readFrame(stream, new FrameReader(() => 100_000)))
+        assert.deepEqual(await exchange.ask.have(exchange.server.self, [cid.multihash.bytes], {}), [{ have: false }])
+      } finally {
+        await exchange.stop()
+      }
+    })
+  }
+
+  it('refuses kinds it does not know and those not built yet, and keeps the stream', async () => {
+    const exchange = await startExchange()
+    try {
+      const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
+      const reader = new FrameReader(() => 100_000)
+      for (const [kind, reason] of [
+        ['sing', 'unknown-kind'],
+        ['capabilities', 'not-built']
+      ] as const) {
+        await stream.write(request({ k: kind }))
+        const frame = await readFrame(stream, reader)
+        assert.equal(frame?.type, FRAME.END)
+        assert.deepEqual(frame.payload, encodeEnd({ status: 'refused', reason }))
+      }
+      await stream.write(
+        frameParts(
+          FRAME.REQUEST,
+          encodeRequest({ kind: 'have', requesterId: '', requestId: new Uint8Array(16), ttl: 1, hops: 0, multihashes: [] })
+        )
+      )
+      assert.equal((await readFrame(stream, reader))?.type, FRAME.HAVE)
+      stream.abort(new Error('done'))
+    } finally {
+      await exchange.stop()
+    }
+  })
+
+  it('closes a stream on which nothing whole arrives for two minutes', async () => {
+    const clock = new VirtualClock()
+    const exchange = await startExchange({}, clock)
+    try {
+      const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
+      const reader = new FrameReader(() => 100_000)
+      await stream.write(request())
+      assert.equal((await readFrame(stream, reader))?.type, FRAME.END)
+      while (clock.pending === 0) await turn()
+      await clock.advance(121_000)
+      assert.equal(await readFrame(stream, reader), null)
+    } finally {
+      await exchange.stop()
+    }
+  })
+
+  it('gives the place of a peer that does not read to the next one, after 3 s', async () => {
+    const clock = new VirtualClock()
+    const exchange = await startExchange({ answersMax: 1 }, clock)
+    try {
+      const large = await exchange.content.addFile(patterned(32 * 1024 * 1024))
+      const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
+      await stream.write(request({ cid: large.bytes }))
+      await quiet(exchange.content)
+      const ask = async (): Promise<string> => {
+        const asking = { isOver: false }
+        const asked = exchange.ask.dag(exchange.server.self, dagRequest({ cid: large, leaves: [[0, 1]] }), new Collector(), {})
+        const over = asked.finally(() => {
+          asking.isOver = true
+        })
+        // Who does not take its turn to send gives it back by the clock.
+        while (!asking.isOver) await clock.advance(1)
+        return await over
+      }
+      assert.equal(await ask(), 'refused')
+      await clock.advance(3000)
+      assert.equal(await ask(), 'ok')
+    } finally {
+      await exchange.stop()
+    }
+  })
+
+  it('gives up on a peer that asks and never reads, and frees its place', async () => {
+    const clock = new VirtualClock()
+    const exchange = await startExchange({ answersMax: 1 }, clock)
+    try {
+      const large = await exchange.content.addFile(patterned(32 * 1024 * 1024))
+      const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
+      await stream.write(request({ cid: large.bytes }))
+      const reads = await quiet(exchange.content)
+      assert.ok(reads > 0 && reads < 30, `${reads} reads`)
+      await clock.advance(31_000)
+      const sink = new Collector()
+      assert.equal(await exchange.ask.dag(exchange.server.self, dagRequest({ cid: large, leaves: [[0, 1]] }), sink, {}), 'ok')
+    } finally {
+      await exchange.stop()
+    }
+  })
+})
+
+/** Until nothing more is read for an answer that nobody takes. @returns how much was */
+async function quiet(content: { readonly reads: number }): Promise<number> {
+  let reads = -1
+  for (let turns = 0; turns < 200; turns++) {
+    if (content.reads !== reads) turns = 0
+    reads = content.reads
+    await turn()
+  }
+  return reads
+}

@@ -160,9 +160,12 @@ describe('receiving updates', () => {
     listeners = ['one']
     const jwt = await signUpdate(content(1), ana, clock.now())
     await receiver.told(ben.peerId, { jwt })
+    assert.equal(events.seq, 0, 'its issuer is neither connected nor trusted')
+    people.trust.set(ana.peerId, 0.1)
+    await receiver.told(ben.peerId, { jwt })
     await receiver.told('another', { jwt })
     assert.deepEqual([events.seq, events.since(0)[0]?.['toldBy'], told], [1, ben.peerId, []])
-    assert.equal(await hear(ana, jwt), 'ignore', 'it is known, and its issuer is neither connected nor trusted')
+    assert.equal(await hear(ana, jwt), 'ignore', 'it is known')
   })
 
   it('answers a peer that tells nonsense, and one that tells too much', async () => {
@@ -235,6 +238,18 @@ describe('receiving updates', () => {
     people.access.clear()
     assert.equal(known.isKnownPublic(large(1).cid.multihash.bytes), false)
     assert.deepEqual(known.rootsFor(digest(2)), [])
+  })
+
+  it('forgets what a signer said when he is trusted no longer, and nothing of what another said of the same root', () => {
+    for (const { peerId } of [ana, ben]) people.access.set(peerId, 5)
+    const { cid, size } = content(1)
+    known.add({ cid, size, sha256: digest(11), did: ana.did, peerId: ana.peerId })
+    known.add({ cid, size, sha256: digest(12), did: ben.did, peerId: ben.peerId })
+    const isPublic = (n: number): boolean => known.isKnownPublic(rawCid(digest(n)).multihash.bytes)
+    assert.deepEqual([isPublic(11), isPublic(12)], [true, true])
+    people.access.delete(ben.peerId)
+    assert.deepEqual([isPublic(11), isPublic(12), known.isKnownPublic(cid.multihash.bytes)], [true, false, true])
+    assert.deepEqual([known.rootsFor(digest(11)).length, known.rootsFor(digest(12)).length], [1, 0])
   })
 
   it('remembers a bounded number of them', () => {

@@ -3,18 +3,19 @@ import type { CID } from 'multiformats/cid'
 import { memoryRealmStore } from '../../../src/adapters/memory/memory-realm-store.ts'
 import { memoryState } from '../../../src/adapters/memory/memory-state.ts'
 import { Library } from '../../../src/content/library.ts'
+import { servingPolicy } from '../../../src/content/serving-policy.ts'
 import type { DagAsk } from '../../../src/exchange/codec.ts'
 import { FRAME } from '../../../src/exchange/protocol.ts'
 import { ProxyQuota } from '../../../src/exchange/proxy-quota.ts'
-import type { ProxyInit } from '../../../src/exchange/proxy.ts'
+import { Proxy, type ProxyInit } from '../../../src/exchange/proxy.ts'
 import { sha256 } from '../../../src/model/sha256.ts'
 import { MIB } from '../../../src/model/units.ts'
 import type { StateStore } from '../../../src/ports/state-table.ts'
 import { distinctBytes, fileDag, memoryLibrary, treeDag, type MadeDag } from '../../support/dag-builder.ts'
 import { FakeIpfs } from '../../support/fake-ipfs.ts'
 import { FakeStanding } from '../../support/fake-standing.ts'
-import { startProxying } from '../../support/proxying.ts'
-import { frameTypes, reasonOf, requestBytes, type RawExchange } from '../../support/raw-exchange.ts'
+import { frameTypes, rawExchange, reasonOf, requestBytes, type RawExchange } from '../../support/raw-exchange.ts'
+import { silentLog } from '../../support/silent-log.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const FRIEND = 'friend'
@@ -31,7 +32,16 @@ describe('fetching for others', () => {
   let requests = 0
 
   async function start(init: Partial<ProxyInit> = {}): Promise<void> {
-    exchange = await startProxying({ library, ipfs, standing, state, clock }, init)
+    const quota = new ProxyQuota({ clock, state })
+    await quota.open()
+    const cache = library.realms.cache.blocks
+    const proxy = new Proxy(
+      { clock, log: silentLog, standing, quota, cache, askedAs: async root => await library.askedAs(root) },
+      { serveMinTrust: 5, maxBytes: 100 * MIB, quotaBytesPerDay: 1024 * MIB, maxConcurrent: 4, ...init }
+    )
+    proxy.useIpfs(ipfs)
+    const policy = servingPolicy({ library, standing, advert: () => null }, { serveFetched: 'trusted' })
+    exchange = await rawExchange({ policy, standing, proxy, clock })
   }
   beforeEach(async () => {
     clock = new VirtualClock()
@@ -203,25 +213,16 @@ describe('fetching for others', () => {
     const { root } = secret
     const [leaf] = [...secret.blocks.values()].filter(({ cid }) => !cid.equals(root))
     assert.ok(leaf !== undefined)
-    await library.realms.own.records.put({
-      root,
-      kind: 'file',
-      sha256: sha256(bytes),
-      size: bytes.byteLength,
-      blocks: secret.blocks.size,
-      createdAt: 1,
-      lastAccess: 1,
-      pinned: true
-    })
+    const facts = { root, sha256: sha256(bytes), size: bytes.byteLength, blocks: 4, createdAt: 1, lastAccess: 1 }
+    await library.realms.own.records.put({ ...facts, kind: 'file', pinned: true })
     assert.deepEqual((await ask(FRIEND, root, { hops: 0 })).types, WHOLE, 'who asks this node itself gets it')
     const missing = await fileDag(distinctBytes(3 * MIB, 11))
     assert.deepEqual((await ask(FRIEND, root)).bytes, (await ask(FRIEND, missing.root)).bytes)
     for (const named of [{ cid: null, sha256: sha256(bytes) }, { preferredSources: ['ipfs' as const] }])
       assert.deepEqual((await ask(FRIEND, root, named)).types, [FRAME.END])
-    for (const cids of [[leaf.cid], [root], [leaf.cid, root]]) {
-      const answer = await exchange.ask(FRIEND, { kind: 'blocks', root, cids, hops: 1, requestId: newId() })
-      assert.deepEqual(frameTypes(answer), [FRAME.END])
-    }
+    const blocks = async (...cids: CID[]): Promise<Uint8Array> =>
+      await exchange.ask(FRIEND, { kind: 'blocks', root, cids, hops: 1, requestId: newId() })
+    for (const cids of [[leaf.cid], [root], [leaf.cid, root]]) assert.deepEqual(frameTypes(await blocks(...cids)), [FRAME.END])
     for (const block of secret.blocks.values()) await library.realms.cache.blocks.put(block)
     assert.deepEqual((await ask(FRIEND, root)).types, [FRAME.END], 'nor when the cache has the same blocks')
   })

@@ -6,6 +6,7 @@ import { CID } from 'multiformats/cid'
 import { fromString } from 'uint8arrays'
 import { KithError } from '../errors.ts'
 import { KeyedBuckets } from '../lib/keyed-buckets.ts'
+import { withRetries } from '../lib/retry.ts'
 import type { Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Control, ControlValue } from '../ports/control.ts'
@@ -37,6 +38,8 @@ const JOIN_LEVEL_DEFAULT = 50
 const WRONG_TICKETS = { capacity: 10, perSecond: 1 / 60, keysMax: 1024 }
 /** The clocks of two machines may differ by so much before the joiner believes its own: the maker has the last word. */
 const CLOCK_SLACK: Ms = 300_000
+/** Others may use up for a while what the maker answers strangers: a person who pastes a ticket waits half a minute. */
+const BUSY_RETRIES = { attempts: 24, base: 500, max: 1_500 }
 /** Compared with when a ticket is unknown, so that it takes the same path as a wrong secret. */
 const NO_KEY = '00'.repeat(32)
 
@@ -183,7 +186,13 @@ export class Pairing {
     const { id, key } = await ticketKey(secret)
     const pair: PairOf = { joiner: identity.peerId, inviter: peer }
     const addresses = addressesToTell(network.addresses(), identity.peerId)
-    const answer = await control.ask(peer, PAIR_KIND, { id, proof: await prove(key, 'join', pair), addresses }, options)
+    const question = { id, proof: await prove(key, 'join', pair), addresses }
+    const answer = await withRetries(
+      this.#parts,
+      BUSY_RETRIES,
+      { attempt: async () => await control.ask(peer, PAIR_KIND, question, options), mayPass: isBusy },
+      options
+    )
     const { refused, proof } = isFields(answer) ? answer : { refused: undefined, proof: undefined }
     if (refused !== undefined) throw refusedTicket(refused)
     if (!(proof instanceof Uint8Array) || !(await isProof(key, 'invite', pair, proof))) throw ticketError('unproven')
@@ -241,6 +250,10 @@ export class Pairing {
   async #noteDevice(did: string): Promise<void> {
     await this.#devices.put(did, this.#parts.clock.now())
   }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof KithError && error.code === 'RATE_LIMITED'
 }
 
 /** @throws KithError INVALID_PARAMS */

@@ -23,6 +23,8 @@ export interface TrustEntry {
   readonly offences?: Readonly<Record<string, number>>
   /** ISO 8601; while it is in the future the peer is asked and served nothing. */
   readonly suspendedUntil?: string
+  /** Why it is neither asked nor served; absent if it is. */
+  readonly note?: string
 }
 
 export interface TrustServices {

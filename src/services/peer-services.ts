@@ -57,12 +57,12 @@ export function peerServices(parts: PeerServicesComponents): PeerServices {
   }
 }
 
-/** Those that are connected, those the operator knows, and those that are suspended. */
+/** Those that are connected, those the operator knows, and those that are shunned for what they did. */
 function known(parts: PeerServicesComponents): PeerInfo[] {
   const { network, standing, behaviour } = parts
   const online = new Map(network.peers().map(peer => [peer.peer, peer]))
-  const suspended = behaviour.suspended().map(did => parts.peerOf(did))
-  const peers = new Set([...online.keys(), ...standing.knownPeers(), ...suspended])
+  const shunned = [...behaviour.offenders()].map(did => parts.peerOf(did)).filter(peer => standing.isShunned(peer))
+  const peers = new Set([...online.keys(), ...standing.knownPeers(), ...shunned])
   return [...peers].map(peer => infoOf(parts, peer, online.get(peer)))
 }
 

@@ -1,7 +1,7 @@
 /** The methods `trust.*`. */
 import { z } from 'zod'
 import { method } from './method.ts'
-import { name } from './schemas.ts'
+import { peerName } from './schemas.ts'
 
 /** More than any DID is long. Characters. */
 const DID_CHARACTERS_MAX = 256
@@ -35,7 +35,7 @@ export const trustMethods = {
   'trust.set': method({
     access: 'peers',
     doc: 'Gives a node or a person a level: from `trust.minTrusted` on it may have what is private. Nothing else moves access.',
-    params: { did, level, name: name.describe('what you call it').exactOptional() },
+    params: { did, level, name: peerName.describe('what you call it').exactOptional() },
     result: entry,
     run: async ({ trust }, params) => await trust.set(params)
   }),

@@ -31,7 +31,7 @@ export function peerServices(parts: PeerServicesComponents): PeerServices {
     } catch (error) {
       throw new KithError(
         'INVALID_PARAMS',
-        `"${peer}" is neither a PeerId (12D3Koo…) nor a DID (did:key:z6Mk…)`,
+        `"${peer}" names no node: write a PeerId (12D3Koo…) or its DID (did:key:z6Mk…)`,
         { peer },
         { cause: error }
       )
@@ -102,6 +102,7 @@ function checkNotShunned({ standing }: PeerServicesComponents, address: string):
 }
 
 function connected(network: Network, peer: string): string {
+  if (peer === network.self) throw new KithError('INVALID_PARAMS', `${peer} is this node itself`, { peer })
   if (network.isConnected(peer)) return peer
   throw new KithError('UNAVAILABLE', `${peer} is not connected. kith peers shows who is; kith peers connect ADDRESS connects.`, { peer })
 }

@@ -58,9 +58,9 @@ describe('two daemons that never met', function () {
   it('give each other the levels they say, never less than before, and what an own device has', async () => {
     await using two = await startTwo()
     const { a, b } = two
-    const pair = async (invite: object, join: object = {}): Promise<unknown> => {
+    const pair = async (invite: object, joining: object = {}): Promise<unknown> => {
       const { ticket } = await a.client.call('peers.invite', invite)
-      await b.client.call('peers.join', { ticket, ...join })
+      await b.client.call('peers.join', { ticket, ...joining })
       return [await accessOf(a, b.ready.did), await accessOf(b, a.ready.did)]
     }
     assert.deepEqual(await pair({ level: 30 }, { level: 0 }), [3, 0])

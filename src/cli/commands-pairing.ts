@@ -10,7 +10,7 @@ export const PAIRING_COMMANDS: Readonly<Record<string, Command>> = {
     example: 'kith invite --name Ana',
     options: {
       level: { doc: 'what the other may do here, 1-100: from 50 on read your private content (default: 80)', value: 'N' },
-      device: { doc: 'the other is a device of your own: level 100 both ways' },
+      device: { doc: 'the other is a device of your own: level 100 both ways, if it says so when it joins' },
       content: { doc: 'give this content; without --level nothing else', value: 'CONTENT' },
       name: { doc: 'what to call the other here', value: 'NAME' },
       expires: { ...EXPIRES, doc: `${EXPIRES.doc} (default: 24h)` },
@@ -22,9 +22,12 @@ export const PAIRING_COMMANDS: Readonly<Record<string, Command>> = {
   },
   join: {
     summary: 'accept a ticket: both nodes then know each other, and find each other again',
-    usage: 'TICKET [--level N]',
+    usage: 'TICKET [--level N | --device]',
     example: 'kith join kith:ujqkcylh…',
-    options: { level: { doc: 'what the one who made it may do here, 0-100 (default: 50; own device: 100)', value: 'N' } },
+    options: {
+      level: { doc: 'what the one who made it may do here, 0-100 (default: 50)', value: 'N' },
+      device: { doc: 'it was made on a device of your own: level 100 both ways' }
+    },
     words: [1, 1],
     load: async () => (await import('./run-pairing.ts')).join
   },

@@ -5,7 +5,7 @@ export const TRUST_COMMANDS: Readonly<Record<string, Command>> = {
   trust: {
     summary: 'how far others are trusted: show it, set it, tell others, block',
     usage: `[ls | get DID | set DID LEVEL [--name NAME] | assert DID [LEVEL] [--to DID,…] | revoke DID | block DID | unblock DID]
-       LEVEL is 0 to 100; DID may be a PeerId`,
+       LEVEL is 0 to 100; DID may be a PeerId; unblock also forgives what it did wrong`,
     example: 'kith trust set did:key:z6Mk… 80 --name Ana',
     options: {
       name: { doc: 'with set: what you call it', value: 'NAME' },

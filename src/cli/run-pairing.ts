@@ -14,7 +14,7 @@ interface Shown {
   readonly expires: string
 }
 
-export async function invite(context: CommandContext): Promise<void> {
+export async function invite(context: CommandContext): Promise<number | void> {
   const [revoke, level, expires] = [textOption(context, 'revoke'), numberOption(context, 'level'), textOption(context, 'expires')]
   if (revoke !== undefined) return await takeBack(context, revoke)
   const [uses, content, name] = [numberOption(context, 'uses'), textOption(context, 'content'), textOption(context, 'name')]
@@ -40,7 +40,9 @@ export async function invite(context: CommandContext): Promise<void> {
         ...(level !== undefined || content === undefined ? [levelMeans(level ?? INVITE_LEVEL_DEFAULT)] : [])
       ].join(', and ')
   context.note(`For ${uses === undefined || uses === 1 ? 'one node' : `${uses} nodes`}, until ${localTime(shown.expires)}: ${gives}.`)
-  context.note(`On the other machine: ${content === undefined ? 'kith join' : 'kith get'} TICKET`)
+  context.note(
+    `On the other machine: ${isDevice ? 'kith join TICKET --device' : `${content === undefined ? 'kith join' : 'kith get'} TICKET`}`
+  )
   context.note('Whoever has the ticket can use it, so send it by a way you trust. To take it back: kith invite --revoke TICKET')
 }
 
@@ -48,12 +50,17 @@ export async function join(context: CommandContext): Promise<void> {
   const [ticket = ''] = context.words
   const level = numberOption(context, 'level')
   const client = await context.client()
-  const joined = await client.call('peers.join', { ticket, ...(level === undefined ? {} : { level }) }, { signal: waitSignal(context) })
+  const isDevice = context.options['device'] === true
+  const params = { ticket, ...(level === undefined ? {} : { level }), ...(isDevice ? { device: true } : {}) }
+  const joined = await client.call('peers.join', params, { signal: waitSignal(context) })
   context.print(joined, () => printable(joined.did))
   const { access, via, content } = joined
   context.note(
     `Connected, ${via === 'direct' ? 'directly' : 'through a relay'}. The other node has access ${access} of 10 here; kith trust set changes it.`
   )
+  if (joined.device === 'agreed') context.note('The two are one person’s devices now: each may do everything at the other (level 100).')
+  if (joined.device === 'offered')
+    context.note('The ticket is for a device of your own, and you did not say that it is one. If it is: kith join TICKET --device')
   if (content !== undefined) context.note(`It shared a content with you: kith get ${printable(content)}`)
   context.note('kith peers shows it. From now on the two find each other again by themselves.')
 }
@@ -85,12 +92,13 @@ export async function redeem(context: CommandContext, ticket: string): Promise<s
   return content
 }
 
-async function takeBack(context: CommandContext, ticket: string): Promise<void> {
+async function takeBack(context: CommandContext, ticket: string): Promise<number> {
   const client = await context.client()
   const result = await client.call('peers.uninvite', { ticket }, { signal: waitSignal(context) })
   context.print(result, () =>
     result.revoked ? 'this ticket is worth nothing any more' : 'this node made no such ticket, or it ended long ago'
   )
+  return result.revoked ? 0 : 1
 }
 
 /** The ticket alone on a pipe; above it the code to photograph on a terminal, dark on light whatever its colours are. */
@@ -118,5 +126,13 @@ function numberOption(context: CommandContext, name: string): number | undefined
 }
 
 function localTime(iso: string): string {
-  return new Date(iso).toLocaleString('sv-SE', { dateStyle: 'short', timeStyle: 'short' })
+  return new Date(iso).toLocaleString('sv-SE', {
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    timeZoneName: 'short'
+  })
 }

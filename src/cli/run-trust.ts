@@ -96,7 +96,7 @@ async function revoke(context: CommandContext, did: string): Promise<void> {
   const to = listOption(context)
   const client = await context.client()
   const entry = await client.call('trust.revoke', { did, ...(to === undefined ? {} : { to }) }, { signal: waitSignal(context) })
-  context.print(entry, () => `${called(entry)} has no level any more, and whoever was told hears of it`)
+  context.print(entry, () => `${called(entry)} has no level any more, and no name here; whoever was told hears of it`)
 }
 
 async function block(context: CommandContext, did: string): Promise<void> {
@@ -108,7 +108,7 @@ async function block(context: CommandContext, did: string): Promise<void> {
 async function unblock(context: CommandContext, did: string): Promise<void> {
   const client = await context.client()
   const entry = await client.call('trust.unblock', { did }, { signal: waitSignal(context) })
-  context.print(entry, () => `${called(entry)} is not blocked; its access is ${entry.access}`)
+  context.print(entry, () => `${called(entry)} is not blocked, and what it did wrong is forgotten; its access is ${entry.access}`)
 }
 
 /** @throws KithError INVALID_PARAMS */
@@ -129,9 +129,8 @@ function called({ did, name }: TrustEntry): string {
 }
 
 /** Why one is out, or who speaks for it. */
-function remark({ blocked, suspendedUntil, paths, level }: TrustEntry): string {
-  if (blocked) return 'blocked'
-  if (suspendedUntil !== undefined) return `suspended until ${suspendedUntil}`
+function remark({ note, paths, level }: TrustEntry): string {
+  if (note !== undefined) return note
   return level === undefined && paths.length > 0 ? `by the word of ${paths[0]?.through.at(-1) ?? 'others'}` : ''
 }
 
@@ -144,7 +143,8 @@ function described(entry: TrustEntry): string {
     trust: entry.effective,
     behaviour: entry.behaviour,
     blocked: entry.blocked ? 'yes' : undefined,
-    'suspended until': entry.suspendedUntil
+    'suspended until': entry.suspendedUntil,
+    remark: entry.blocked ? undefined : entry.note
   })
   const offences = Object.entries(entry.offences ?? {}).map(([offence, count]) => [offence, count])
   const chains = entry.paths.map(({ through, trust: worth }) => [worth, through.join(' → ')])

@@ -1,6 +1,6 @@
 /**
  * What each peer did wrong, by DID: counts, a figure that fades, suspensions. Figures are noted (a crash loses
- * seconds); a suspension is durable before anything else happens. Of strangers only the latest few thousand are kept.
+ * seconds); a suspension holds at once and is written at once. Of strangers only the latest few thousand are kept.
  */
 import type { Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -82,6 +82,17 @@ export class BehaviourBook {
   /** DIDs suspended now. */
   suspended(): string[] {
     return [...this.#table.entries()].flatMap(([did]) => (this.suspension(did) === undefined ? [] : [did]))
+  }
+
+  /** Everybody who did something wrong and is remembered for it. */
+  *offenders(): IterableIterator<string> {
+    for (const [did] of this.#table.entries()) yield did
+  }
+
+  /** Forgets all of it, durably when it resolves. */
+  async forgive(did: string): Promise<void> {
+    this.#strangers.delete(did)
+    await this.#table.remove(did)
   }
 
   report(did: string, offence: Offence): void {

@@ -3,9 +3,8 @@
  * and how much at once, and how long anybody waits. Strangers and trusted peers have places of their own, so that no
  * crowd keeps one's own people out. Keeps nothing on disk.
  */
-import { concat } from 'uint8arrays'
 import { KithError } from '../errors.ts'
-import { abortable, startDeadline } from '../lib/deadline.ts'
+import { startDeadline } from '../lib/deadline.ts'
 import { KeyedBuckets } from '../lib/keyed-buckets.ts'
 import { Semaphore } from '../lib/semaphore.ts'
 import { TokenBucket, type TokenBucketInit } from '../lib/token-bucket.ts'
@@ -24,13 +23,19 @@ import {
   decodeControlRequest,
   encodeControlAnswer,
   encodeControlRequest,
-  LENGTH_BYTES,
-  readControlLength,
   type ControlAnswer
 } from './control-codec.ts'
+import { converse, finish, readMessage } from './control-messages.ts'
 
-/** A question that is not here whole after this is no longer waited for: they are short. */
+/** A question of a trusted peer that is not here whole after this is no longer waited for: they are short. */
 const READ_BUDGET: Ms = 10_000
+/** As much for strangers: a question travels with the stream that is opened for it. */
+const STRANGERS_READ_BUDGET: Ms = 2_000
+/**
+ * Streams on which a question is still awaited, for trusted peers and for strangers each; for one more, the one that
+ * was silent for longest is told to come again. They hold 64 KiB.
+ */
+const READING_MAX = 64
 /** Longest wait for an answer, opening the stream included: a handler may wait for a disk, not for a person. */
 const ANSWER_BUDGET: Ms = 20_000
 /** Questions of one peer answered at once: what it asks at once, and some whose answer it has while their stream still closes. */
@@ -43,13 +48,17 @@ const PEER_RATE = { capacity: 100, perSecond: 60, keysMax: 1024 }
 const TRUSTED_RATE = { capacity: 400, perSecond: 200 }
 /** Questions of all strangers together: a question costs 2 to 3 ms of a core that has other things to do, so a sixth of one. */
 const STRANGERS_RATE = { capacity: 200, perSecond: 60 }
-/** Refusals of one peer before it is told nothing any more and counts as a flood. */
+/** Refusals of one peer for what it alone asked too much, before it is told nothing any more and counts as a flood. */
 const REFUSALS = { capacity: 100, perSecond: 1, keysMax: 1024 }
+/** A flood is one offence, however long the peer goes on: one a minute. */
+const FLOODS = { capacity: 1, perSecond: 1 / 60, keysMax: 1024 }
 /** Own questions to one peer under way, below what its host takes of streams of one protocol. */
 const ASKING_PER_PEER_MAX = 4
 /** Own questions to one peer that wait; more are a mistake here. */
 const WAITING_PER_PEER_MAX = 256
 
+/** Why a wait for a question ends early. */
+const CROWDED_OUT = new Error('newer questions needed the room')
 const UNKNOWN_KIND = encodeControlAnswer({ error: { code: 'UNAVAILABLE', message: 'this node does not know that kind of question' } })
 
 export interface ControlComponents {
@@ -61,7 +70,18 @@ export interface ControlComponents {
 
 interface Pool {
   readonly rate: TokenBucket
+  readonly readBudget: Ms
+  /** Streams whose question is awaited, the longest silent first, and how to end the wait. */
+  readonly reading: Map<PeerStream, AbortController>
   running: number
+}
+
+type Refusal = 'blocked' | 'own-rate' | 'crowded'
+
+const REFUSED: Readonly<Record<Refusal, Uint8Array>> = {
+  blocked: encodeControlAnswer({ error: { code: 'UNAUTHORIZED', message: 'this node does not answer you' } }),
+  'own-rate': encodeControlAnswer({ error: { code: 'RATE_LIMITED', message: 'too many questions at once; ask again later' } }),
+  crowded: encodeControlAnswer({ error: { code: 'RATE_LIMITED', message: 'others ask too much at once; ask again soon' } })
 }
 
 export class ControlChannel implements Control {
@@ -70,6 +90,7 @@ export class ControlChannel implements Control {
   readonly #pools: { readonly trusted: Pool; readonly strangers: Pool }
   readonly #rates: KeyedBuckets
   readonly #refusals: KeyedBuckets
+  readonly #floods: KeyedBuckets
   /** Streams being served, by peer. */
   readonly #running = new Map<string, number>()
   readonly #streams = new Set<PeerStream>()
@@ -79,10 +100,16 @@ export class ControlChannel implements Control {
   constructor(components: ControlComponents) {
     const { clock } = components
     this.#parts = components
-    const pool = (rate: TokenBucketInit): Pool => ({ rate: new TokenBucket({ clock }, rate), running: 0 })
-    this.#pools = { trusted: pool(TRUSTED_RATE), strangers: pool(STRANGERS_RATE) }
+    const pool = (rate: TokenBucketInit, readBudget: Ms): Pool => ({
+      rate: new TokenBucket({ clock }, rate),
+      readBudget,
+      reading: new Map(),
+      running: 0
+    })
+    this.#pools = { trusted: pool(TRUSTED_RATE, READ_BUDGET), strangers: pool(STRANGERS_RATE, STRANGERS_READ_BUDGET) }
     this.#rates = new KeyedBuckets({ clock }, PEER_RATE)
     this.#refusals = new KeyedBuckets({ clock }, REFUSALS)
+    this.#floods = new KeyedBuckets({ clock }, FLOODS)
   }
 
   handle(kind: string, handler: ControlHandler): void {
@@ -165,17 +192,25 @@ export class ControlChannel implements Control {
     const { standing } = this.#parts
     const pool = standing.isTrusted(peer) ? this.#pools.trusted : this.#pools.strangers
     const own = this.#running.get(peer) ?? 0
-    const hasRoom = own < PER_PEER_MAX && pool.running < IN_ALL_MAX
-    if (standing.isShunned(peer)) return await this.#refuse(stream, 'UNAUTHORIZED', 'this node does not answer you')
-    if (!hasRoom || !this.#rates.take(peer) || !pool.rate.take())
-      return await this.#refuse(stream, 'RATE_LIMITED', 'too many questions at once; ask again later')
+    if (standing.isShunned(peer)) return await this.#refuse(stream, 'blocked')
+    if (own >= PER_PEER_MAX || !this.#rates.take(peer)) return await this.#refuse(stream, 'own-rate')
     this.#running.set(peer, own + 1)
+    try {
+      await this.#heard(stream, pool)
+    } finally {
+      this.#leave(peer)
+    }
+  }
+
+  /** A place is taken when the question is here: who opens streams and says nothing keeps nobody out. */
+  async #heard(stream: PeerStream, pool: Pool): Promise<void> {
+    const question = await this.#question(stream, pool)
+    if (question === undefined || pool.running >= IN_ALL_MAX || !pool.rate.take()) return await this.#refuse(stream, 'crowded')
     pool.running++
     try {
-      await this.#answer(stream)
+      await this.#answer(stream, question)
     } finally {
       pool.running--
-      this.#leave(peer)
     }
   }
 
@@ -185,17 +220,17 @@ export class ControlChannel implements Control {
     else this.#running.set(peer, left)
   }
 
-  /** Without reading the question. */
-  async #refuse(stream: PeerStream, code: 'UNAUTHORIZED' | 'RATE_LIMITED', message: string): Promise<void> {
-    if (!this.#refusals.take(stream.peer)) {
-      this.#parts.standing.report(stream.peer, 'flood')
+  /** Without looking at the question. What others use up is not held against the peer. */
+  async #refuse(stream: PeerStream, why: Refusal): Promise<void> {
+    if (why !== 'crowded' && !this.#refusals.take(stream.peer)) {
+      if (this.#floods.take(stream.peer)) this.#parts.standing.report(stream.peer, 'flood')
       throw new Error('the peer asks more than it is answered')
     }
-    await finish(stream, encodeControlAnswer({ error: { code, message } }))
+    await finish(stream, REFUSED[why])
   }
 
-  async #answer(stream: PeerStream): Promise<void> {
-    const { kind, body } = decodeControlRequest(await this.#question(stream))
+  async #answer(stream: PeerStream, question: Uint8Array): Promise<void> {
+    const { kind, body } = decodeControlRequest(question)
     const handler = this.#handlers.get(kind)
     if (handler === undefined) return await finish(stream, UNKNOWN_KIND)
     let answer: Uint8Array
@@ -208,9 +243,24 @@ export class ControlChannel implements Control {
     await finish(stream, answer)
   }
 
-  async #question(stream: PeerStream): Promise<Uint8Array> {
-    using deadline = startDeadline(this.#parts.clock, READ_BUDGET)
-    return await readMessage(stream, deadline)
+  /** Undefined if it had to make room for newer ones. */
+  async #question(stream: PeerStream, { reading, readBudget }: Pool): Promise<Uint8Array | undefined> {
+    const [longest] = reading
+    if (longest !== undefined && reading.size >= READING_MAX) {
+      reading.delete(longest[0])
+      longest[1].abort(CROWDED_OUT)
+    }
+    const crowded = new AbortController()
+    using deadline = startDeadline(this.#parts.clock, readBudget, crowded)
+    reading.set(stream, crowded)
+    try {
+      return await readMessage(stream, deadline)
+    } catch (error) {
+      if (error === CROWDED_OUT) return undefined
+      throw error
+    } finally {
+      reading.delete(stream)
+    }
   }
 
   #fail(stream: PeerStream, error: unknown): void {
@@ -219,40 +269,4 @@ export class ControlChannel implements Control {
     this.#parts.log.debug({ peer, err: error }, 'a control stream ended early')
     if (error instanceof ControlFormError) this.#parts.standing.report(peer, 'protocol-violation')
   }
-}
-
-async function converse(stream: PeerStream, request: Uint8Array, options: AbortOptions): Promise<Uint8Array> {
-  try {
-    await stream.write([request], options)
-    const answer = await readMessage(stream, options)
-    void stream.close().catch(() => {}) // the answer is here; how the stream ends no longer matters
-    return answer
-  } catch (error) {
-    stream.abort(error instanceof Error ? error : new Error(String(error)))
-    throw error
-  }
-}
-
-/** One message, with nothing behind it. @throws ControlFormError · what broke or ended the stream · the signal's reason */
-async function readMessage(stream: PeerStream, options: AbortOptions): Promise<Uint8Array> {
-  const parts: Uint8Array[] = []
-  let bytes = 0
-  let wanted = LENGTH_BYTES
-  let isHeaderRead = false
-  while (bytes < wanted) {
-    const chunk = await abortable(stream.read(options), options)
-    if (chunk === null) throw new Error('the stream ended inside a message') // as it does when a connection is lost: no breach
-    parts.push(chunk)
-    bytes += chunk.byteLength
-    if (isHeaderRead || bytes < LENGTH_BYTES) continue
-    isHeaderRead = true
-    wanted = LENGTH_BYTES + readControlLength(concat(parts, bytes))
-  }
-  if (bytes > wanted) throw new ControlFormError('bytes follow a message')
-  return concat(parts, bytes).subarray(LENGTH_BYTES)
-}
-
-async function finish(stream: PeerStream, answer: Uint8Array): Promise<void> {
-  await stream.write([answer])
-  await stream.close()
 }

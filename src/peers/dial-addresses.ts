@@ -19,23 +19,41 @@ export function withoutPeer(address: string, peer: string): string {
   return address.endsWith(end) ? address.slice(0, -end.length) : address
 }
 
-/** The addresses of a node to tell others, likeliest to be reached first; those of the machine itself only if there are no others. */
+/**
+ * The addresses of a node to tell others: its own before those of relays, each likeliest to be reached first; those of the
+ * machine itself only if there are no others.
+ */
 export function addressesToTell(addresses: readonly string[], peer: string): string[] {
   const known = [...new Set(addresses.map(address => withoutPeer(address, peer)))].filter(isAddress)
-  const ranked = known.map(address => ({ address, rank: rankOf(address) })).toSorted((a, b) => a.rank - b.rank)
-  const beyond = ranked.filter(({ rank }) => rank < RANK.machine)
-  return (beyond.length > 0 ? beyond : ranked).slice(0, ADDRESSES_MAX).map(({ address }) => address)
+  const direct = beyondMachine(known.filter(address => !isRelayed(address)))
+  const relayed = beyondMachine(known.filter(isRelayed))
+  const hasBeyond = direct.some(address => reachOf(address) < REACH.machine)
+  const useful = relayed.filter(address => !hasBeyond || reachOf(address) < REACH.machine).slice(0, ADDRESSES_MAX)
+  return [...direct.slice(0, ADDRESSES_MAX - Math.min(useful.length, RELAYED_KEPT)), ...useful].slice(0, ADDRESSES_MAX)
 }
 
-const RANK = { world: 0, relayed: 1, network: 2, machine: 3 } as const
-
+/** Relayed addresses told however many direct ones there are: a machine with many networks may be behind a router. */
+const RELAYED_KEPT = 2
 /** How far away somebody may be who can use it. */
-function rankOf(address: string): number {
+const REACH = { world: 0, network: 1, machine: 2 } as const
+
+function isRelayed(address: string): boolean {
+  return address.includes('/p2p-circuit')
+}
+
+/** Farthest reach first; those of the machine itself only if there are no others. */
+function beyondMachine(addresses: readonly string[]): string[] {
+  const sorted = addresses.toSorted((a, b) => reachOf(a) - reachOf(b))
+  const beyond = sorted.filter(address => reachOf(address) < REACH.machine)
+  return beyond.length > 0 ? beyond : sorted
+}
+
+/** A relayed address begins with that of its relay, and reaches as far as that one. */
+function reachOf(address: string): number {
   const [, protocol = '', host = ''] = address.split('/')
-  if (address.includes('/p2p-circuit')) return RANK.relayed
-  if (host.startsWith('127.') || host === '::1' || host === 'localhost') return RANK.machine
+  if (host.startsWith('127.') || host === '::1' || host === 'localhost') return REACH.machine
   // Link-local addresses need the name of an interface, which differs from machine to machine.
-  if (/^fe[89ab]/i.test(host)) return RANK.machine
-  if (protocol.startsWith('dns')) return RANK.world
-  return isPublicAddress(host) ? RANK.world : RANK.network
+  if (/^fe[89ab]/i.test(host)) return REACH.machine
+  if (protocol.startsWith('dns')) return REACH.world
+  return isPublicAddress(host) ? REACH.world : REACH.network
 }

@@ -25,6 +25,8 @@ const PAUSE_MAX: Ms = 120_000
 const KEPT_MAX = 100
 /** Dials of this part under way: a start must not use up what the host may dial at once. */
 const DIALS_MAX = 4
+/** Causes named when no address worked; the others are mostly the same. */
+const CAUSES_SHOWN_MAX = 3
 /** Kind of message by which a peer says where it listens. */
 const ADDRESSES_KIND = 'addresses'
 
@@ -183,8 +185,8 @@ export function readAddresses(body: ControlValue): string[] {
 
 function unreachable(peer: string, addresses: readonly string[], error: unknown): KithError {
   const errors: unknown[] = error instanceof AggregateError ? error.errors : [error]
-  const [first] = errors
-  const why = first instanceof Error ? first.message : String(first)
+  const causes = new Set(errors.map(cause => (cause instanceof Error ? cause.message : String(cause))))
+  const why = [...causes].slice(0, CAUSES_SHOWN_MAX).join('; ')
   const where = addresses.length === 1 ? 'its address' : `any of its ${addresses.length} addresses`
   return new KithError('UNAVAILABLE', `peer ${peer} could not be reached at ${where}: ${why}`, { peer, addresses }, { cause: error })
 }

@@ -6,6 +6,7 @@ import { CID } from 'multiformats/cid'
 import { fromString } from 'uint8arrays'
 import { KithError } from '../errors.ts'
 import { KeyedBuckets } from '../lib/keyed-buckets.ts'
+import { withRetries } from '../lib/retry.ts'
 import type { Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Control, ControlValue } from '../ports/control.ts'
@@ -37,6 +38,8 @@ const JOIN_LEVEL_DEFAULT = 50
 const WRONG_TICKETS = { capacity: 10, perSecond: 1 / 60, keysMax: 1024 }
 /** The clocks of two machines may differ by so much before the joiner believes its own: the maker has the last word. */
 const CLOCK_SLACK: Ms = 300_000
+/** Others may use up for a while what the maker answers strangers: a person who pastes a ticket waits half a minute. */
+const BUSY_RETRIES = { attempts: 24, base: 500, max: 1_500 }
 /** Compared with when a ticket is unknown, so that it takes the same path as a wrong secret. */
 const NO_KEY = '00'.repeat(32)
 
@@ -82,6 +85,15 @@ export interface Joined {
   /** What the maker of the ticket may now do here, 0–10. */
   readonly access: number
   readonly content?: CID
+  /** The ticket is for an own device: whether both sides said so. Absent: it is not. */
+  readonly device?: 'agreed' | 'offered'
+}
+
+export interface JoinInit {
+  /** What the maker of the ticket gets here; never less than it has. */
+  readonly level?: number
+  /** The maker is the same person's: what the ticket says of that counts only if it is said here too. */
+  readonly device?: boolean
 }
 
 export class Pairing {
@@ -137,22 +149,24 @@ export class Pairing {
   /**
    * Redeems a ticket that another node made.
    *
-   * @param level - what its maker gets here; never less than it has
    * @throws KithError INVALID_PARAMS for what is no ticket · UNAUTHORIZED whose `data.reason` is `expired`, `used`,
    * `revoked`, `not-yours`, `unknown`, `unproven` or `blocked` · UNAVAILABLE when its maker cannot be reached
    */
-  async join(text: string, level: number | undefined, options: AbortOptions): Promise<Joined> {
+  async join(text: string, init: JoinInit, options: AbortOptions): Promise<Joined> {
     const ticket = decodeTicket(text)
+    if (init.device === true && ticket.device !== true)
+      throw new KithError('INVALID_PARAMS', 'this ticket is not for a device of your own: leave out "device", or have one made with it')
     const peer = peerIdFromDid(ticket.did)
     this.#assertUsable(ticket, peer)
     await this.#reach(peer, ticket, options)
-    await this.#proveEachOther(peer, ticket, options)
-    await this.#accept(peer, ticket, level)
+    await this.#proveEachOther(peer, ticket, init, options)
+    await this.#accept(peer, ticket, init)
     return {
       did: ticket.did,
       peerId: peer,
       via: this.#parts.network.peers().find(connected => connected.peer === peer)?.relayed === true ? 'relayed' : 'direct',
       access: this.#parts.standing.accessOf(peer),
+      ...(ticket.device === true ? { device: init.device === true ? ('agreed' as const) : ('offered' as const) } : {}),
       ...(ticket.content === undefined ? {} : { content: ticket.content })
     }
   }
@@ -178,19 +192,25 @@ export class Pairing {
     return this.#parts.network.peers().some(connected => connected.peer === peer)
   }
 
-  async #proveEachOther(peer: string, { secret }: Ticket, options: AbortOptions): Promise<void> {
+  async #proveEachOther(peer: string, { secret }: Ticket, { device }: JoinInit, options: AbortOptions): Promise<void> {
     const { control, identity, network } = this.#parts
     const { id, key } = await ticketKey(secret)
     const pair: PairOf = { joiner: identity.peerId, inviter: peer }
     const addresses = addressesToTell(network.addresses(), identity.peerId)
-    const answer = await control.ask(peer, PAIR_KIND, { id, proof: await prove(key, 'join', pair), addresses }, options)
+    const question = { id, proof: await prove(key, 'join', pair), addresses, ...(device === true ? { device } : {}) }
+    const answer = await withRetries(
+      this.#parts,
+      BUSY_RETRIES,
+      { attempt: async () => await control.ask(peer, PAIR_KIND, question, options), mayPass: isBusy },
+      options
+    )
     const { refused, proof } = isFields(answer) ? answer : { refused: undefined, proof: undefined }
     if (refused !== undefined) throw refusedTicket(refused)
     if (!(proof instanceof Uint8Array) || !(await isProof(key, 'invite', pair, proof))) throw ticketError('unproven')
   }
 
   /** What this side gives to the maker of the ticket. */
-  async #accept(peer: string, { did, device, addresses, content }: Ticket, level: number | undefined): Promise<void> {
+  async #accept(peer: string, { did, addresses, content }: Ticket, { level, device }: JoinInit): Promise<void> {
     await this.#raise(did, level ?? (device === true ? DEVICE_LEVEL : JOIN_LEVEL_DEFAULT))
     if (device === true) await this.#noteDevice(did)
     if (content !== undefined) await this.#parts.shares.received(content, peer)
@@ -200,7 +220,7 @@ export class Pairing {
   async #answer(peer: string, body: ControlValue): Promise<ControlValue> {
     const { invitations, identity, log } = this.#parts
     if (!this.#wrong.has(peer)) throw new KithError('RATE_LIMITED', 'too many tickets that are none; try again in some minutes')
-    const { id, proof, addresses } = readQuestion(body)
+    const { id, proof, addresses, isDevice } = readQuestion(body)
     const key = fromString(invitations.find(id)?.key ?? NO_KEY, 'base16')
     const pair: PairOf = { joiner: peer, inviter: identity.peerId }
     if (!(await isProof(key, 'join', pair, proof)) || invitations.find(id) === undefined) {
@@ -210,25 +230,22 @@ export class Pairing {
     const did = didFromPeerId(peer)
     const counted = await invitations.count(id, did)
     if ('refused' in counted) return { refused: counted.refused }
-    if (counted.invitation.redeemed[did] !== 'granted') {
-      await this.#grant(did, peer, counted.invitation, addresses)
+    const { invitation } = counted
+    if (invitation.redeemed[did] !== 'granted') {
+      await this.#grant(did, peer, invitation, addresses)
       await invitations.granted(id, did)
       log.info({ did }, 'an invitation was accepted')
     }
+    // Also when it comes again to say so; not if its level was taken back meanwhile.
+    if (isDevice && invitation.device === true && this.#parts.levels.get(did)?.level === DEVICE_LEVEL) await this.#noteDevice(did)
     return { proof: await prove(key, 'invite', pair) }
   }
 
   /** What this side gives to the bearer. */
-  async #grant(
-    did: string,
-    peer: string,
-    { level, device, content, name, expires }: Invitation,
-    addresses: readonly string[]
-  ): Promise<void> {
+  async #grant(did: string, peer: string, { level, content, name, expires }: Invitation, addresses: readonly string[]): Promise<void> {
     if (content !== undefined) await this.#parts.shares.grant(CID.parse(content), did, expires)
     if (level === undefined) return
     await this.#raise(did, level, name)
-    if (device === true) await this.#noteDevice(did)
     await this.#parts.book.told(peer, addresses)
   }
 
@@ -243,9 +260,18 @@ export class Pairing {
   }
 }
 
+function isBusy(error: unknown): boolean {
+  return error instanceof KithError && error.code === 'RATE_LIMITED'
+}
+
 /** @throws KithError INVALID_PARAMS */
-function readQuestion(body: ControlValue): { readonly id: Uint8Array; readonly proof: Uint8Array; readonly addresses: readonly string[] } {
-  const { id, proof } = isFields(body) ? body : { id: undefined, proof: undefined }
+function readQuestion(body: ControlValue): {
+  readonly id: Uint8Array
+  readonly proof: Uint8Array
+  readonly addresses: readonly string[]
+  readonly isDevice: boolean
+} {
+  const { id, proof, device } = isFields(body) ? body : { id: undefined, proof: undefined, device: undefined }
   if (
     !(id instanceof Uint8Array) ||
     id.byteLength !== INVITATION_ID_BYTES ||
@@ -253,5 +279,5 @@ function readQuestion(body: ControlValue): { readonly id: Uint8Array; readonly p
     proof.byteLength !== PROOF_BYTES
   )
     throw new KithError('INVALID_PARAMS', 'a ticket is shown by its id and a proof')
-  return { id, proof, addresses: readAddresses(body) }
+  return { id, proof, addresses: readAddresses(body), isDevice: device === true }
 }

@@ -102,6 +102,12 @@ export class PeerStanding implements Standing {
     this.#tell(peer)
   }
 
+  /** What it did wrong is forgotten, a suspension too. Durable when it resolves. */
+  async forgive(did: string): Promise<void> {
+    await this.#parts.behaviour.forgive(did)
+    this.#changed(did)
+  }
+
   /** For what is shown of a DID, a person's included. */
   judge(did: string): Judgement {
     const peer = nodeOf(did)
@@ -137,7 +143,8 @@ export class PeerStanding implements Standing {
   #changed(did: string): void {
     this.#forgetAll()
     const node = nodeOf(did)
-    for (const peer of node === undefined ? (this.#parts.bindings?.boundPeers?.(did) ?? []) : [node]) this.#tell(peer)
+    const bound = this.#parts.bindings?.boundPeers?.(did) ?? []
+    for (const peer of new Set(node === undefined ? bound : [node, ...bound])) this.#tell(peer)
   }
 
   #forgetAll(): void {

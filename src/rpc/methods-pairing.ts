@@ -1,7 +1,7 @@
 /** The methods `peers.invite`, `peers.uninvite`, `peers.join` and `content.share`. */
 import { z } from 'zod'
 import { method } from './method.ts'
-import { content, name } from './schemas.ts'
+import { content, peerName } from './schemas.ts'
 
 /** One ticket for a whole class, say; each use is written down. */
 const USES_MAX = 1_000
@@ -31,10 +31,10 @@ export const pairingMethods = {
       level: level.min(1).exactOptional().describe('what the bearer gets, 1–100; default 80, or none with a content'),
       expires: expires.exactOptional().describe('how long the ticket is worth something, such as 24h (default)'),
       uses: z.int().min(1).max(USES_MAX).exactOptional().describe('how many may use it; default 1'),
-      device: z.boolean().exactOptional().describe('the bearer is the same person’s: level 100 both ways'),
+      device: z.boolean().exactOptional().describe('the bearer is the same person’s: level 100 both ways, if it joins with device too'),
       swarm: z.string().exactOptional(),
       content: content.exactOptional().describe('a content recorded here that the bearer may have'),
-      name: name.exactOptional().describe('what this node will call the bearer')
+      name: peerName.exactOptional().describe('what this node will call the bearer')
     },
     notBuilt: ['swarm'],
     result: shown,
@@ -52,13 +52,18 @@ export const pairingMethods = {
     doc: 'Redeems a ticket: dials its maker, both prove that they know its secret, and each gives the other a level. Levels are raised, never lowered.',
     params: {
       ticket,
-      level: level.exactOptional().describe('what the maker of the ticket gets here, 0–100; default 50 (100 for an own device), 0: nothing')
+      level: level.exactOptional().describe('what the maker of the ticket gets here, 0–100; default 50 (100 with device), 0: nothing'),
+      device: z
+        .boolean()
+        .exactOptional()
+        .describe('the maker of the ticket is the same person’s: level 100 both ways, if the ticket says so too')
     },
     result: z.object({
       did: z.string(),
       peerId: z.string(),
       via: z.enum(['direct', 'relayed']),
       access: z.number().describe('of the maker of the ticket, here, 0–10'),
+      device: z.enum(['agreed', 'offered']).optional().describe('the ticket is for an own device: whether both sides said so'),
       swarm: z.string().optional(),
       content: z.string().optional().describe('address of the content it gives')
     }),

@@ -1,7 +1,7 @@
 /** The methods `trust.*`. */
 import { z } from 'zod'
 import { method } from './method.ts'
-import { name } from './schemas.ts'
+import { peerName } from './schemas.ts'
 
 /** More than any DID is long. Characters. */
 const DID_CHARACTERS_MAX = 256
@@ -27,14 +27,15 @@ const entry = z.object({
   paths: z.array(z.object({ through: z.array(z.string()), trust: z.number() })),
   behaviour: z.number(),
   offences: z.record(z.string(), z.number()).optional(),
-  suspendedUntil: z.iso.datetime().optional()
+  suspendedUntil: z.iso.datetime().optional(),
+  note: z.string().optional().describe('why it is neither asked nor served')
 })
 
 export const trustMethods = {
   'trust.set': method({
     access: 'peers',
     doc: 'Gives a node or a person a level: from `trust.minTrusted` on it may have what is private. Nothing else moves access.',
-    params: { did, level, name: name.describe('what you call it').exactOptional() },
+    params: { did, level, name: peerName.describe('what you call it').exactOptional() },
     result: entry,
     run: async ({ trust }, params) => await trust.set(params)
   }),
@@ -47,7 +48,7 @@ export const trustMethods = {
   }),
   'trust.list': method({
     access: 'read or peers',
-    doc: 'Everybody with a level, a block or a suspension, and those that others speak of.',
+    doc: 'Everybody with a level or a block, who is shunned for what it did, and those that others speak of.',
     params: {},
     large: true,
     result: z.object({ items: z.array(entry) }),
@@ -73,21 +74,21 @@ export const trustMethods = {
   }),
   'trust.revoke': method({
     access: 'peers',
-    doc: 'Takes back the level, and what was asserted to others.',
+    doc: 'Takes back the level and the name, and what was asserted to others.',
     params: { did, to: to.describe('who hears that it is taken back; absent: whoever was told').exactOptional() },
     result: entry,
     run: async ({ trust }, params, { signal }) => await trust.revoke(params, { signal })
   }),
   'trust.block': method({
     access: 'peers',
-    doc: 'Access 0 for good, whatever the level; closes the connection.',
+    doc: 'Access 0 for good, whatever the level; closes the connection. A person with all nodes it was seen to speak for.',
     params: { did },
     result: entry,
     run: async ({ trust }, params) => await trust.block(params.did)
   }),
   'trust.unblock': method({
     access: 'peers',
-    doc: 'Ends a block; the level is what it was.',
+    doc: 'Ends a block, and forgives: offences and a suspension are forgotten; the level is what it was.',
     params: { did },
     result: entry,
     run: async ({ trust }, params) => await trust.unblock(params.did)

@@ -24,6 +24,10 @@ export const content = z
   .union([z.string(), z.strictObject({ algorithm: z.string(), value: z.string() })])
   .describe('CIDv1, CIDv0, ipfs://CID, kith://CID, /ipfs/CID[/path], sha256:HEX, 64 hex digits, or {"algorithm":"sha256","value":HEX}')
 
+/** What the operator calls a peer: it has to fit a table. Characters. */
+const PEER_NAME_CHARACTERS_MAX = 64
+export const peerName = text.max(PEER_NAME_CHARACTERS_MAX)
+
 export const name = text.describe('file name, for people')
 export const contentType = text.describe('media type')
 export const type = text.describe('free word of the application, for listing and policies')

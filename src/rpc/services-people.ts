@@ -23,6 +23,8 @@ export interface TrustEntry {
   readonly offences?: Readonly<Record<string, number>>
   /** ISO 8601; while it is in the future the peer is asked and served nothing. */
   readonly suspendedUntil?: string
+  /** Why it is neither asked nor served; absent if it is. */
+  readonly note?: string
 }
 
 export interface TrustServices {
@@ -70,9 +72,17 @@ export interface PairingServices {
   /** Takes a ticket back. False if it was not made here, or long ago. */
   uninvite(ticket: string): Promise<{ revoked: boolean }>
   join(
-    params: { readonly ticket: string; readonly level?: number },
+    params: { readonly ticket: string; readonly level?: number; readonly device?: boolean },
     options: AbortOptions
-  ): Promise<{ peerId: string; did: string; via: 'direct' | 'relayed'; access: number; swarm?: string; content?: string }>
+  ): Promise<{
+    peerId: string
+    did: string
+    via: 'direct' | 'relayed'
+    access: number
+    device?: 'agreed' | 'offered'
+    swarm?: string
+    content?: string
+  }>
   share(params: { readonly content: ContentParam; readonly to?: readonly string[]; readonly expires?: string }): Promise<ShownTicket>
 }
 

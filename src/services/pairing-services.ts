@@ -57,8 +57,11 @@ export function pairingServices(parts: PairingServicesComponents): PairingServic
       return shown(made)
     },
     uninvite: async ticket => ({ revoked: await pairing.uninvite(ticket) }),
-    join: async ({ ticket, level }, options) => {
-      const { content, ...joined } = await pairing.join(ticket, level, options)
+    join: async ({ ticket, level, device }, options) => {
+      if (device === true && level !== undefined && level !== DEVICE_LEVEL)
+        throw new KithError('INVALID_PARAMS', `an own device always gets level ${DEVICE_LEVEL}; leave out "level" or "device"`)
+      const init = { ...(level === undefined ? {} : { level }), ...(device === undefined ? {} : { device }) }
+      const { content, ...joined } = await pairing.join(ticket, init, options)
       return content === undefined ? joined : { ...joined, content: contentUri(content, false) }
     },
     share: async params => shown(await share(parts, params))

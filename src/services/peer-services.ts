@@ -31,7 +31,7 @@ export function peerServices(parts: PeerServicesComponents): PeerServices {
     } catch (error) {
       throw new KithError(
         'INVALID_PARAMS',
-        `"${peer}" is neither a PeerId (12D3Koo…) nor a DID (did:key:z6Mk…)`,
+        `"${peer}" names no node: write a PeerId (12D3Koo…) or its DID (did:key:z6Mk…)`,
         { peer },
         { cause: error }
       )
@@ -57,12 +57,12 @@ export function peerServices(parts: PeerServicesComponents): PeerServices {
   }
 }
 
-/** Those that are connected, those the operator knows, and those that are suspended. */
+/** Those that are connected, those the operator knows, and those that are shunned for what they did. */
 function known(parts: PeerServicesComponents): PeerInfo[] {
   const { network, standing, behaviour } = parts
   const online = new Map(network.peers().map(peer => [peer.peer, peer]))
-  const suspended = behaviour.suspended().map(did => parts.peerOf(did))
-  const peers = new Set([...online.keys(), ...standing.knownPeers(), ...suspended])
+  const shunned = [...behaviour.offenders()].map(did => parts.peerOf(did)).filter(peer => standing.isShunned(peer))
+  const peers = new Set([...online.keys(), ...standing.knownPeers(), ...shunned])
   return [...peers].map(peer => infoOf(parts, peer, online.get(peer)))
 }
 
@@ -102,6 +102,7 @@ function checkNotShunned({ standing }: PeerServicesComponents, address: string):
 }
 
 function connected(network: Network, peer: string): string {
+  if (peer === network.self) throw new KithError('INVALID_PARAMS', `${peer} is this node itself`, { peer })
   if (network.isConnected(peer)) return peer
   throw new KithError('UNAVAILABLE', `${peer} is not connected. kith peers shows who is; kith peers connect ADDRESS connects.`, { peer })
 }

@@ -7,6 +7,7 @@ import type { AssertionBook } from '../peers/assertions.ts'
 import type { BehaviourBook } from '../peers/behaviour.ts'
 import { didFromPeerId } from '../peers/did-key.ts'
 import { nodeOf, parseDid } from '../peers/did.ts'
+import type { PersonBlocks } from '../peers/person-blocks.ts'
 import type { PeerStanding } from '../peers/standing.ts'
 import type { TrustBook } from '../peers/trust-book.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -16,7 +17,7 @@ import type { TrustEntry, TrustServices } from '../rpc/services-people.ts'
 
 /** Chains shown for one DID. */
 const PATHS_SHOWN_MAX = 8
-/** DIDs listed without an entry of the operator: suspended, or spoken of by others. */
+/** DIDs listed without an entry of the operator: shunned, or spoken of by others. */
 const OTHERS_LISTED_MAX = 1_000
 /** Readers of one assertion; each gets a signature and a place in the outbox. */
 const READERS_MAX = 64
@@ -29,6 +30,7 @@ const EXPIRES_SECONDS_MIN = 60
 export interface TrustParts {
   readonly standing: PeerStanding
   readonly book: TrustBook
+  readonly blocks: PersonBlocks
   readonly behaviour: BehaviourBook
   readonly assertions: AssertionBook
   readonly outbox: AssertionOutbox
@@ -41,7 +43,7 @@ export interface TrustServicesComponents extends TrustParts {
 }
 
 export function trustServices(parts: TrustServicesComponents): TrustServices {
-  const { book, outbox, network, identity } = parts
+  const { book, blocks, standing, outbox, network, identity } = parts
   const other = (text: string): string => {
     const did = parseDid(text)
     if (did === identity.did) throw new KithError('INVALID_PARAMS', `${did} is this node itself; it is not judged`)
@@ -77,7 +79,7 @@ export function trustServices(parts: TrustServicesComponents): TrustServices {
     },
     block: async text => {
       const did = other(text)
-      await book.block(did)
+      await blocks.block(did)
       const peer = nodeOf(did)
       if (peer !== undefined && network.isConnected(peer)) await network.disconnect(peer)
       return entryOf(parts, did)
@@ -85,6 +87,7 @@ export function trustServices(parts: TrustServicesComponents): TrustServices {
     unblock: async text => {
       const did = other(text)
       await book.unblock(did)
+      await standing.forgive(did)
       return entryOf(parts, did)
     }
   }
@@ -107,14 +110,15 @@ function entryOf({ standing, behaviour }: TrustParts, did: string): TrustEntry {
       .map(({ through, trust }) => ({ through, trust: rounded(trust) })),
     behaviour: rounded(judged.behaviour),
     ...(Object.keys(counts).length === 0 ? {} : { offences: counts }),
-    ...(suspendedUntil === undefined ? {} : { suspendedUntil: new Date(suspendedUntil).toISOString() })
+    ...(suspendedUntil === undefined ? {} : { suspendedUntil: new Date(suspendedUntil).toISOString() }),
+    ...(judged.shunned === undefined ? {} : { note: judged.shunned })
   }
 }
 
-/** Whom the operator has an entry for, then the suspended and those others speak of. */
-function listed({ book, behaviour, assertions }: TrustParts): string[] {
+/** Whom the operator has an entry for, then those that are shunned and those others speak of. */
+function listed({ book, standing, behaviour, assertions }: TrustParts): string[] {
   const known = [...book.entries()].map(([did]) => did)
-  const others = new Set([...behaviour.suspended(), ...assertions.subjects()])
+  const others = new Set([...[...behaviour.offenders()].filter(did => standing.judge(did).shunned !== undefined), ...assertions.subjects()])
   for (const did of known) others.delete(did)
   return [...known, ...[...others].slice(0, OTHERS_LISTED_MAX)]
 }

@@ -2,7 +2,6 @@
 import { systemClock as clock } from '../adapters/system/clock.ts'
 import { systemRandom as random } from '../adapters/system/random.ts'
 import { AddressBook } from '../peers/address-book.ts'
-import { didFromPeerId } from '../peers/did-key.ts'
 import { Invitations } from '../peers/invitations.ts'
 import { OwnPeople } from '../peers/own-people.ts'
 import { Pairing, type Levels } from '../peers/pairing.ts'
@@ -36,7 +35,7 @@ interface PairingComponents {
 }
 
 export function openPairing({ log, parts }: Start, components: PairingComponents): PairingParts {
-  const { host, state, standing, levels } = components
+  const { host, state, standing } = components
   const book = new AddressBook({ state })
   const shares = new Shares({ clock, state })
   const invitations = new Invitations({ clock, state })
@@ -46,7 +45,7 @@ export function openPairing({ log, parts }: Start, components: PairingComponents
   })
   const pairing = new Pairing({ ...components, network: host, invitations, shares, book, people: own, clock, random, log })
   const unlisten = standing.onChange(peer => {
-    if (levels.get(didFromPeerId(peer))?.isBlocked !== true) return
+    if (standing.whyShunned(peer) !== 'blocked') return // also through who speaks for it
     shares.endPeer(peer).catch((err: unknown) => {
       log.error({ err }, 'that a blocked peer may have nothing any more could not be written; it is served nothing while it is blocked')
     })

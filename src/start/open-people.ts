@@ -39,7 +39,10 @@ export async function openPeople(step: Start, { host, identity }: PeopleComponen
   const bindings = await openBindings(step, {
     identity,
     isNamed: did => trust.book.get(did) !== undefined,
-    onChange: peer => trust.standing.bindingChanged(peer)
+    onChange: peer => {
+      trust.standing.bindingChanged(peer)
+      trust.blocks.seen(peer)
+    }
   })
   const trust = openTrust(step, { state, network: host, bindings })
   const { standing, book: levels } = trust

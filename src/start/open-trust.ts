@@ -5,6 +5,7 @@ import { AssertionOutbox } from '../peers/assertion-outbox.ts'
 import { AssertionBook } from '../peers/assertions.ts'
 import { BehaviourBook } from '../peers/behaviour.ts'
 import type { Bindings } from '../peers/judge.ts'
+import { PersonBlocks } from '../peers/person-blocks.ts'
 import { PeerStanding } from '../peers/standing.ts'
 import { TrustBook } from '../peers/trust-book.ts'
 import type { Control } from '../ports/control.ts'
@@ -17,6 +18,8 @@ export interface Trust {
   readonly standing: PeerStanding
   /** Where access is given and taken, by the operator and by pairing. */
   readonly book: TrustBook
+  /** How people are blocked, with their nodes. */
+  readonly blocks: PersonBlocks
   readonly behaviour: BehaviourBook
   readonly assertions: AssertionBook
 }
@@ -35,6 +38,7 @@ export function openTrust({ config, log }: Start, { state, network, bindings }: 
     { clock, log, book, behaviour, assertions, ...(bindings === undefined ? {} : { bindings }) },
     config.trust
   )
+  const blocks = new PersonBlocks({ book, state, log, ...(bindings === undefined ? {} : { bindings }) })
   const leave = (peer: string): void => {
     if (!standing.isShunned(peer) || !network.isConnected(peer)) return
     network.disconnect(peer).catch((err: unknown) => {
@@ -43,7 +47,7 @@ export function openTrust({ config, log }: Start, { state, network, bindings }: 
   }
   standing.onChange(leave)
   network.on({ connected: leave })
-  return { standing, book, behaviour, assertions }
+  return { standing, book, blocks, behaviour, assertions }
 }
 
 interface PassComponents extends Trust {

@@ -188,7 +188,7 @@ describe('the control channel', () => {
     await stream.write([new Uint8Array([0, 0])])
     while (clock.pending === 0) await settle()
     const end = assert.rejects(readAll(stream))
-    await clock.advance(10_000)
+    await clock.advance(2_000)
     await end
   })
 
@@ -206,9 +206,39 @@ describe('the control channel', () => {
       )
     const count = (code: string | undefined): number => codes.filter(found => found === code).length
     assert.deepEqual([count(undefined), count('RATE_LIMITED'), count('UNAVAILABLE')], [100, 100, 30])
-    assert.deepEqual(new Set(pair.a.offences.map(([, offence]) => offence)), new Set(['flood']))
+    assert.deepEqual(pair.a.offences, [[pair.b.host.self, 'flood']], 'one offence a minute')
     await clock.advance(10_000)
     assert.equal(await pair.ask('echo', 1), 1)
+  })
+
+  it('holds against nobody what others asked too much', async () => {
+    const clock = new VirtualClock()
+    await using pair = await startPair({}, clock)
+    pair.a.control.handle('echo', async (_peer, value) => value)
+    const others = await Promise.all([startNode(), startNode()])
+    for (const { host, control } of others) {
+      await host.connect(addressOf(pair.a.host))
+      for (let n = 0; n < 100; n++) await control.ask(pair.a.host.self, 'echo', n, {})
+    }
+    for (let n = 0; n < 150; n++) {
+      const error = await rejection(pair.ask('echo', n))
+      assert.equal(error.code, 'RATE_LIMITED', `question ${n}`)
+    }
+    assert.deepEqual(pair.a.offences, [])
+    await Promise.all(others.map(async node => await node[Symbol.asyncDispose]()))
+  })
+
+  it('answers a stranger while others keep streams open and say nothing', async () => {
+    await using pair = await startPair()
+    pair.a.control.handle('echo', async (_peer, value) => value)
+    const others = await Promise.all(Array.from({ length: 12 }, async () => await startTestHost()))
+    for (const host of others) {
+      await host.connect(addressOf(pair.a.host))
+      for (let n = 0; n < 6; n++) await (await host.open(pair.a.host.self, CONTROL_PROTOCOL)).write([new Uint8Array([0])])
+    }
+    assert.equal(await pair.ask('echo', 7), 7)
+    assert.deepEqual(pair.a.offences, [])
+    await Promise.all(others.map(async host => await host.stop()))
   })
 
   it('answers at most six questions of a peer at once', async () => {

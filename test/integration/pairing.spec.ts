@@ -58,16 +58,22 @@ describe('two daemons that never met', function () {
   it('give each other the levels they say, never less than before, and what an own device has', async () => {
     await using two = await startTwo()
     const { a, b } = two
-    const pair = async (invite: object, level?: number): Promise<unknown> => {
+    const pair = async (invite: object, joining: object = {}): Promise<unknown> => {
       const { ticket } = await a.client.call('peers.invite', invite)
-      await b.client.call('peers.join', level === undefined ? { ticket } : { ticket, level })
+      await b.client.call('peers.join', { ticket, ...joining })
       return [await accessOf(a, b.ready.did), await accessOf(b, a.ready.did)]
     }
-    assert.deepEqual(await pair({ level: 30 }, 0), [3, 0])
-    assert.deepEqual(await pair({ level: 20 }, 60), [3, 6])
+    assert.deepEqual(await pair({ level: 30 }, { level: 0 }), [3, 0])
+    assert.deepEqual(await pair({ level: 20 }, { level: 60 }), [3, 6])
     assert.deepEqual(await pair({ level: 55 }), [5.5, 6])
-    assert.deepEqual(await pair({ device: true }), [10, 10])
-    assert.deepEqual(await pair({}, 10), [10, 10])
+    await assert.rejects(pair({}, { device: true }), /not for a device/)
+    const { ticket } = await a.client.call('peers.invite', { device: true })
+    assert.equal((await b.client.call('peers.join', { ticket })).device, 'offered')
+    assert.deepEqual([await accessOf(a, b.ready.did), await accessOf(b, a.ready.did)], [10, 6], 'its maker does not choose for others')
+    assert.equal((await b.client.call('peers.join', { ticket, device: true })).device, 'agreed')
+    assert.deepEqual([await accessOf(a, b.ready.did), await accessOf(b, a.ready.did)], [10, 10])
+    assert.deepEqual(await pair({ device: true }, { device: true }), [10, 10])
+    assert.deepEqual(await pair({}, { level: 10 }), [10, 10])
   })
 
   it('still have each other after a restart, and find each other without being told', async () => {

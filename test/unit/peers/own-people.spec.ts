@@ -194,9 +194,12 @@ describe('the addresses of a peer', () => {
     assert.deepEqual(addressesToTell(all.map(me), 'me'), [
       '/ip4/1.1.1.1/tcp/1',
       '/dns4/example.org/tcp/1',
-      '/ip4/8.8.8.8/tcp/1/p2p/relay/p2p-circuit',
-      '/ip4/10.0.0.1/tcp/1'
+      '/ip4/10.0.0.1/tcp/1',
+      '/ip4/8.8.8.8/tcp/1/p2p/relay/p2p-circuit'
     ])
+    const [own, relayed] = ['/ip4/127.0.0.1/tcp/1', '/ip4/127.0.0.1/tcp/2/p2p/relay/p2p-circuit']
+    assert.deepEqual(addressesToTell([me(relayed), me(own)], 'me'), [own, relayed])
+    assert.deepEqual(addressesToTell([me(relayed), me('/ip4/10.0.0.1/tcp/1')], 'me'), ['/ip4/10.0.0.1/tcp/1'])
     assert.deepEqual(addressesToTell([me('/ip4/127.0.0.1/tcp/1')], 'me'), ['/ip4/127.0.0.1/tcp/1'])
     assert.equal(
       addressesToTell(

@@ -4,6 +4,7 @@ import { AssertionBook, type StoredAssertion } from '../../../src/peers/assertio
 import { BehaviourBook } from '../../../src/peers/behaviour.ts'
 import { didFromPublicKey, peerIdFromDid } from '../../../src/peers/did-key.ts'
 import type { Bindings } from '../../../src/peers/judge.ts'
+import { PersonBlocks } from '../../../src/peers/person-blocks.ts'
 import { PeerStanding } from '../../../src/peers/standing.ts'
 import { TrustBook } from '../../../src/peers/trust-book.ts'
 import type { StateStore } from '../../../src/ports/state-table.ts'
@@ -28,6 +29,7 @@ export interface TrustFixture {
   readonly clock: VirtualClock
   readonly state: StateStore
   readonly book: TrustBook
+  readonly blocks: PersonBlocks
   readonly behaviour: BehaviourBook
   readonly assertions: AssertionBook
   readonly standing: PeerStanding
@@ -53,9 +55,10 @@ export function trustFixture(init: TrustFixtureInit = {}): TrustFixture {
     { clock, log: silentLog, book, behaviour, assertions, ...(init.bindings === undefined ? {} : { bindings: init.bindings }) },
     { default: init.default ?? 0, maxDepth: init.maxDepth ?? 2, halfLife: init.halfLife ?? 90 * DAY, minTrusted: 5 }
   )
+  const blocks = new PersonBlocks({ book, state, log: silentLog, ...(init.bindings === undefined ? {} : { bindings: init.bindings }) })
   const say: TrustFixture['say'] = async (iss, sub, level, over = {}) => {
     const iat = Math.floor(clock.now() / 1000)
     await assertions.put({ iss: didOf(iss), sub: didOf(sub), level, iat, exp: iat + YEAR_SECONDS, ...over }, 'known')
   }
-  return { clock, state, book, behaviour, assertions, standing, say }
+  return { clock, state, book, blocks, behaviour, assertions, standing, say }
 }

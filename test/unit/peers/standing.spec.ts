@@ -15,7 +15,7 @@ describe('access', () => {
     await book.setLevel(ANA, 49)
     assert.deepEqual([standing.accessOf(ANA), standing.isTrusted(ANA), standing.nameOf(ANA)], [4.9, false, 'Ana'])
     await book.forgetLevel(didOf(1))
-    assert.deepEqual([standing.accessOf(ANA), book.get(didOf(1))], [0, { name: 'Ana' }])
+    assert.deepEqual([standing.accessOf(ANA), book.get(didOf(1))], [0, undefined])
   })
 
   it('of whom nobody set a level for is `trust.default`', () => {

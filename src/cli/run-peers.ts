@@ -4,7 +4,10 @@ import type { CapabilitiesInfo } from '../rpc/services-people.ts'
 import { usage } from './arguments.ts'
 import type { CommandContext } from './command.ts'
 import { waitSignal } from './search-options.ts'
-import { formatBytes, formatMs, printable, table } from './text.ts'
+import { cut, formatBytes, formatMs, printable, table } from './text.ts'
+
+/** Widest name in the table; peers.list has it whole. */
+const NAME_COLUMNS_MAX = 32
 
 export async function peers(context: CommandContext): Promise<void> {
   const [action, target] = context.words
@@ -90,7 +93,7 @@ function peerRow(peer: PeerInfo): (string | number)[] {
   const { latencyMs, bandwidthBytesPerSecond: rate, advert } = peer
   return [
     peer.peerId,
-    peer.name ?? '',
+    cut(peer.name ?? '', NAME_COLUMNS_MAX),
     peer.connected ? (peer.via ?? 'yes') : 'no',
     peer.access,
     peer.trust,

@@ -51,7 +51,9 @@ export async function join(context: CommandContext): Promise<void> {
   const level = numberOption(context, 'level')
   const client = await context.client()
   const isDevice = context.options['device'] === true
-  const params = { ticket, ...(level === undefined ? {} : { level }), ...(isDevice ? { device: true } : {}) }
+  // A person may not know what a ticket asks for, so it is said before it is given. A program has read what it does.
+  const device = isDevice ? true : context.io.stdout.isTTY === true && !context.json ? false : undefined
+  const params = { ticket, ...(level === undefined ? {} : { level }), ...(device === undefined ? {} : { device }) }
   const joined = await client.call('peers.join', params, { signal: waitSignal(context) })
   context.print(joined, () => printable(joined.did))
   const { access, via, content } = joined

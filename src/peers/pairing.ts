@@ -92,7 +92,7 @@ export interface Joined {
 export interface JoinInit {
   /** What the maker of the ticket gets here; never less than it has. */
   readonly level?: number
-  /** The maker is the same person's: what the ticket says of that counts only if it is said here too. */
+  /** Whether the maker is the same person's. Absent: as the ticket says, unless another level is named. */
   readonly device?: boolean
 }
 
@@ -152,10 +152,11 @@ export class Pairing {
    * @throws KithError INVALID_PARAMS for what is no ticket · UNAUTHORIZED whose `data.reason` is `expired`, `used`,
    * `revoked`, `not-yours`, `unknown`, `unproven` or `blocked` · UNAVAILABLE when its maker cannot be reached
    */
-  async join(text: string, init: JoinInit, options: AbortOptions): Promise<Joined> {
+  async join(text: string, asked: JoinInit, options: AbortOptions): Promise<Joined> {
     const ticket = decodeTicket(text)
-    if (init.device === true && ticket.device !== true)
+    if (asked.device === true && ticket.device !== true)
       throw new KithError('INVALID_PARAMS', 'this ticket is not for a device of your own: leave out "device", or have one made with it')
+    const init = { ...asked, device: ticket.device === true && (asked.device ?? asked.level === undefined) }
     const peer = peerIdFromDid(ticket.did)
     this.#assertUsable(ticket, peer)
     await this.#reach(peer, ticket, options)
@@ -166,7 +167,7 @@ export class Pairing {
       peerId: peer,
       via: this.#parts.network.peers().find(connected => connected.peer === peer)?.relayed === true ? 'relayed' : 'direct',
       access: this.#parts.standing.accessOf(peer),
-      ...(ticket.device === true ? { device: init.device === true ? ('agreed' as const) : ('offered' as const) } : {}),
+      ...(ticket.device === true ? { device: init.device ? ('agreed' as const) : ('offered' as const) } : {}),
       ...(ticket.content === undefined ? {} : { content: ticket.content })
     }
   }

@@ -31,7 +31,7 @@ export const pairingMethods = {
       level: level.min(1).exactOptional().describe('what the bearer gets, 1–100; default 80, or none with a content'),
       expires: expires.exactOptional().describe('how long the ticket is worth something, such as 24h (default)'),
       uses: z.int().min(1).max(USES_MAX).exactOptional().describe('how many may use it; default 1'),
-      device: z.boolean().exactOptional().describe('the bearer is the same person’s: level 100 both ways, if it joins with device too'),
+      device: z.boolean().exactOptional().describe('the bearer is the same person’s: level 100 both ways, unless it declines'),
       swarm: z.string().exactOptional(),
       content: content.exactOptional().describe('a content recorded here that the bearer may have'),
       name: peerName.exactOptional().describe('what this node will call the bearer')
@@ -52,11 +52,15 @@ export const pairingMethods = {
     doc: 'Redeems a ticket: dials its maker, both prove that they know its secret, and each gives the other a level. Levels are raised, never lowered.',
     params: {
       ticket,
-      level: level.exactOptional().describe('what the maker of the ticket gets here, 0–100; default 50 (100 with device), 0: nothing'),
+      level: level
+        .exactOptional()
+        .describe('what the maker of the ticket gets here, 0–100; default 50, or 100 for an own device; 0: nothing'),
       device: z
         .boolean()
         .exactOptional()
-        .describe('the maker of the ticket is the same person’s: level 100 both ways, if the ticket says so too')
+        .describe(
+          'whether the maker of the ticket is the same person’s, level 100 both ways; absent: as the ticket says, unless a level is named'
+        )
     },
     result: z.object({
       did: z.string(),

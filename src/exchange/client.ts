@@ -75,13 +75,14 @@ export class ExchangeClient implements ExchangeClientPort {
 
   async dag(peer: string, request: DagRequest, sink: DagSink, options: AnswerOptions): Promise<AnswerEnd> {
     if (request.leaves !== 'all' && request.leaves.length > RANGES_MAX) throw new RangeError(`at most ${RANGES_MAX} ranges at once`)
-    const { cid, root, sha256, requestId, hops, skipNodes, leaves, preferredSources } = request
+    const { cid, root, sha256, requestId, hops, isPublic, skipNodes, leaves, preferredSources } = request
     const ask: Ask = {
       kind: 'dag',
       requesterId: this.#parts.identity.did,
       requestId,
       ttl: wholeSeconds(request.ttl),
       hops,
+      ...(isPublic === undefined ? {} : { isPublic }),
       cid,
       ...(root === undefined ? {} : { root }),
       sha256,

@@ -18,6 +18,8 @@ interface RequestBase {
   readonly requestId: Uint8Array
   readonly ttl: number
   readonly hops: 0 | 1
+  /** The asker will treat what comes as public: it is given nothing else. */
+  readonly isPublic?: boolean
   readonly preferredSources?: readonly PreferredSource[]
 }
 
@@ -66,6 +68,7 @@ export function encodeRequest(ask: Ask): Uint8Array {
     requestId: ask.requestId,
     ttl: ask.ttl,
     hops: ask.hops,
+    ...(ask.isPublic === true ? { public: true } : {}),
     ...(ask.preferredSources === undefined ? {} : { preferredSources: [...ask.preferredSources] })
   }
   switch (ask.kind) {
@@ -180,12 +183,15 @@ function readBase(fields: Fields): RequestBase {
   if (ttl < 1 || ttl > TTL_SECONDS_MAX) throw new Error('ttl is 1 to 300 seconds')
   const hops = fields.get('hops') ?? 0
   if (hops !== 0 && hops !== 1) throw new Error('hops is 0 or 1')
+  const isPublic = fields.get('public') ?? false
+  if (typeof isPublic !== 'boolean') throw new Error('public is true or false')
   const preferredSources = optional(fields.get('preferredSources'), value => list(value, PREFERRED_SOURCES.length).map(preferredSource))
   return {
     requesterId: text(fields.get('requesterId') ?? fields.get('did')),
     requestId,
     ttl,
     hops,
+    ...(isPublic ? { isPublic } : {}),
     ...given('preferredSources', preferredSources)
   }
 }

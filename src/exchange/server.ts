@@ -156,7 +156,7 @@ export class ExchangeServer {
     if (!this.#rate.admits(asker, costOf(ask))) return { status: 'refused', reason: 'rate' }
     if (isQuestion(ask)) this.#rate.charge(asker, costOf(ask))
     try {
-      const end = await this.#look(peer, isForOthers(ask) ? (view.open ?? view) : view, ask, out)
+      const end = await this.#look(peer, isForPublic(ask) ? (view.open ?? view) : view, ask, out)
       if (!isQuestion(ask) && (end.status === 'not-found' || end.status === 'refused')) this.#rate.charge(asker, costOf(ask))
       return end
     } catch (error) {
@@ -235,9 +235,9 @@ function mayFetch({ hops, preferredSources }: Pick<Ask, 'hops' | 'preferredSourc
   return hops === 1 && preferredSources?.includes('peer') !== false
 }
 
-/** Asks for what others have, be it that this node has it: what is private here does not come into it, whoever asks. */
-function isForOthers(ask: Ask): boolean {
-  return !isQuestion(ask) && ask.hops === 1
+/** Asks for what others have, or for what it will treat as public: what is private here does not come into it, whoever asks. */
+function isForPublic(ask: Ask): boolean {
+  return !isQuestion(ask) && (ask.hops === 1 || ask.isPublic === true)
 }
 
 /** These are paid for before they are answered, the others only when they brought nothing. */

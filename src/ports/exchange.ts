@@ -27,6 +27,8 @@ export interface DagRequest {
   /** Seconds the search may still last. */
   readonly ttl: number
   readonly hops: 0 | 1
+  /** What comes is treated as public: a peer that has it as private gives nothing. */
+  readonly isPublic?: boolean
   readonly preferredSources?: readonly PreferredSource[]
   /** Skeleton nodes already verified, counted from the root in order: not sent again. */
   readonly skipNodes: number
@@ -60,6 +62,7 @@ export interface BlocksRequest {
   readonly ttl: number
   /** As in {@link DagRequest}, each; 1 for one block only. Absent: 0, and an id of its own. */
   readonly hops?: 0 | 1
+  readonly isPublic?: boolean
   readonly requestId?: Uint8Array
   readonly preferredSources?: readonly PreferredSource[]
 }

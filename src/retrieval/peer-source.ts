@@ -25,6 +25,8 @@ export interface PeerAsk {
   readonly requestId: Uint8Array
   readonly ttl: number
   readonly hops: 0 | 1
+  /** Nobody is to send as public what it has as private. */
+  readonly isPublic: boolean
   readonly preferredSources?: readonly PreferredSource[]
   readonly hedgeAfter?: Ms
   readonly patience?: Ms
@@ -153,9 +155,9 @@ async function askOnce(
   share: LeafShare,
   run: PeerRun & AnswerOptions
 ): Promise<AskEnd> {
-  const { peer, requestId, hops, preferredSources, context } = ask
+  const { peer, requestId, hops, isPublic, preferredSources, context } = ask
   const ttl = Math.max(1, Math.min(ask.ttl, run.remaining() / 1000))
-  const asked = { requestId, ttl, hops, ...(preferredSources === undefined ? {} : { preferredSources }) }
+  const asked = { requestId, ttl, hops, isPublic, ...(preferredSources === undefined ? {} : { preferredSources }) }
   if (session.want.kind === 'root') {
     return await exchange.blocks(
       peer,

@@ -201,7 +201,7 @@ export class Rungs {
 
   #askOf(
     peer: string,
-    { context, ttl, preferredSources, heads }: RetrievalRequest,
+    { class: cls, context, ttl, preferredSources, heads }: RetrievalRequest,
     requestId: Uint8Array
   ): Omit<PeerAsk, 'stage' | 'hops' | 'claims' | 'shares' | 'mayHelp' | 'reach' | 'clear' | 'measure' | 'observe'> {
     return {
@@ -210,6 +210,7 @@ export class Rungs {
       context,
       requestId,
       ttl,
+      isPublic: cls === 'public',
       head: head => heads?.note(peer, head),
       expected: () => this.#expectedOf(peer),
       ...(preferredSources === undefined ? {} : { preferredSources })

@@ -5,7 +5,7 @@ import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import type { Host } from '../../src/adapters/libp2p/host.ts'
 import type { ExchangeClient } from '../../src/exchange/client.ts'
 import { didFromPeerId } from '../../src/peers/did-key.ts'
-import { base64 } from './daemon-support.ts'
+import { base64, rejection } from './daemon-support.ts'
 import { clientOf, Collector, dagRequest, patterned, startTestHost } from './exchange-support.ts'
 
 describe('a daemon and the rights of a peer', function () {
@@ -72,6 +72,18 @@ describe('a daemon and the rights of a peer', function () {
     assert.equal(ends[0], ends[1])
     assert.equal(fetched.content.byteLength, 0)
     assert.equal(await dag(secret), 'ok')
+  })
+
+  it('gives nothing of it to a daemon that seeks it as public, be it one it trusts and is a stranger to', async () => {
+    await using other = await DaemonProcess.start()
+    await other.client.call('peers.connect', { address: daemon.address })
+    await daemon.client.call('trust.set', { did: other.ready.did, level: 80 })
+    const error = await rejection(other.client.call('content.get', { content: `ipfs://${secret.toString()}`, ttl: 5 }))
+    assert.equal(error.code, 'NOT_FOUND')
+    assert.deepEqual((await other.client.call('content.list', {})).items, [])
+    await other.client.call('trust.set', { did: daemon.ready.did, level: 50 })
+    const got = await other.client.call('content.get', { content: `ipfs://${secret.toString()}`, ttl: 5 })
+    assert.equal((await other.client.call('content.stat', { content: got.cid })).privacy, 'private')
   })
 
   it('takes it away again at once', async () => {

@@ -45,7 +45,16 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
     skipNodes: fc.nat(),
     leaves: fc.oneof(fc.constant<'all'>('all'), ranges)
   }),
-  fc.record({ ...base, kind: fc.constant<'dag'>('dag'), cid, root: cid, sha256: fc.constant(null), skipNodes: fc.nat(), leaves: ranges }),
+  fc.record({
+    ...base,
+    kind: fc.constant<'dag'>('dag'),
+    cid,
+    root: cid,
+    isPublic: fc.constant(true),
+    sha256: fc.constant(null),
+    skipNodes: fc.nat(),
+    leaves: ranges
+  }),
   fc.record({ ...base, kind: fc.constant<'blocks'>('blocks'), root: cid, cids: fc.array(cid, { maxLength: CIDS_MAX }) }),
   fc.record({
     ...base,
@@ -121,6 +130,7 @@ describe('exchange/codec', () => {
     ['a ttl of 301', fields({ ttl: 301 })],
     ['a fractional ttl', fields({ ttl: 1.5 })],
     ['two hops', fields({ hops: 2 })],
+    ['what is neither public nor not', fields({ public: 1 })],
     ['a short hash', fields({ contentHash: new Uint8Array(31) })],
     ['neither hash nor cid', fields({ contentHash: null })],
     ['a cid that is none', fields({ cid: new Uint8Array([1, 2, 3]) })],

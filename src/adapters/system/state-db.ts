@@ -39,12 +39,13 @@ export async function openStateDb(components: StateDbComponents, home: string): 
 function openDatabase(file: string): DatabaseSync {
   const db = new DatabaseSync(file)
   try {
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+    // One process has the home: without shared memory and without a write, a disk with no byte left can be started on.
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
     if (version > FORMAT_VERSION) throw new Error(`it was written by a newer version of Kith (format ${version})`)
     const damage = String(db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] ?? 'ok')
     if (damage !== 'ok') throw new Error(`it is damaged (${damage})`)
-    db.exec(`${SCHEMA} PRAGMA user_version = ${FORMAT_VERSION};`)
+    if (version === 0) db.exec(`${SCHEMA} PRAGMA user_version = ${FORMAT_VERSION};`)
     return db
   } catch (error) {
     db.close()
@@ -105,12 +106,12 @@ class StateDb implements StateStore {
 
   #write(kind: string, key: string, text: string): void {
     this.#noted.delete(nameOf(kind, key))
-    this.#db.prepare('INSERT OR REPLACE INTO facts (kind, key, value) VALUES (?, ?, ?)').run(kind, key, text)
+    written(() => this.#db.prepare('INSERT OR REPLACE INTO facts (kind, key, value) VALUES (?, ?, ?)').run(kind, key, text))
   }
 
   #delete(kind: string, key: string): void {
     this.#noted.delete(nameOf(kind, key))
-    this.#db.prepare('DELETE FROM facts WHERE kind = ? AND key = ?').run(kind, key)
+    written(() => this.#db.prepare('DELETE FROM facts WHERE kind = ? AND key = ?').run(kind, key))
   }
 
   #note(kind: string, key: string, text: () => string): void {
@@ -142,4 +143,19 @@ class StateDb implements StateStore {
 
 function nameOf(kind: string, key: string): string {
   return `${kind}\u0000${key}`
+}
+
+/** @throws KithError QUOTA_EXCEEDED: most often the disk is full */
+function written(write: () => unknown): void {
+  try {
+    write()
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new KithError(
+      'QUOTA_EXCEEDED',
+      `state/node.db could not be written: ${why}. Make room on the disk and try again.`,
+      {},
+      { cause: error }
+    )
+  }
 }

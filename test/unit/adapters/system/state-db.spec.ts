@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { memoryState } from '../../../../src/adapters/memory/memory-state.ts'
@@ -49,6 +49,14 @@ describe('state tables on disk', () => {
   })
   afterEach(async () => await rm(home, { recursive: true }))
 
+  /** What a crash at this moment leaves on the disk. */
+  async function openCopy(): Promise<StateStore> {
+    const copy = join(home, 'copy')
+    await rm(copy, { recursive: true, force: true })
+    await cp(join(home, 'state'), join(copy, 'state'), { recursive: true })
+    return await openStateDb({ clock: new VirtualClock() }, copy)
+  }
+
   it('have what was put when they are opened again, and what was noted after a moment or a close', async () => {
     const clock = new VirtualClock()
     const state = await openStateDb({ clock }, home)
@@ -56,12 +64,12 @@ describe('state tables on disk', () => {
     await table.put('put', '1')
     table.note('noted', '1')
     {
-      await using crashed = await openStateDb({ clock: new VirtualClock() }, home)
+      await using crashed = await openCopy()
       assert.deepEqual([...crashed.table('a', text).entries()], [['put', '1']])
     }
     await clock.advance(5_000)
     {
-      await using later = await openStateDb({ clock: new VirtualClock() }, home)
+      await using later = await openCopy()
       assert.equal(later.table('a', text).get('noted'), '1')
     }
     table.note('noted', '2')

@@ -7,7 +7,7 @@
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { PeerId } from '@libp2p/interface'
 import { equals } from 'uint8arrays'
-import { BucketTable } from '../../lib/bucket-table.ts'
+import { KeyedBuckets } from '../../lib/keyed-buckets.ts'
 import { isAppTopic } from '../../model/topic.ts'
 import { KIB, type Bytes, type Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -65,16 +65,16 @@ export class GossipDoor {
   readonly #carried: Set<unknown>
   readonly #pass: Handle
   readonly #listeners = new Map<string, Listener>()
-  readonly #sources: BucketTable
-  readonly #reports: BucketTable
+  readonly #sources: KeyedBuckets
+  readonly #reports: KeyedBuckets
 
   /** @throws Error when the installed package has another shape */
   constructor({ pubsub, clock }: GossipDoorComponents, { onFlood }: GossipDoorInit) {
     this.#onFlood = onFlood
     this.#carried = carriedTopics(pubsub)
     this.#pass = handlerOf(pubsub)
-    this.#sources = new BucketTable({ clock }, { capacity: SOURCE_BURST, perSecond: SOURCE_PER_SECOND, keysMax: SOURCES_MAX })
-    this.#reports = new BucketTable({ clock }, { capacity: 1, perSecond: 1000 / REPORT_EVERY, keysMax: SOURCES_MAX })
+    this.#sources = new KeyedBuckets({ clock }, { capacity: SOURCE_BURST, perSecond: SOURCE_PER_SECOND, keysMax: SOURCES_MAX })
+    this.#reports = new KeyedBuckets({ clock }, { capacity: 1, perSecond: 1000 / REPORT_EVERY, keysMax: SOURCES_MAX })
     const handle: Handle = async (from, rpc) => {
       this.#look(from, rpc)
       await this.#pass(from, rpc)

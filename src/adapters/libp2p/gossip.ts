@@ -4,7 +4,7 @@
  */
 import { TopicValidatorResult, type GossipSub, type GossipsubMessage, type Message, type TopicValidatorFn } from '@libp2p/gossipsub'
 import { KithError } from '../../errors.ts'
-import { BucketTable } from '../../lib/bucket-table.ts'
+import { KeyedBuckets } from '../../lib/keyed-buckets.ts'
 import { wireTopic } from '../../model/topic.ts'
 import type { Ms } from '../../model/units.ts'
 import type { AppMessage, AppTopics } from '../../ports/app-topics.ts'
@@ -47,7 +47,7 @@ export class Gossip implements AppTopics {
   readonly #init: GossipInit
   readonly #door: GossipDoor
   readonly #streams: GossipStreams
-  readonly #signers: BucketTable
+  readonly #signers: KeyedBuckets
   readonly #receivers = new Map<string, (message: GossipMessage) => void>()
   /** Topics of apps that were published to and not joined, oldest first: how not to close them. */
   readonly #open = new Map<string, () => void>()
@@ -61,7 +61,7 @@ export class Gossip implements AppTopics {
     this.#init = init
     this.#door = new GossipDoor({ pubsub, clock }, init)
     this.#streams = new GossipStreams(components)
-    this.#signers = new BucketTable({ clock }, { capacity: SIGNER_BURST, perSecond: SIGNER_PER_SECOND, keysMax: SIGNERS_MAX })
+    this.#signers = new KeyedBuckets({ clock }, { capacity: SIGNER_BURST, perSecond: SIGNER_PER_SECOND, keysMax: SIGNERS_MAX })
     pubsub.addEventListener('gossipsub:message', ({ detail }) => {
       this.#deliver(detail)
     })

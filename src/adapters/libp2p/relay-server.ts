@@ -5,7 +5,7 @@
  */
 import { circuitRelayServer, type CircuitRelayServerComponents } from '@libp2p/circuit-relay-v2'
 import type { PeerId, Stream, StreamHandler } from '@libp2p/interface'
-import { BucketTable } from '../../lib/bucket-table.ts'
+import { KeyedBuckets } from '../../lib/keyed-buckets.ts'
 import { GIB, KIB, MIB, type Bytes, type Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Judgement } from './judgement.ts'
@@ -64,7 +64,7 @@ class MeteredRelayServer implements RelayServer {
   readonly #judgement: Judgement
   readonly #init: RelayServerInit
   readonly #budget: DayBudget
-  readonly #strangers: BucketTable
+  readonly #strangers: KeyedBuckets
   readonly #inner: ReturnType<ReturnType<typeof circuitRelayServer>>
   #unfollow: () => void = () => {}
 
@@ -72,7 +72,7 @@ class MeteredRelayServer implements RelayServer {
     this.#judgement = judgement
     this.#init = init
     this.#budget = new DayBudget(clock, init)
-    this.#strangers = new BucketTable({ clock }, { capacity: STRANGER_BURST, perSecond: STRANGER_PER_SECOND, keysMax: STRANGERS_MAX })
+    this.#strangers = new KeyedBuckets({ clock }, { capacity: STRANGER_BURST, perSecond: STRANGER_PER_SECOND, keysMax: STRANGERS_MAX })
     this.#inner = circuitRelayServer({
       maxInboundHopStreams: HOP_STREAMS_MAX,
       maxOutboundStopStreams: HOP_STREAMS_MAX,

@@ -107,7 +107,7 @@ export function share(facts: Facts): Key<number> {
   })
 }
 
-/** A name or a secret: any text, null when unset. */
+/** A name or a secret: whatever text, null when unset. */
 export function text(facts: { readonly doc: string; readonly secret?: true }): Key<string | null> {
   const show = facts.secret === true ? (written: unknown) => (written === null ? null : MASK) : (written: unknown) => written
   return key({ doc: facts.doc, default: null, type: 'text', literal: true, show }, written => {

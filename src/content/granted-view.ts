@@ -20,7 +20,7 @@ export interface GrantedViewParts {
   readonly roots: readonly CID[]
   /** Asked again for each block: a grant may end while an answer is under way. */
   readonly mayHave: (root: CID) => boolean
-  /** What the request says its blocks lie below; absent: any of the roots. */
+  /** What the request says its blocks lie below; absent: one of the roots. */
   readonly context?: CID
 }
 

@@ -8,7 +8,8 @@ import { isSafeName, isSupportedCid } from '../model/content-id.ts'
 import type { PrivacyClass } from '../model/privacy.ts'
 import { PREFERRED_SOURCES, type PreferredSource } from '../model/source.ts'
 import type { AnswerEnd, DagHead, HaveAnswer, LeafRange } from '../ports/exchange.ts'
-import { bytes, decodeMap, decodeStrict, given, guarded, list, optional, readCid, text, uint, type Fields } from './fields.ts'
+import { decodeStrict } from '../lib/strict-cbor.ts'
+import { bytes, decodeMap, given, guarded, list, optional, readCid, text, uint, type Fields } from './fields.ts'
 import { CIDS_MAX, HASHES_MAX, MULTIHASH_BYTES_MAX, RANGES_MAX, TEXT_CHARACTERS_MAX, TTL_SECONDS_MAX } from './protocol.ts'
 
 interface RequestBase {

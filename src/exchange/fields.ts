@@ -1,6 +1,6 @@
 /** Values of the exchange's CBOR maps, read strictly: each is of its type and within its bounds, or the map is refused. */
-import { decode } from 'cborg'
 import { CID } from 'multiformats/cid'
+import { decodeStrict } from '../lib/strict-cbor.ts'
 import type { Bytes } from '../model/units.ts'
 import { ProtocolOffence } from './frames.ts'
 import { CID_BYTES_MAX, TEXT_CHARACTERS_MAX } from './protocol.ts'
@@ -11,20 +11,6 @@ export function decodeMap(payload: Uint8Array): Fields {
   const value = decodeStrict(payload)
   if (!(value instanceof Map)) throw new Error('not a map')
   return value
-}
-
-/** Maps as Map: a key named `__proto__` is then only a key. */
-export function decodeStrict(payload: Uint8Array): unknown {
-  return decode(payload, {
-    strict: true,
-    useMaps: true,
-    rejectDuplicateMapKeys: true,
-    allowIndefinite: false,
-    allowUndefined: false,
-    allowNaN: false,
-    allowInfinity: false,
-    allowBigInt: false
-  })
 }
 
 /** Deep nesting ends in a RangeError, bad lengths in plain errors: all of them are the peer's doing. */

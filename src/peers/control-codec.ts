@@ -2,9 +2,10 @@
  * The bytes of `/kith/control/1`: u32 length (big-endian), then one CBOR map, read strictly and bounded before anything
  * is allocated. Error texts of a peer are claims: shortened, without control characters. Keeps nothing.
  */
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { concat } from 'uint8arrays'
 import { KithError, toKithError, type ErrorCode } from '../errors.ts'
+import { decodeStrict } from '../lib/strict-cbor.ts'
 import { KIB, type Bytes } from '../model/units.ts'
 import type { ControlValue } from '../ports/control.ts'
 
@@ -126,20 +127,6 @@ function decodeFields(payload: Uint8Array): { readonly [key: string]: ControlVal
   }
   if (!isFields(value)) throw new ControlFormError('a message is not a map')
   return value
-}
-
-/** Maps as Map: a key named `__proto__` is then only a key. */
-function decodeStrict(payload: Uint8Array): unknown {
-  return decode(payload, {
-    strict: true,
-    useMaps: true,
-    rejectDuplicateMapKeys: true,
-    allowIndefinite: false,
-    allowUndefined: false,
-    allowNaN: false,
-    allowInfinity: false,
-    allowBigInt: false
-  })
 }
 
 function readValue(value: unknown, depth: number): ControlValue {

@@ -2,11 +2,12 @@
  * Tickets: `kith:` and base32 of a CBOR map and its checksum, as docs/protocol.md writes it down. A ticket says whom to
  * ask, where, and shows that its bearer was given it. Read strictly; one that was mistyped is told from one that is wrong. Pure.
  */
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { base32 } from 'multiformats/bases/base32'
 import { CID } from 'multiformats/cid'
 import { concat, equals } from 'uint8arrays'
 import { KithError } from '../errors.ts'
+import { decodeStrict } from '../lib/strict-cbor.ts'
 import { isSupportedCid } from '../model/content-id.ts'
 import { sha256 } from '../model/sha256.ts'
 import type { Bytes } from '../model/units.ts'
@@ -73,7 +74,7 @@ export function decodeTicket(text: string): Ticket {
   const map = checkedMap(text)
   let fields: ReadonlyMap<unknown, unknown>
   try {
-    fields = decodeStrict(map)
+    fields = decodeFields(map)
   } catch (error) {
     throw malformed(error)
   }
@@ -112,15 +113,8 @@ function decodeBase32(text: string): Uint8Array | undefined {
   }
 }
 
-function decodeStrict(map: Uint8Array): ReadonlyMap<unknown, unknown> {
-  const value: unknown = decode(map, {
-    strict: true,
-    useMaps: true,
-    rejectDuplicateMapKeys: true,
-    allowIndefinite: false,
-    allowUndefined: false,
-    allowBigInt: false
-  })
+function decodeFields(map: Uint8Array): ReadonlyMap<unknown, unknown> {
+  const value = decodeStrict(map)
   if (!(value instanceof Map)) throw new Error('it is no map')
   return value
 }

@@ -2,21 +2,16 @@
  * The default order: trusted peers first, and among equals in that whoever will most likely have delivered the
  * verified content first. Expected milliseconds are a sum of named terms, so that everybody can see why.
  */
+import { DIAL_MS, FIRST_BYTE_UNKNOWN_MS, RATE_UNKNOWN } from '../model/hopes.ts'
 import { EXPECTED_MS_MAX, STRANGER_SCORE } from '../model/score.ts'
 import { MIB } from '../model/units.ts'
-import type { Bytes, Ms, Rate } from '../model/units.ts'
+import type { Bytes, Ms } from '../model/units.ts'
 import { bandwidthWithin } from './bandwidth.ts'
 import type { Candidate, Ranked, Ranking, Wanted } from './ranking.ts'
 import type { TieBreak } from './tie-break.ts'
 
 /** A content whose size nobody knows counts as one full block. Bytes. */
 const SIZE_UNKNOWN: Bytes = MIB
-/** Hopeful, so that a newcomer gets its chance. */
-const FIRST_BYTE_UNKNOWN_MS: Ms = 50
-/** Hopeful too. Bytes a second. */
-const RATE_UNKNOWN: Rate = 10 * MIB
-/** TCP, noise, yamux and identify are some four round trips. */
-const DIAL_MS: Ms = 300
 /** What a fault costs: about the time until a hedge has taken over, and a round trip of the next. */
 const FAULT_MS: Ms = 1_000
 /** What a miss costs beside the wait for it. */

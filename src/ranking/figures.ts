@@ -2,7 +2,8 @@
  * What is remembered of one source, and how each observation changes it. Plain data that passes through JSON; no
  * clock, no names: times are handed in, Unix milliseconds, and a clock that was set back counts as no time passed.
  */
-import { KIB, MIB } from '../model/units.ts'
+import { RATE_UNKNOWN } from '../model/hopes.ts'
+import { KIB } from '../model/units.ts'
 import type { Bytes, Ms, Rate } from '../model/units.ts'
 
 export interface Figures {
@@ -55,8 +56,6 @@ const ALPHA = 0.2
 const RATE_BYTES_MIN: Bytes = 256 * KIB
 /** From here on a transfer counts for the fixed formula. Bytes. */
 const BANDWIDTH_BYTES_MIN: Bytes = 64 * KIB
-/** What a transfer that was cut short is compared with, while no rate is known. Bytes a second. */
-const RATE_UNKNOWN: Rate = 10 * MIB
 /** What cannot be told apart from no time at all. */
 const TRANSFER_MS_MIN: Ms = 1
 /** Faults of yesterday count half. */

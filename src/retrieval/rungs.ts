@@ -3,8 +3,9 @@
  * is asked is measured here, and offences are reported.
  */
 import { abortable } from '../lib/deadline.ts'
+import { DIAL_MS, FIRST_BYTE_UNKNOWN_MS, RATE_UNKNOWN } from '../model/hopes.ts'
 import type { Attempt, Outcome } from '../model/source.ts'
-import { MIB, type Ms, type Rate } from '../model/units.ts'
+import type { Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { Estimates, Measurement, PeerEstimate } from '../ports/estimates.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -36,11 +37,6 @@ const PEER_SILENCE_MS: Ms = 10_000
 const PROXY_SILENCE_MS: Ms = 15_000
 /** A gateway that says nothing for this long is joined by the next one. */
 const GATEWAY_PATIENCE_MS: Ms = 2_000
-
-/** Of peers nobody has measured; hopeful, as the order of peers is. */
-const FIRST_BYTE_UNKNOWN_MS: Ms = 50
-const RATE_UNKNOWN: Rate = 10 * MIB
-const DIAL_MS: Ms = 300
 
 /** When one more peer is asked beside those who are being asked, and how often that may happen. */
 export interface Hedging {

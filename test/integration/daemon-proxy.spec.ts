@@ -1,8 +1,8 @@
 /** A trusted peer fetches public content from its IPFS for a daemon that has none, and only then. */
 import assert from 'node:assert/strict'
-import { setTimeout } from 'node:timers/promises'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
-import { HAVE_BUDGET_MS } from '../../src/retrieval/peer-questions.ts'
 import { distinctBytes, fileDag, treeDag } from '../support/dag-builder.ts'
 import { startFakeKubo, type FakeKubo } from '../support/fake-kubo.ts'
 import { base64, nextEvent, rejection, sha256Hex } from './daemon-support.ts'
@@ -73,25 +73,31 @@ describe('a daemon without IPFS', () => {
   })
 
   it('never gives what is its own that way, be it asked when its answer as a peer came too late', async () => {
-    const [early, late] = await Promise.all(
+    await using gateway = await startLastResort()
+    await using late = await DaemonProcess.start({ set: ['ipfs.type=gateway-only', `gateways=[{url: "${gateway.url}"}]`] })
+    await late.client.call('peers.connect', { address: helper.address })
+    await nextEvent(late, 'advert.received')
+    await helper.client.call('trust.set', { did: late.ready.did, level: 50 })
+    await late.client.call('trust.set', { did: helper.ready.did, level: 50 })
+    const [first, second] = await Promise.all(
       [60, 61].map(
         async seed => await helper.client.call('content.put', { data: base64(distinctBytes(2_500_000, seed)), privacy: 'private' })
       )
     )
     const reads = async (content: string): Promise<unknown> =>
-      await asker.client.call('content.get', { content, ttl: 8 }).then(
+      await late.client.call('content.get', { content, ttl: 8 }).then(
         ({ source }) => source.stage,
         (error: unknown) => error
       )
-    assert.notEqual(await reads(`ipfs://${early?.cid ?? ''}`), 'proxy')
+    assert.notEqual(await reads(`ipfs://${first?.cid ?? ''}`), 'proxy')
     process.kill(helper.pid, 'SIGSTOP')
-    const answer = reads(late?.cid ?? '')
-    // The lateness is what is tested: its peers have not answered in time, so the public ways are open.
-    await setTimeout(HAVE_BUDGET_MS + 500)
+    const answer = reads(second?.cid ?? '')
+    // Its peers have not answered in time: the public ways are open when the last of them is asked.
+    await gateway.asked(second?.cid ?? '')
     process.kill(helper.pid, 'SIGCONT')
     assert.notEqual(await answer, 'proxy')
-    for (const put of [early, late]) {
-      const known = await asker.client.request('content.stat', { content: put?.cid ?? '' }).catch(() => ({}))
+    for (const put of [first, second]) {
+      const known = await late.client.request('content.stat', { content: put?.cid ?? '' }).catch(() => ({}))
       assert.doesNotMatch(JSON.stringify(known), /"ipfs:|"public":true/)
     }
   })
@@ -109,3 +115,29 @@ describe('a daemon without IPFS', () => {
     assert.equal(got.source.stage, 'proxy', 'it belongs to the peers')
   })
 })
+
+/** A gateway that has nothing, and says when it was asked. */
+async function startLastResort(): Promise<{ readonly url: string; asked(cid: string): Promise<void> } & AsyncDisposable> {
+  const waiting = new Map<string, PromiseWithResolvers<void>>()
+  const of = (cid: string): PromiseWithResolvers<void> => {
+    const found = waiting.get(cid) ?? Promise.withResolvers<void>()
+    waiting.set(cid, found)
+    return found
+  }
+  const server = createServer(({ url = '' }, response) => {
+    of(/^\/ipfs\/(\w+)/.exec(url)?.[1] ?? '').resolve()
+    response.writeHead(404).end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  return {
+    url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+    asked: async cid => await of(cid).promise,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    }
+  }
+}

@@ -31,7 +31,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   errors: { ours: [] },
   model: { ours: ['errors'], packages: PURE },
   ports: { ours: ['model', 'errors'], packages: PURE },
-  lib: { ours: ['errors'], types: ['model', 'ports'], packages: ['uint8arrays'] },
+  lib: { ours: ['errors'], types: ['model', 'ports'], packages: ['uint8arrays', 'cborg'] },
   dag: { ours: ['model', 'errors', 'lib'], types: ['ports'], packages: [...PURE, '@ipld/dag-pb', 'cborg', 'ipfs-unixfs'] },
   observe: { ours: ['model', 'errors', 'lib'], types: ['ports'] },
   ...Object.fromEntries(DOMAIN.map(name => [name, domain])),

@@ -31,7 +31,7 @@ const CAUSES_SHOWN_MAX = 3
 const ADDRESSES_KIND = 'addresses'
 
 export interface OwnPeopleComponents {
-  readonly network: Pick<Network, 'self' | 'addresses' | 'peers' | 'isConnected' | 'connect' | 'on'>
+  readonly network: Pick<Network, 'self' | 'addresses' | 'peers' | 'isConnected' | 'identified' | 'connect' | 'on'>
   readonly standing: Pick<Standing, 'isTrusted' | 'isShunned' | 'trustedPeers' | 'onChange'>
   readonly control: Control
   readonly book: AddressBook
@@ -82,13 +82,17 @@ export class OwnPeople {
   }
 
   /**
-   * Connects to a peer whose addresses are known, unless it is connected. Who asks at the same time shares the dial.
+   * Connects to a peer whose addresses are known, unless it is connected, and waits until it has said what it speaks.
+   * Who asks at the same time shares the dial.
    *
    * @throws KithError UNAVAILABLE naming the cause · the signal's reason
    */
   async reach(peer: string, options: AbortOptions): Promise<void> {
     const { network, standing, book } = this.#parts
-    if (network.isConnected(peer)) return
+    if (network.isConnected(peer)) {
+      await network.identified(peer, options)
+      return
+    }
     if (standing.isShunned(peer)) throw new KithError('UNAVAILABLE', `peer ${peer} is not dialled: it is blocked or suspended`, { peer })
     const addresses = book.of(peer)
     if (addresses.length === 0)

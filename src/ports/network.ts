@@ -24,7 +24,10 @@ export interface ConnectedPeer {
   readonly addresses: readonly string[]
   /** Monotonic time of the oldest open connection. */
   readonly since: Ms
+  /** Empty until it is identified. */
   readonly protocols: readonly string[]
+  /** False while it has not yet said what it speaks. */
+  readonly identified: boolean
   /** True when it is connected through a relay only. */
   readonly relayed: boolean
 }
@@ -57,6 +60,8 @@ export interface Network {
   isConnected(peer: string): boolean
   /** Dials a multiaddr (with or without /p2p/…) and waits until identified. Throws UNAVAILABLE naming the cause. */
   connect(address: string, options?: AbortOptions): Promise<string>
+  /** Waits until a connected peer has said what it speaks. Throws UNAVAILABLE if it closes before, or takes too long. */
+  identified(peer: string, options?: AbortOptions): Promise<void>
   disconnect(peer: string): Promise<void>
   /** Round trip. */
   ping(peer: string, options?: AbortOptions): Promise<Ms>

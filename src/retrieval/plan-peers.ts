@@ -122,7 +122,7 @@ export class PeerPlanner {
   /** Trusted peers, whom a bare address is put to before anybody else hears of it. */
   trustedPeers(): readonly string[] {
     const { network, isKith, standing, reach } = this.#parts
-    const connected = new Map(network.peers().map(each => [each.peer, isKith(each)]))
+    const connected = new Map(network.peers().flatMap(each => (each.identified ? [[each.peer, isKith(each)] as const] : [])))
     return standing.trustedPeers().filter(peer => !standing.isShunned(peer) && (connected.get(peer) ?? reach !== undefined))
   }
 
@@ -131,7 +131,8 @@ export class PeerPlanner {
     const connected = network.peers()
     const known = new Map<string, ConnectedPeer | undefined>()
     for (const each of connected) if (isKith(each)) known.set(each.peer, each)
-    const strangers = new Set(connected.map(({ peer }) => peer).filter(peer => !known.has(peer)))
+    // Who has not yet said what it speaks is taken as one that is being dialled, and waited for when its turn comes.
+    const strangers = new Set(connected.filter(({ peer, identified }) => identified && !known.has(peer)).map(({ peer }) => peer))
     const absent = (peers: readonly string[]): void => {
       for (const peer of peers) if (!known.has(peer) && !strangers.has(peer)) known.set(peer, undefined)
     }

@@ -52,6 +52,18 @@ export class Dialler {
     await this.#dial(targets, budget)
   }
 
+  /** @throws UNAVAILABLE if it closes first, or takes longer than a connection may take · the signal's reason */
+  async identified(peer: string, options: AbortOptions): Promise<void> {
+    using budget = startDeadline(this.#parts.clock, CONNECT_BUDGET, options)
+    try {
+      if (!this.#parts.peers.isConnected(peer)) throw new Error('it is not connected')
+      await this.#identified(peer, budget.signal)
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      throw dialError(peer, error)
+    }
+  }
+
   async #dial(target: Multiaddr | Multiaddr[], { signal }: { readonly signal: AbortSignal }): Promise<string> {
     const connection = await this.#parts.libp2p.dial(target, { signal })
     const peer = connection.remotePeer.toString()

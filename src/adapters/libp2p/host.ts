@@ -202,6 +202,9 @@ class Libp2pHost implements Host {
   isConnected(peer: string): boolean {
     return this.#peers.isConnected(peer)
   }
+  async identified(peer: string, options: AbortOptions = {}): Promise<void> {
+    await this.#dialler.identified(peer, options)
+  }
   reachability(): Reachability {
     return this.libp2p.services.reachability.verdict()
   }

@@ -76,6 +76,7 @@ export class PeerTable {
           addresses: open.map(connection => connection.remoteAddr.toString()),
           since: entry.since,
           protocols: entry.protocols,
+          identified: entry.identified,
           relayed: open.length > 0 && open.every(isRelayed)
         }
       })

@@ -16,6 +16,7 @@ class FakeNetwork {
   readonly self = 'me'
   readonly up = new Set<string>()
   readonly dials: string[] = []
+  readonly waits: string[] = []
   readonly #connected = new Map<string, string>()
   #events: Partial<NetworkEvents> = {}
 
@@ -23,10 +24,20 @@ class FakeNetwork {
     return ['/ip4/127.0.0.1/tcp/1/p2p/me', '/ip4/192.168.1.2/tcp/1/p2p/me']
   }
   peers(): ReturnType<OwnPeopleComponents['network']['peers']> {
-    return [...this.#connected].map(([peer, address]) => ({ peer, addresses: [address], since: 0, protocols: [], relayed: false }))
+    return [...this.#connected].map(([peer, address]) => ({
+      peer,
+      addresses: [address],
+      since: 0,
+      protocols: [],
+      identified: true,
+      relayed: false
+    }))
   }
   isConnected(peer: string): boolean {
     return this.#connected.has(peer)
+  }
+  async identified(peer: string): Promise<void> {
+    this.waits.push(peer)
   }
   on(events: Partial<NetworkEvents>): () => void {
     this.#events = events
@@ -143,6 +154,7 @@ describe('own people', () => {
     await book.told('dan', [ADDRESS])
     await Promise.all([people.reach('ben', {}), people.reach('ben', {})])
     await people.reach('ben', {})
+    assert.equal(network.waits.at(-1), 'ben', 'who is connected may not have said yet what it speaks')
     assert.deepEqual(network.dials, [`${ADDRESS}/p2p/ben`])
     await assert.rejects(people.reach('eve', {}), { code: 'UNAVAILABLE', message: /blocked or suspended/ })
     await assert.rejects(people.reach('dan', {}), { code: 'UNAVAILABLE', message: /nothing listens there/ })

@@ -26,6 +26,8 @@ export interface FakePeer {
   isAsleep: boolean
   /** Dialling it never ends. */
   isLost?: boolean
+  /** Connected a moment ago: it has not said yet what it speaks, and says it to who waits. */
+  isNew?: boolean
 }
 
 export class FakePeers {
@@ -69,7 +71,14 @@ export class FakePeers {
       peers: () =>
         [...this.#peers.values()]
           .filter(({ isConnected }) => isConnected)
-          .map(({ name }, index) => ({ peer: name, addresses: [], since: index, protocols: [EXCHANGE_PROTOCOL], relayed: false }))
+          .map(({ name, isNew = false }, index) => ({
+            peer: name,
+            addresses: [],
+            since: index,
+            protocols: isNew ? [] : [EXCHANGE_PROTOCOL],
+            identified: !isNew,
+            relayed: false
+          }))
     }
   }
 
@@ -104,11 +113,12 @@ export class FakePeers {
     if (found?.isLost === true) await new Promise<never>(() => {})
     if (found === undefined || found.isAsleep) throw new Error('it sleeps')
     found.isConnected = true
+    found.isNew = false
   }
 
   get exchange(): ExchangeClient {
     return {
-      speaks: peer => this.#peers.get(peer)?.isConnected === true,
+      speaks: peer => this.#peers.get(peer)?.isConnected === true && this.#peers.get(peer)?.isNew !== true,
       advert: async () => null,
       capabilities: async () => new Uint8Array(),
       have: async (peer, multihashes, options) => {

@@ -92,6 +92,7 @@ describe('Plan', () => {
   const peerArbitrary = fc.record({
     isConnected: fc.boolean(),
     isAsleep: fc.boolean(),
+    isNew: fc.boolean(),
     claim: fc.constantFrom('yes' as const, 'no' as const, 'unknown' as const),
     access: fc.constantFrom(0, 3, 5, 9),
     isShunned: fc.nat(9).map(n => n === 0),

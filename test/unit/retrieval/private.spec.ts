@@ -156,6 +156,13 @@ describe('Private content', () => {
     assert.equal(peers.asked[0], 'dial friend')
   })
 
+  it('is asked of a trusted peer that has just connected once it said what it speaks', async () => {
+    peers.add('friend', { isNew: true, blocks: dag.blocks })
+    standing.set('friend', 100)
+    assert.deepEqual(await get(kith(dag.root)), Buffer.from(bytes))
+    assert.deepEqual(peers.asked.slice(0, 2), ['dial friend', 'dag friend'])
+  })
+
   it('is asked of no peer that is shunned', async () => {
     peers.add('liar', { blocks: dag.blocks, claim: 'yes' })
     standing.set('liar', 9)

@@ -74,6 +74,7 @@ export function lonely(): Network {
     addresses: () => [],
     isConnected: () => false,
     connect: none,
+    identified: none,
     disconnect: none,
     ping: none,
     open: none,

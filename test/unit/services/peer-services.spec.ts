@@ -27,6 +27,7 @@ function listed(): Listed {
     peers: () => [...online.values()],
     isConnected: peer => online.has(peer),
     connect: never,
+    identified: never,
     disconnect: async () => {},
     ping: async () => 7,
     open: never,
@@ -54,7 +55,15 @@ function listed(): Listed {
     hits,
     services,
     connect: (n, over = {}) => {
-      online.set(peerOf(n), { peer: peerOf(n), addresses: [`/ip4/192.0.2.${n}/tcp/1`], since: 0, protocols: [], relayed: false, ...over })
+      online.set(peerOf(n), {
+        peer: peerOf(n),
+        addresses: [`/ip4/192.0.2.${n}/tcp/1`],
+        since: 0,
+        protocols: [],
+        identified: true,
+        relayed: false,
+        ...over
+      })
     }
   }
 }

@@ -17,12 +17,15 @@ export interface GaterInit {
   readonly isShunned?: (peer: string) => boolean
   /** Own people: wherever they say they are, they may be dialled, and so may others through them. Absent: nobody. */
   readonly isTrusted?: (peer: string) => boolean
+  /** Whether a peer that dials in finds a place; absent: always. */
+  readonly hasRoomFor?: (peer: string) => boolean
 }
 
 export class Gater {
   readonly #localSwarm: boolean
   readonly #isShunned: (peer: string) => boolean
   readonly #isTrusted: (peer: string) => boolean
+  readonly #hasRoomFor: (peer: string) => boolean
   /** Peer ids, and addresses without one, that are being dialled because somebody here named them: how many times. */
   readonly #named = new Map<string, number>()
 
@@ -30,6 +33,7 @@ export class Gater {
     this.#localSwarm = init.localSwarm
     this.#isShunned = init.isShunned ?? (() => false)
     this.#isTrusted = init.isTrusted ?? (() => false)
+    this.#hasRoomFor = init.hasRoomFor ?? (() => true)
   }
 
   /** While it is held the address may be dialled wherever it leads. */
@@ -47,7 +51,7 @@ export class Gater {
   readonly rules: ConnectionGater = {
     denyDialPeer: peer => this.#isShunned(peer.toString()),
     denyDialMultiaddr: address => !this.#mayDial(address),
-    denyInboundEncryptedConnection: peer => !isEd25519(peer) || this.#isShunned(peer.toString()),
+    denyInboundEncryptedConnection: peer => !isEd25519(peer) || this.#isShunned(peer.toString()) || !this.#hasRoomFor(peer.toString()),
     denyOutboundEncryptedConnection: peer => (!isEd25519(peer) && !this.#named.has(peer.toString())) || this.#isShunned(peer.toString())
   }
 

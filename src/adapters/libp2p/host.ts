@@ -27,6 +27,7 @@ import { PeerTable } from './peer-table.ts'
 import { PING_PROTOCOL, timePing } from './pinger.ts'
 import type { PublicSwarm } from './public-swarm.ts'
 import type { Reachability } from './reachability.ts'
+import { Places } from './places.ts'
 import { Relaying, type RelayInit, type RelayStatus } from './relaying.ts'
 
 /** Agreeing on a protocol over an open connection: one round trip. */
@@ -86,10 +87,12 @@ export async function makeHost(components: HostComponents, init: HostInit): Prom
       }
     : undefined
   const judgement = new Judgement()
+  const places = new Places({ ...components, judgement }, init)
   const gater = new Gater({
     localSwarm: init.localSwarm === true,
     isShunned: peer => judgement.isShunned(peer),
-    isTrusted: peer => judgement.isTrusted(peer)
+    isTrusted: peer => judgement.isTrusted(peer),
+    hasRoomFor: peer => places.hasRoomFor(peer)
   })
   const relaying = new Relaying({ ...components, judgement }, { ...init.relay, announces: (init.announce ?? []).length > 0 })
   const onOwnKey = init.onDuplicateIdentity ?? (() => {})
@@ -97,6 +100,7 @@ export async function makeHost(components: HostComponents, init: HostInit): Prom
   const { listen, announce = [], maxConnections, dns } = init
   const inner = { ...relaying.parts, gater: gater.rules, judgement }
   const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, ...inner, onOwnKey, dns, onFound })
+  places.follow(libp2p)
   const host = new Libp2pHost({ ...components, libp2p, gater, judgement, relaying }, init)
   found = info => {
     host.outreach.found(info)

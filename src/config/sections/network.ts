@@ -33,7 +33,12 @@ export const NETWORK = {
   publicSwarm: oneOf(['lazy', true, false], {
     doc: 'When bootstrap, DHT and public dialling start: `lazy` with the first public request or publish, `true` with the daemon, `false` never.'
   }),
-  maxConnections: count({ doc: 'Most connections held; the least useful are closed first.', default: 300, min: 1, max: 100_000 }),
+  maxConnections: count({
+    doc: 'Most connections held; the least useful are closed first. Strangers that dial in leave a quarter of them, at most 100, to own people.',
+    default: 300,
+    min: 1,
+    max: 100_000
+  }),
   relay: {
     use: flag({ doc: 'Be reached through a relay among the peers one trusts.', default: true }),
     serve: flag({ doc: 'Relay for trusted peers when this node can be reached.', default: true }),

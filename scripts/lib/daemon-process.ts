@@ -37,6 +37,7 @@ export class DaemonProcess implements AsyncDisposable {
   readonly ready: ReadyLine
   readonly client: KithClient
   readonly #child: ChildProcess
+  readonly #closed: Promise<void>
   readonly #ownsHome: boolean
   readonly #log: string[]
 
@@ -45,6 +46,7 @@ export class DaemonProcess implements AsyncDisposable {
     ready: ReadyLine
     client: KithClient
     child: ChildProcess
+    closed: Promise<void>
     ownsHome: boolean
     log: string[]
   }) {
@@ -52,6 +54,7 @@ export class DaemonProcess implements AsyncDisposable {
     this.ready = parts.ready
     this.client = parts.client
     this.#child = parts.child
+    this.#closed = parts.closed
     this.#ownsHome = parts.ownsHome
     this.#log = parts.log
   }
@@ -65,6 +68,8 @@ export class DaemonProcess implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...cleanEnvironment(), KITHD_LAUNCHED: '1' }
     })
+    // Not the exit: what it wrote last may still be on its way then.
+    const closed = new Promise<void>(resolve => child.once('close', () => resolve()))
     const log: string[] = []
     if (child.stderr !== null)
       createInterface({ input: child.stderr }).on('line', line => {
@@ -73,7 +78,7 @@ export class DaemonProcess implements AsyncDisposable {
     try {
       const ready = await firstLine(child, log)
       const client = await connect({ socket: ready.socket })
-      return new DaemonProcess({ home, ready, client, child, ownsHome: settings.home === undefined, log })
+      return new DaemonProcess({ home, ready, client, child, closed, ownsHome: settings.home === undefined, log })
     } catch (error) {
       child.kill('SIGKILL')
       if (settings.home === undefined) await rm(home, { recursive: true, force: true })
@@ -95,20 +100,16 @@ export class DaemonProcess implements AsyncDisposable {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  /** Waits for it to end by itself. @returns the exit code, null after a signal */
+  /** Waits for it to end by itself; all it wrote is here then. @returns the exit code, null after a signal */
   async ended(): Promise<number | null> {
-    if (this.isRunning) await once(this.#child, 'exit')
+    await this.#closed
     return this.#child.exitCode
   }
 
   /** Sends a signal and waits for the end. @returns the exit code, null after a signal */
   async kill(signal: NodeJS.Signals): Promise<number | null> {
-    if (this.isRunning) {
-      const ended = once(this.#child, 'exit')
-      this.#child.kill(signal)
-      await ended
-    }
-    return this.#child.exitCode
+    if (this.isRunning) this.#child.kill(signal)
+    return await this.ended()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

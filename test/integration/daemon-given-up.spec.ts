@@ -1,13 +1,15 @@
 /** A transfer that nobody waits for any more ends, at the other side too. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { abortable } from '../../src/lib/deadline.ts'
 import { bomb } from '../support/dag-nodes.ts'
+import { RawLines, type Message } from '../support/raw-lines.ts'
 import { addressOf, patterned } from './exchange-support.ts'
-import { MIB, rejection, startWitness, type Witness } from './daemon-support.ts'
+import { MIB, rejection, startWitness, until, type Witness } from './daemon-support.ts'
+
+/** Time enough to ask a peer, on a busy machine as well; little for a test that waits for it. Seconds. */
+const DEADLINE = 2
 
 describe('a transfer that is given up', () => {
   let daemon: DaemonProcess
@@ -48,31 +50,43 @@ describe('a transfer that is given up', () => {
     }
   })
 
+  interface Get {
+    readonly lines: RawLines
+    /** Its answer, behind what is told of its progress. */
+    readonly answer: Promise<Message>
+    cancel(): void
+  }
+
+  async function answerOf(lines: RawLines, id: number): Promise<Message> {
+    for (;;) {
+      const message = await lines.next()
+      if (message.id === id) return message
+    }
+  }
+
   /** A connection of its own with one get under way, of which some bytes have come. */
-  async function startGet(): Promise<{ socket: ReturnType<typeof createConnection>; answer: Promise<string> }> {
-    const socket = createConnection({ path: daemon.ready.socket })
-    await once(socket, 'connect')
-    const firstAnswer = once(socket, 'data').then(
-      ([chunk]) => String(chunk),
-      () => ''
-    )
-    socket.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'content.get', params: { content } })}\n`)
+  async function startGet(): Promise<Get> {
+    const lines = await RawLines.open(daemon.ready.socket)
+    lines.call('content.get', { content })
+    const answer = answerOf(lines, 1)
+    answer.catch(() => {}) // whoever hangs up gets none
     await begun
-    return { socket, answer: firstAnswer }
+    const cancel = (): void => lines.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'call.cancel', params: { id: 1 } })}\n`)
+    return { lines, answer, cancel }
   }
 
   it('ends at the peer when the call is cancelled, and is answered CANCELLED at once', async () => {
-    const { socket, answer } = await startGet()
-    socket.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'call.cancel', params: { id: 1 } })}\n`)
-    const { error } = JSON.parse(await answer) as { error: { code: number; data: { code: string } } }
-    assert.deepEqual([error.code, error.data.code], [-32011, 'CANCELLED'])
+    const { lines, answer, cancel } = await startGet()
+    cancel()
+    const { error } = await answer
+    assert.deepEqual([error?.code, error?.data['code']], [-32011, 'CANCELLED'])
     await left
-    socket.destroy()
+    lines.socket.destroy()
   })
 
   it('ends at the peer when the connection closes', async () => {
-    const { socket } = await startGet()
-    socket.destroy()
+    const { lines } = await startGet()
+    lines.socket.destroy()
     await left
   })
 
@@ -83,16 +97,16 @@ describe('a transfer that is given up', () => {
   })
 
   it('ends although five blocks unfold for hours: a file at its deadline, a folder before it is begun; nobody is held up', async () => {
-    for (const [kind, code] of [
-      ['file', 'TIMEOUT'],
-      ['directory', 'INTEGRITY']
+    for (const [kind, code, limit] of [
+      ['file', 'TIMEOUT', { deadline: 1 }],
+      ['directory', 'INTEGRITY', {}]
     ] as const) {
       const { root, blocks } = bomb(kind)
       for (const block of blocks) witness.content.put(block)
       witness.content.gate = async () => {}
       const path = join(daemon.home, `never-${kind}`)
       const [error] = await Promise.all([
-        rejection(daemon.client.call('content.get', { content: root.toString(), deadline: 1, path })),
+        rejection(daemon.client.call('content.get', { content: root.toString(), path, ...limit })),
         daemon.client.call('daemon.version', {})
       ])
       assert.equal(error.code, code)
@@ -108,7 +122,7 @@ describe('a transfer that is given up', () => {
   })
 
   it('ends at its deadline, with TIMEOUT, and says who was asked', async () => {
-    const error = await rejection(daemon.client.call('content.get', { content, deadline: 0.5 }))
+    const error = await rejection(daemon.client.call('content.get', { content, deadline: DEADLINE }))
     assert.deepEqual([error.code, error.data['fault']], ['TIMEOUT', 'world'])
     const { attempts } = error.data
     assert.ok(Array.isArray(attempts))
@@ -123,11 +137,11 @@ describe('a transfer that is given up', () => {
   })
 
   it('stays open for the other caller when one of two leaves', async () => {
-    const { socket, answer } = await startGet()
+    const { lines, answer, cancel } = await startGet()
     const other = daemon.client.call('content.get', { content })
     await daemon.client.call('daemon.version', {}) // answered after the call before it was begun
-    socket.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'call.cancel', params: { id: 1 } })}\n`)
-    assert.match(await answer, /CANCELLED/)
+    cancel()
+    assert.equal((await answer).error?.data['code'], 'CANCELLED')
     release()
     const got = await other
     assert.deepEqual(
@@ -135,13 +149,18 @@ describe('a transfer that is given up', () => {
       ['ok']
     )
     assert.equal(got.size, 20 * MIB + run)
-    socket.destroy()
+    lines.socket.destroy()
   })
 
   it('keeps what had come: asking again goes on from there', async () => {
-    const before = await rejection(daemon.client.call('content.get', { content, deadline: 0.5 }))
-    assert.equal(before.code, 'TIMEOUT')
+    const cached = async (): Promise<number> => (await daemon.client.call('daemon.status', {})).store['cache']?.bytes ?? 0
+    const before = await cached()
+    const { lines, answer, cancel } = await startGet()
+    await until(cached, bytes => bytes >= before + 2 * MIB)
+    cancel()
+    assert.equal((await answer).error?.data['code'], 'CANCELLED')
     await left
+    lines.socket.destroy()
     witness.content.gate = async () => {}
     const got = await daemon.client.call('content.get', { content })
     assert.equal(got.bytes.local >= 2 * MIB, true, JSON.stringify(got.bytes))

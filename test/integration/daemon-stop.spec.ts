@@ -70,10 +70,16 @@ describe('the end of a daemon', () => {
 
   it('answers an upload that cannot end with 503', async () => {
     await using daemon = await DaemonProcess.start()
-    const upload = request({ socketPath: daemon.ready.socket, path: '/content', method: 'PUT', agent: false })
+    const upload = request({
+      socketPath: daemon.ready.socket,
+      path: '/content',
+      method: 'PUT',
+      headers: { expect: '100-continue' },
+      agent: false
+    })
     upload.on('error', () => {})
     upload.write(Buffer.alloc(FILE_MEBIBYTES))
-    await daemon.client.call('daemon.version', {})
+    await once(upload, 'continue') // the daemon has begun to take it
     const [[response], code]: [unknown[], number | null] = await Promise.all([once(upload, 'response'), daemon.kill('SIGTERM')])
     assert.ok(response instanceof IncomingMessage)
     assert.deepEqual([response.statusCode, code], [503, 0])

@@ -13,6 +13,8 @@ import { silentLog } from '../support/silent-log.ts'
 import { MemoryContent, startTestHost } from './exchange-support.ts'
 
 export const MIB = 1_048_576
+/** What has not come about by then does not come: only how long a hung test hangs. Milliseconds. */
+const HUNG_MS = 50_000
 /** Leaves of {@link writeBig} repeat after this much; each copy is marked, so that no two are equal. */
 const PATTERN_BYTES = MIB
 
@@ -84,11 +86,21 @@ export async function http(
 
 /** The next event of a daemon that fits; ask before you make it happen, await it after. */
 export async function nextEvent(daemon: DaemonProcess, type: string, fits: (event: KithEvent) => boolean = () => true): Promise<KithEvent> {
-  const signal = AbortSignal.timeout(10_000)
+  const signal = AbortSignal.timeout(HUNG_MS)
   for await (const event of daemon.client.events({ types: [type], since: 0 }, { signal })) {
     if (fits(event)) return event
   }
   throw new Error(`no fitting event of type ${type} came`)
+}
+
+/** Asks until the answer fits: for what comes about by itself, and nobody tells of. */
+export async function until<T>(ask: () => Promise<T>, fits: (answer: T) => boolean): Promise<T> {
+  const end = performance.now() + HUNG_MS
+  for (;;) {
+    const answer = await ask()
+    if (fits(answer)) return answer
+    if (performance.now() > end) throw new Error(`it did not come about; the last answer was ${JSON.stringify(answer)}`)
+  }
 }
 
 /** A Kith peer in this process: counts every question it is asked, and serves what the test gives it. */
@@ -127,10 +139,12 @@ export async function startWitness(): Promise<Witness> {
   }
 }
 
-/** Two daemons on loopback, the second connected to the first. */
+/** Two daemons on loopback, the second connected to the first; each knows what the other speaks. */
 export async function startPair(set: readonly string[] = []): Promise<{ a: DaemonProcess; b: DaemonProcess } & AsyncDisposable> {
   const [a, b] = await Promise.all([DaemonProcess.start({ set }), DaemonProcess.start({ set })])
   await b.client.call('peers.connect', { address: a.address })
+  // Who dialled knows the other by now. Who was dialled learns in its own time.
+  await nextEvent(a, 'peer.connected', ({ peerId }) => peerId === b.ready.peerId)
   return {
     a,
     b,

@@ -14,24 +14,13 @@ import { identity } from '../unit/adverts/support.ts'
 import { signJwt } from '../../src/peers/jwt.ts'
 import { kith } from '../unit/cli/support.ts'
 import { unharmed } from './bad-input-support.ts'
-import { rejection, startPair, startWitness } from './daemon-support.ts'
+import { rejection, startPair, startWitness, until } from './daemon-support.ts'
 import { addressOf, startTestHost } from './exchange-support.ts'
 import { startHostilePeer } from './hostile-peer.ts'
 
 const PERSON = 'did:web:ana.example'
 /** Three daemons one after the other, on a machine that has other things to do. */
 const DAEMONS_MS_MAX = 120_000
-/** Questions until something that was set going is there. */
-const ROUNDS_MAX = 2_000
-
-/** Asks until the answer fits. */
-async function until<T>(ask: () => Promise<T>, fits: (answer: T) => boolean): Promise<T> {
-  for (let round = 0; round < ROUNDS_MAX; round++) {
-    const answer = await ask()
-    if (fits(answer)) return answer
-  }
-  throw new Error('it did not come about')
-}
 
 describe('a daemon that was lied to and killed', function () {
   this.timeout(DAEMONS_MS_MAX)

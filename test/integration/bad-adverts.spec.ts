@@ -185,7 +185,7 @@ describe('a daemon that hears bad adverts', () => {
 
   /** Waits until the operator would see it. */
   async function charged(did: string, offence: string): Promise<void> {
-    const late = AbortSignal.timeout(10_000)
+    const late = AbortSignal.timeout(50_000)
     for (;;) {
       late.throwIfAborted()
       const { offences } = await daemon.client.call('trust.get', { did })

@@ -21,7 +21,7 @@ function block(seed: number, length: number): { cid: CID; bytes: Uint8Array } {
   return { cid: rawCid(sha256(bytes)), bytes }
 }
 
-const budget = () => ({ signal: AbortSignal.timeout(20_000) })
+const budget = () => ({ signal: AbortSignal.timeout(50_000) })
 
 export function blockSourceConformance(name: string, make: () => Promise<SourceUnderTest>): void {
   describe(`block source conformance: ${name}`, () => {

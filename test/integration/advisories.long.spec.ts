@@ -12,6 +12,7 @@ import { systemClock } from '../../src/adapters/system/clock.ts'
 import type { Validity } from '../../src/ports/network.ts'
 import { Friends } from '../support/friends.ts'
 import { silentLog } from '../support/silent-log.ts'
+import { VirtualClock } from '../support/virtual-clock.ts'
 import { addressOf, LOOPBACK, startTestHost } from './exchange-support.ts'
 import { message, prune, speak, subscription } from './raw-gossip.ts'
 
@@ -51,7 +52,8 @@ describe('advisories', function () {
 
   beforeEach(async () => {
     key = await generateKeyPair('Ed25519')
-    victim = await startTestHost()
+    // What a source may send grows with time: on a slow machine a flood would be none.
+    victim = await startTestHost({}, new VirtualClock())
     attacker = await startHost({ log: silentLog, clock: systemClock, privateKey: key }, { ...LOOPBACK, listen: [] })
     hosts.push(victim, attacker)
     friends = new Friends()

@@ -17,6 +17,7 @@ import { advertOf, digest, type AdvertOptions } from '../unit/adverts/support.ts
 import { unharmed } from './bad-input-support.ts'
 import { MIB, nextEvent } from './daemon-support.ts'
 import { addressOf, LOOPBACK, MemoryContent } from './exchange-support.ts'
+import { isHeard } from './raw-gossip.ts'
 
 interface Peer extends AsyncDisposable {
   readonly host: Host
@@ -75,13 +76,19 @@ describe('a daemon that hears bad adverts', () => {
     daemon = await DaemonProcess.start()
     honest = await startPeer()
     honest.content.currentAdvert = (await advertOf(honest.node, systemClock)).message
-    await daemon.client.call('peers.connect', { address: addressOf(honest.host) })
+    await connect(honest)
     await nextEvent(daemon, 'advert.received', ({ peerId }) => peerId === honest.node.peerId)
   })
   after(async () => {
     await honest?.[Symbol.asyncDispose]()
     await daemon?.[Symbol.asyncDispose]()
   })
+
+  /** The daemon hears from then on what the peer publishes. */
+  async function connect({ host }: Peer): Promise<void> {
+    await daemon.client.call('peers.connect', { address: addressOf(host) })
+    for (const topic of ['kith/adverts/1', 'kith/updates/1']) await isHeard(host, daemon.ready.peerId, topic)
+  }
 
   async function withFilter(node: Identity, filter: Uint8Array, options: AdvertOptions = {}): Promise<Uint8Array> {
     const index = { digest: filterDigest(filter), bytes: filter.byteLength, ...options.index }
@@ -125,7 +132,7 @@ describe('a daemon that hears bad adverts', () => {
       await using liar = await startPeer()
       await unharmed(daemon, async () => {
         liar.content.currentAdvert = await make(liar.node)
-        await daemon.client.call('peers.connect', { address: addressOf(liar.host) })
+        await connect(liar)
         await liar.host.publish('kith/adverts/1', liar.content.currentAdvert.subarray(0, 200_000))
         // What came before this has been judged when this was.
         const marker = await advertOf(honest.node, systemClock)
@@ -144,7 +151,7 @@ describe('a daemon that hears bad adverts', () => {
     await using liar = await startPeer()
     const seq = Date.now()
     liar.content.currentAdvert = (await advertOf(liar.node, systemClock, { seq })).message
-    await daemon.client.call('peers.connect', { address: addressOf(liar.host) })
+    await connect(liar)
     await nextEvent(daemon, 'advert.received', ({ peerId }) => peerId === liar.node.peerId)
     await unharmed(daemon, async () => {
       await liar.host.publish('kith/adverts/1', (await advertOf(liar.node, systemClock, { seq, count: 99 })).message)
@@ -154,7 +161,7 @@ describe('a daemon that hears bad adverts', () => {
 
   it('charges who signs news that are wrong, and tells its apps of none', async () => {
     await using liar = await startPeer()
-    await daemon.client.call('peers.connect', { address: addressOf(liar.host) })
+    await connect(liar)
     await unharmed(daemon, async () => {
       const iat = seconds()
       const claims = {
@@ -178,7 +185,7 @@ describe('a daemon that hears bad adverts', () => {
 
   /** Waits until the operator would see it. */
   async function charged(did: string, offence: string): Promise<void> {
-    const late = AbortSignal.timeout(10_000)
+    const late = AbortSignal.timeout(50_000)
     for (;;) {
       late.throwIfAborted()
       const { offences } = await daemon.client.call('trust.get', { did })

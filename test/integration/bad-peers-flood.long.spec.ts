@@ -80,7 +80,7 @@ describe('a daemon under attack', function () {
   /** A peer that behaves gets the whole content, over the connection it has. */
   async function isServed(): Promise<void> {
     const got = new Collector()
-    assert.equal(await asking.dag(daemon.ready.peerId, dagRequest({ cid: root }), got, { signal: AbortSignal.timeout(20_000) }), 'ok')
+    assert.equal(await asking.dag(daemon.ready.peerId, dagRequest({ cid: root }), got, { signal: AbortSignal.timeout(100_000) }), 'ok')
     assert.ok(Buffer.from(content).equals(got.content))
   }
 

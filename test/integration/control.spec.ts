@@ -49,7 +49,7 @@ async function startPair(
   return {
     a,
     b,
-    ask: async (kind, body) => await b.control.ask(a.host.self, kind, body, { signal: AbortSignal.timeout(10_000) }),
+    ask: async (kind, body) => await b.control.ask(a.host.self, kind, body, { signal: AbortSignal.timeout(50_000) }),
     [Symbol.asyncDispose]: async () => {
       await Promise.all([a[Symbol.asyncDispose](), b[Symbol.asyncDispose]()])
     }

@@ -74,10 +74,9 @@ describe('main host', () => {
     const other = (await generateKeyPair('Ed25519')).publicKey
     const { peerIdFromPublicKey } = await import('@libp2p/peer-id')
     const wrong = peerIdFromPublicKey(other).toString()
-    const closed = port(b)
-    await assert.rejects(a.connect(`/ip4/127.0.0.1/tcp/${closed}/p2p/${wrong}`), { code: 'UNAVAILABLE', message: /another peer id/ })
-    await b.stop()
-    await assert.rejects(a.connect(`/ip4/127.0.0.1/tcp/${closed}`), { code: 'UNAVAILABLE', message: /refused: nothing listens/ })
+    await assert.rejects(a.connect(`/ip4/127.0.0.1/tcp/${port(b)}/p2p/${wrong}`), { code: 'UNAVAILABLE', message: /another peer id/ })
+    // A port that was free a moment ago may be another test's by now; this one is nobody's.
+    await assert.rejects(a.connect('/ip4/127.0.0.1/tcp/1'), { code: 'UNAVAILABLE', message: /refused: nothing listens/ })
     await assert.rejects(a.connect('/ip4/127.0.0.1/udp/9/quic-v1'), { code: 'UNAVAILABLE', message: /not a TCP address/ })
     await assert.rejects(a.connect(addressOf(a)), { code: 'INVALID_PARAMS', message: /own address/ })
     for (const bad of ['', 'nonsense', '/ip4/999.1.1.1/tcp/1', '/ip4/127.0.0.1/tcp/1/p2p/nobody', `/p2p/${wrong}`])
@@ -127,8 +126,9 @@ describe('main host', () => {
     const [a, b] = [await start(), await start()]
     await assert.rejects(a.ping(b.self), { code: 'UNAVAILABLE' })
     await a.connect(addressOf(b))
+    const before = systemClock.monotonic()
     const ms = await a.ping(b.self)
-    assert.ok(ms > 0 && ms < 5000)
+    assert.ok(ms > 0 && ms <= systemClock.monotonic() - before, `${ms} ms`)
   })
 
   it('bears any number of pings, at once and one after another, and keeps the connection', async () => {

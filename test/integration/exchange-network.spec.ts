@@ -10,6 +10,7 @@ import type { Clock } from '../../src/ports/clock.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { settle, VirtualClock } from '../support/virtual-clock.ts'
 import { addressOf, LOOPBACK, startTestHost } from './exchange-support.ts'
+import { isHeard } from './raw-gossip.ts'
 
 /** The record type of `_dnsaddr` names. */
 const TXT = 16
@@ -118,15 +119,10 @@ describe('the main host in other networks', () => {
       async () => 'accept',
       () => {}
     )
-    const subscribed = new Promise(resolve => {
-      const pubsub: unknown = Reflect.get(Reflect.get(early.libp2p, 'services'), 'pubsub')
-      assert.ok(pubsub instanceof EventTarget)
-      pubsub.addEventListener('subscription-change', resolve, { once: true })
-    })
     await early.connect(addressOf(late))
     const stream = await early.open(late.self, '/test/1')
     assert.deepEqual(await stream.read(), new Uint8Array([1]))
-    await subscribed
+    await isHeard(early, late.self, 'kith/adverts/1')
     await early.publish('kith/adverts/1', new Uint8Array([7]))
     assert.equal(await heard.promise, early.self)
   })

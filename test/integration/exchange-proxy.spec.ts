@@ -13,7 +13,7 @@ import { fileDag, memoryLibrary } from '../support/dag-builder.ts'
 import { FakeIpfs } from '../support/fake-ipfs.ts'
 import { FakeStanding } from '../support/fake-standing.ts'
 import { silentLog } from '../support/silent-log.ts'
-import { addressOf, clientOf, Collector, dagRequest, patterned, startTestHost } from './exchange-support.ts'
+import { addressOf, clientOf, Collector, dagRequest, patterned, startTestHost, stuck } from './exchange-support.ts'
 
 describe('an exchange server with an IPFS of its own', function () {
   this.timeout(60_000)
@@ -27,7 +27,7 @@ describe('an exchange server with an IPFS of its own', function () {
   const served = new Map<string, number>()
   let signal: AbortSignal
   beforeEach(() => {
-    signal = AbortSignal.timeout(20_000)
+    signal = AbortSignal.timeout(50_000)
   })
 
   before(async () => {
@@ -69,9 +69,12 @@ describe('an exchange server with an IPFS of its own', function () {
       node: (_index: number, bytes: Uint8Array) => {
         taken += bytes.byteLength
       },
-      leaf: (_index: number, bytes: Uint8Array) => {
+      leaf: async (_index: number, bytes: Uint8Array) => {
         taken += bytes.byteLength
-        if (taken > 30 * MIB) leaving.abort(new Error('enough'))
+        if (taken <= 40 * MIB) return
+        // The most that can be on its way, however fast either side is.
+        await stuck(server, () => ipfs.bytes)
+        leaving.abort(new Error('enough'))
       }
     }
     const closed = ipfs.closed

@@ -6,6 +6,7 @@ import { startHost, type Host, type HostInit } from '../../src/adapters/libp2p/h
 import { systemClock } from '../../src/adapters/system/clock.ts'
 import { systemRandom } from '../../src/adapters/system/random.ts'
 import { ExchangeClient } from '../../src/exchange/client.ts'
+import { EXCHANGE_PROTOCOL } from '../../src/exchange/protocol.ts'
 import { ExchangeServer, type ExchangeServerInit } from '../../src/exchange/server.ts'
 import { verifyBlock, type VerifiedBlock } from '../../src/model/block.ts'
 import { blockKey, bytesKey } from '../../src/model/content-id.ts'
@@ -158,6 +159,30 @@ export async function startExchange(init: ExchangeServerInit = {}, clock: Clock 
 
 export function clientOf(network: Host, clock: Clock = systemClock): ExchangeClient {
   return new ExchangeClient({ network, clock, log: silentLog, random: systemRandom, identity: { did: 'did:key:z6MkTest' } })
+}
+
+/**
+ * Resolves when an answer is stuck because nobody takes it: all that may be sent is sent, more waits, and `progress`
+ * has not grown for many turns of the event loop.
+ *
+ * @returns the progress
+ */
+export async function stuck(server: Host, progress: () => number): Promise<number> {
+  const isFull = (): boolean =>
+    server.libp2p
+      .getConnections()
+      .flatMap(({ streams }) => streams)
+      .filter(({ protocol, writeBufferLength }) => protocol === EXCHANGE_PROTOCOL && writeBufferLength > 0)
+      .some(stream => Reflect.get(stream, 'sendWindowCapacity') === 0)
+  let last = -1
+  for (let quiet = 0; quiet < 200; quiet++) {
+    if (progress() !== last || !isFull()) quiet = 0
+    last = progress()
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
+  }
+  return last
 }
 
 export function dagRequest(more: Partial<DagRequest>): DagRequest {

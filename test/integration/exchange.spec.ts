@@ -13,7 +13,7 @@ import { Collector, dagRequest, patterned, startExchange, type Exchange } from '
 describe('exchange between two hosts', () => {
   let signal: AbortSignal
   beforeEach(() => {
-    signal = AbortSignal.timeout(20_000)
+    signal = AbortSignal.timeout(50_000)
   })
   let exchange: Exchange
   let peer: string

@@ -57,7 +57,7 @@ describe('gateway source and whole DAGs', () => {
           taken.push(blockKey(cid))
           await take(cid)
         },
-        { signal: AbortSignal.timeout(20_000), ...options }
+        { signal: AbortSignal.timeout(50_000), ...options }
       )
     } finally {
       session.close()

@@ -60,7 +60,7 @@ describe('gateways over HTTPS', () => {
   }
 
   async function get(source: GatewaySource): Promise<Uint8Array> {
-    return await source.open(dag.root).get(dag.root, { signal: AbortSignal.timeout(20_000) })
+    return await source.open(dag.root).get(dag.root, { signal: AbortSignal.timeout(50_000) })
   }
 
   it('give single blocks and whole DAGs', async () => {

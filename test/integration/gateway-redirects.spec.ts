@@ -35,7 +35,7 @@ describe('gateway source and where it is led', () => {
   }
 
   async function get(from: GatewaySource): Promise<Uint8Array> {
-    return await from.open(BLOCK).get(BLOCK, { signal: AbortSignal.timeout(20_000) })
+    return await from.open(BLOCK).get(BLOCK, { signal: AbortSignal.timeout(50_000) })
   }
 
   beforeEach(async () => {

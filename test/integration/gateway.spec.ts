@@ -33,7 +33,7 @@ describe('gateway source', () => {
     return one
   }
 
-  async function get(from = source, signal = AbortSignal.timeout(20_000)): Promise<Uint8Array> {
+  async function get(from = source, signal = AbortSignal.timeout(50_000)): Promise<Uint8Array> {
     return await from.open(BLOCK).get(BLOCK, { signal })
   }
 

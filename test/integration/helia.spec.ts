@@ -53,7 +53,7 @@ function blockOf(text: string): { cid: CID; bytes: Uint8Array } {
 }
 
 const isOutcome = (outcome: string) => (error: unknown) => error instanceof SourceError && error.outcome === outcome
-const budget = () => ({ signal: AbortSignal.timeout(20_000) })
+const budget = () => ({ signal: AbortSignal.timeout(50_000) })
 
 describe('helia source', () => {
   let ours: Ours

@@ -59,7 +59,7 @@ describe('a daemon without a network', () => {
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'ignore'] })
     children.push(child)
     assert.ok(child.stdout !== null)
-    const [line] = await once(createInterface({ input: child.stdout }), 'line', { signal: AbortSignal.timeout(20_000) })
+    const [line] = await once(createInterface({ input: child.stdout }), 'line', { signal: AbortSignal.timeout(60_000) })
     const ready: { readonly socket: string; readonly peerId: string; readonly addresses: string[] } = JSON.parse(String(line))
     const client = await connect({ socket: ready.socket })
     clients.push(client)
@@ -72,7 +72,7 @@ describe('a daemon without a network', () => {
   }
 
   it('is ready on loopback, and when a cable is plugged in it has new addresses and meets its peer', async function () {
-    this.timeout(90_000)
+    this.timeout(180_000)
     const quiet = ['log.level=error', 'network.mdns=true']
     const far = await start(net.far, [...quiet, 'network.listen=/ip4/0.0.0.0/tcp/4401'])
     const near = await start(net.near, [

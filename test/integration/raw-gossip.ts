@@ -50,3 +50,18 @@ export async function speak(attacker: Host, victim: string, frames: Iterable<Uin
   for (const frame of frames) await stream.write([prefixed(frame)])
   return stream
 }
+
+/** What is looked at of a host's gossipsub. */
+interface Pubsub {
+  getSubscribers(topic: string): unknown[]
+  readonly streamsOutbound: ReadonlyMap<string, unknown>
+}
+
+/** Resolves when `host` knows that a peer listens to the topic and has a stream to it: what it publishes earlier does not reach that peer. */
+export async function isHeard(host: Host, peer: string, topic: string): Promise<void> {
+  const { pubsub } = host.libp2p.services as { pubsub: Pubsub }
+  while (!pubsub.streamsOutbound.has(peer) || !pubsub.getSubscribers(topic).map(String).includes(peer))
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
+}

@@ -1,13 +1,12 @@
 /** Adverts between real daemons: what one puts as public the other knows of, until it leaves. */
 import assert from 'node:assert/strict'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
-import { base64, nextEvent, startPair, until } from './daemon-support.ts'
+import { base64, nextEvent, PEERS_ALONE, startPair, until } from './daemon-support.ts'
 
 describe('adverts between daemons', () => {
   let pair: Awaited<ReturnType<typeof startPair>>
   before(async () => {
-    // IPFS is asked when the peers have failed, not when they are slow: both would give the bytes.
-    pair = await startPair(['adverts.interval=0', 'routing.ipfsDelay=60s'])
+    pair = await startPair(['adverts.interval=0', ...PEERS_ALONE])
   })
   after(async () => {
     await pair[Symbol.asyncDispose]()

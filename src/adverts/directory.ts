@@ -105,6 +105,7 @@ export class AdvertDirectory {
         clock,
         known: peer => this.#known.get(peer),
         isWelcome: peer => this.#isWelcome(peer),
+        isKept: peer => this.#fresh(peer) !== undefined,
         onOffence: (peer, offence) => standing.report(peer, offence)
       },
       { filterBytesMax: this.#filterBytesMax }

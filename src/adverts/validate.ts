@@ -48,6 +48,8 @@ export interface AdvertValidatorComponents {
   readonly known: (peer: string) => KnownSequence | undefined
   /** Whether this peer's adverts are our business: connected here, or trusted, and not shunned. */
   readonly isWelcome: (peer: string) => boolean
+  /** Whether an advert of this peer is kept here. Its goodbye is taken then, though its connection closed on its heels. */
+  readonly isKept: (peer: string) => boolean
   readonly onOffence: (peer: string, offence: AdvertOffence) => void
 }
 
@@ -79,7 +81,8 @@ export class AdvertValidator {
       if (filter !== undefined && filter.byteLength > FILTER_INLINE_BYTES_MAX)
         throw new AdvertError('reject', 'its filter is too large for gossip')
       this.#checkIssuer(jwt, from)
-      if (!this.#parts.isWelcome(from)) throw new AdvertError('ignore', 'its issuer is neither connected nor trusted')
+      if (!this.#parts.isWelcome(from) && !this.#takesBack(jwt, from))
+        throw new AdvertError('ignore', 'its issuer is neither connected nor trusted')
       await this.#checkSequence(jwt, from, known => known.seq)
       this.#checkRate(from, via)
       return await this.#verify(jwt, from, filter)
@@ -120,6 +123,11 @@ export class AdvertValidator {
   #checkIssuer(jwt: string, peer: string): void {
     const { iss } = readUnverifiedJwt(jwt, ADVERT_JWT_CHARACTERS_MAX)
     if (iss !== ownDid(peer)) throw new AdvertError('reject', 'its issuer is not the peer it came from')
+  }
+
+  /** A goodbye to what is kept here. */
+  #takesBack(jwt: string, peer: string): boolean {
+    return this.#parts.isKept(peer) && readUnverifiedJwt(jwt, ADVERT_JWT_CHARACTERS_MAX)['goodbye'] === true
   }
 
   async #checkSequence(jwt: string, peer: string, bar: (known: KnownSequence) => number): Promise<void> {

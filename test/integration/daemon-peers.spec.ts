@@ -2,15 +2,18 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
-import { base64, hashOfFile, http, MIB, rejection, startPair, writeBig } from './daemon-support.ts'
+import { LinkProxy } from '../../scripts/lib/link-proxy.ts'
+import { systemClock } from '../../src/adapters/system/clock.ts'
+import { base64, hashOfFile, http, MIB, PEERS_ALONE, rejection, startPair, writeBig } from './daemon-support.ts'
 
-/** More than a loopback transfer brings until the first progress is told. */
-const BIG_MIB = 96
+/** At what each link of {@link BIG_MIB} carries that takes seconds, and progress is told five times a second. */
+const BIG_MIB = 32
+const LINK_RATE = 8 * MIB
 
 describe('daemons as peers', () => {
   let pair: Awaited<ReturnType<typeof startPair>>
   before(async () => {
-    pair = await startPair()
+    pair = await startPair(PEERS_ALONE)
   })
   after(async () => {
     await pair[Symbol.asyncDispose]()
@@ -132,18 +135,25 @@ describe('daemons as peers', () => {
 
 describe('a transfer whose peer dies', () => {
   it('goes on from another one, with bytes from each and the content whole', async () => {
-    await using pair = await startPair()
+    await using a = await DaemonProcess.start()
+    await using b = await DaemonProcess.start({ set: PEERS_ALONE })
     await using c = await DaemonProcess.start()
-    const path = join(pair.a.home, 'big')
+    const daemons = [a, c]
+    const path = join(a.home, 'big')
     const sha256 = await writeBig(path, BIG_MIB)
     const [{ cid }] = await Promise.all([
-      pair.a.client.call('content.put', { path, privacy: 'public' }),
+      a.client.call('content.put', { path, privacy: 'public' }),
       c.client.call('content.put', { path, privacy: 'public' })
     ])
-    await pair.b.client.call('peers.connect', { address: c.address })
-    const daemons = [pair.a, c]
+    await using links = new LinkProxy({ clock: systemClock })
+    for (const { ready, address } of daemons) {
+      links.setLink(ready.peerId, { bandwidth: LINK_RATE })
+      const door = await links.open({ to: ready.peerId })
+      door.lead(Number(/\/tcp\/(\d+)/.exec(address)?.[1]))
+      await b.client.call('peers.connect', { address: `/ip4/127.0.0.1/tcp/${door.port}/p2p/${ready.peerId}` })
+    }
     let killed: Promise<unknown> | undefined
-    const got = await pair.b.client.call(
+    const got = await b.client.call(
       'content.get',
       { content: cid },
       {
@@ -162,7 +172,7 @@ describe('a transfer whose peer dies', () => {
     assert.deepEqual([...new Set(outcomes)].toSorted(), ['fault', 'ok'])
     const peerBytes = got.attempts.reduce((sum, { bytes }) => sum + bytes, 0)
     assert.equal(peerBytes < (BIG_MIB + 1) * MIB, true, 'nothing was sent twice')
-    const stat = await pair.b.client.call('content.stat', { content: cid })
+    const stat = await b.client.call('content.stat', { content: cid })
     assert.equal(stat.localBlocks, stat.blocks)
   })
 })

@@ -15,6 +15,11 @@ import { MemoryContent, startTestHost } from './exchange-support.ts'
 export const MIB = 1_048_576
 /** What has not come about by then does not come: only how long a hung test hangs. Milliseconds. */
 const HUNG_MS = 50_000
+/**
+ * For tests that say a peer delivers: IPFS is asked when the peers have failed, not when they are slow as well. What is
+ * public a daemon gives by both ways, and which is first depends on the machine.
+ */
+export const PEERS_ALONE = ['routing.ipfsDelay=60s']
 /** Leaves of {@link writeBig} repeat after this much; each copy is marked, so that no two are equal. */
 const PATTERN_BYTES = MIB
 

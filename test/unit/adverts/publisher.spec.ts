@@ -88,7 +88,7 @@ describe('advert publisher', () => {
     const current = publisher.current()
     assert.ok(current !== null)
     const validator = new AdvertValidator(
-      { clock, known: () => undefined, isWelcome: () => true, onOffence: () => assert.fail() },
+      { clock, known: () => undefined, isWelcome: () => true, isKept: () => false, onOffence: () => assert.fail() },
       { filterBytesMax: MIB2 }
     )
     const { head, filter } = await validator.pulled(node.peerId, current)

@@ -20,6 +20,7 @@ describe('advert validation', () => {
   let validator: AdvertValidator
   let offences: AdvertOffence[]
   let welcome: boolean
+  let kept: boolean
   let known: Map<string, KnownSequence>
 
   before(async () => {
@@ -29,9 +30,16 @@ describe('advert validation', () => {
     clock = new VirtualClock()
     offences = []
     welcome = true
+    kept = false
     known = new Map()
     validator = new AdvertValidator(
-      { clock, known: peer => known.get(peer), isWelcome: () => welcome, onOffence: (_peer, offence) => offences.push(offence) },
+      {
+        clock,
+        known: peer => known.get(peer),
+        isWelcome: () => welcome,
+        isKept: () => kept,
+        onOffence: (_peer, offence) => offences.push(offence)
+      },
       { filterBytesMax: MIB2 }
     )
   })
@@ -54,6 +62,15 @@ describe('advert validation', () => {
     assert.equal(advert.head.did, ana.did)
     assert.equal(advert.filter?.count, 10)
     assert.equal((await validator.gossip(gossip(ana, head))).filter, null)
+  })
+
+  it('accepts of who is gone the goodbye to what is kept, and nothing else', async () => {
+    welcome = false
+    const { head: goodbye } = await advertOf(ana, clock, { claims: { goodbye: true, caps: undefined } })
+    await refused('ignore', validator.gossip(gossip(ana, goodbye)))
+    kept = true
+    assert.equal((await validator.gossip(gossip(ana, goodbye))).head.caps, null)
+    await refusedWith('ignore', {})
   })
 
   it('accepts a goodbye, and members it does not know', async () => {

@@ -29,7 +29,7 @@ describe('what the configuration says of a node in its advert', () => {
     )
     await publisher.start()
     const validator = new AdvertValidator(
-      { clock, known: () => undefined, isWelcome: () => true, onOffence: (_peer, offence) => assert.fail(offence) },
+      { clock, known: () => undefined, isWelcome: () => true, isKept: () => false, onOffence: (_peer, offence) => assert.fail(offence) },
       { filterBytesMax: 2 * 1024 * 1024 }
     )
     const { head } = await validator.pulled(node.peerId, publisher.current() ?? assert.fail())

@@ -95,7 +95,7 @@ describe('a daemon with a gateway that', () => {
     it(`${name}: ${code === undefined ? 'it is served' : `${code} alone, and the next one serves`}`, async () => {
       bad.behave(behaviour)
       const alone = await published(bad)
-      const get = async () => await daemon.client.call('content.get', { content: alone.content, ttl: 10 })
+      const get = async () => await daemon.client.call('content.get', { content: alone.content, ttl: 50 })
       if (code === undefined) {
         const got = await unharmed(daemon, get)
         assert.deepEqual([got.sha256, ofBad(got.attempts)], [sha256Hex(alone.bytes), [outcome]])
@@ -105,7 +105,7 @@ describe('a daemon with a gateway that', () => {
       assert.deepEqual(ofBad(error.data['attempts']), [outcome])
       assert.deepEqual(await daemon.client.call('content.has', { content: alone.content }), { local: false })
       const both = await published(bad, good)
-      const got = await unharmed(daemon, async () => await daemon.client.call('content.get', { content: both.content, ttl: 10 }))
+      const got = await unharmed(daemon, async () => await daemon.client.call('content.get', { content: both.content, ttl: 50 }))
       assert.deepEqual([got.sha256, got.attempts.at(-1)?.url], [sha256Hex(both.bytes), good.url])
       assert.ok(bad.sentBytes() < 64 * MIB, `${bad.sentBytes()} bytes were sent`)
     })

@@ -91,7 +91,7 @@ describe('a daemon that is lied to', () => {
       const honest = await startWitness()
       await honest.content.addFile(bytes)
       await daemon.client.call('peers.connect', { address: addressOf(honest.host) })
-      const got = await unharmed(daemon, async () => await daemon.client.call('content.get', { content, ttl: 20 }))
+      const got = await unharmed(daemon, async () => await daemon.client.call('content.get', { content, ttl: 50 }))
       assert.deepEqual(Buffer.from(got.data ?? '', 'base64'), Buffer.from(bytes))
       assert.equal(got.source.peer, honest.host.self)
       await honest[Symbol.asyncDispose]()

@@ -229,6 +229,8 @@ describe('main host', () => {
       await new Promise(resolve => {
         setImmediate(resolve)
       })
+    // Each side gets to know the other in its own time, and tells of nobody it did not know.
+    await a.identified(b.self)
     await b.disconnect(a.self)
     await gone
     await clock.advance(1_100)

@@ -16,7 +16,7 @@ describe('a daemon with ipfs.type kubo', () => {
   before(async function () {
     await needsKubo(this)
     ;[first, second] = await Promise.all([KuboNode.start(), KuboNode.start()])
-    daemon = await startDaemon('ipfs.type=kubo', `ipfs.api=["${first.api}", "${second.apiUrl}"]`, 'ipfs.timeout=2s', 'p2pIpfs.preferP2P=[]')
+    daemon = await startDaemon('ipfs.type=kubo', `ipfs.api=["${first.api}", "${second.apiUrl}"]`, 'ipfs.timeout=5s', 'p2pIpfs.preferP2P=[]')
   })
   after(async () => {
     await endAll([daemon, first, second])
@@ -60,7 +60,7 @@ describe('a daemon with ipfs.type kubo', () => {
     const hidden = await daemon.client.call('content.put', { path: at('private') })
     const { cid } = await daemon.client.call('content.put', { path: at('public'), privacy: 'public' })
     // Kubo waits for the block until it comes.
-    assert.equal((await first.ipfsBytes('--timeout=20s', 'cat', cid)).byteLength, 2 * MIB + 1)
+    assert.equal((await first.ipfsBytes('--timeout=50s', 'cat', cid)).byteLength, 2 * MIB + 1)
     await assert.rejects(first.ipfs('--offline', 'block', 'get', hidden.cid))
   })
 

@@ -18,12 +18,14 @@ import { temporaryDirectory, type TemporaryDirectory } from '../support/temporar
 import { endAll, MIB, writeRandom } from './interop-support.ts'
 import { startPasswordProxy } from './password-proxy.ts'
 
-/** Searches in a Kubo that knows nobody: long enough to be noticed, short enough to be waited for. Milliseconds. */
-const SEARCH_MS = 300
-const budget = () => ({ signal: AbortSignal.timeout(20_000) })
+/** For what is there, which a busy Kubo takes its time to give. Milliseconds. */
+const FIND_MS = 20_000
+/** Searches in vain, in a Kubo that knows nobody: each lasts so long. Milliseconds. */
+const SEARCH_MS = 3_000
+const budget = () => ({ signal: AbortSignal.timeout(50_000) })
 
 function sourceFor(init: Partial<KuboSourceInit> & Pick<KuboSourceInit, 'api'>): KuboSource {
-  return createKuboSource({ clock: systemClock, log: silentLog, random: { number: () => 0.5 } }, { timeout: SEARCH_MS, ...init })
+  return createKuboSource({ clock: systemClock, log: silentLog, random: { number: () => 0.5 } }, { timeout: FIND_MS, ...init })
 }
 
 describe('Kubo source and real Kubos', () => {
@@ -40,7 +42,7 @@ describe('Kubo source and real Kubos', () => {
   })
 
   blockSourceConformance('Kubo by its RPC', async () => {
-    const source = sourceFor({ api: [kubo.api] })
+    const source = sourceFor({ api: [kubo.api], timeout: SEARCH_MS })
     return {
       source,
       put: async (cid, bytes) => {
@@ -77,8 +79,9 @@ describe('Kubo source and real Kubos', () => {
     await using source = sourceFor({ api: [kubo.apiUrl] })
     assert.equal(await take(source, await added('whole', 5 * MIB + 1, kubo)), 5 * MIB + 1)
     const { root } = await fileDag(distinctBytes(3 * MIB, 77))
-    await assert.rejects(take(source, root), (error: unknown) => error instanceof SourceError && error.outcome === 'not-found')
-    assert.equal(source.unavailable(), undefined)
+    await using short = sourceFor({ api: [kubo.apiUrl], timeout: SEARCH_MS })
+    await assert.rejects(take(short, root), (error: unknown) => error instanceof SourceError && error.outcome === 'not-found')
+    assert.equal(short.unavailable(), undefined)
   })
 
   it('knows that Kubo is there, and where it can be dialled', async () => {
@@ -114,7 +117,7 @@ describe('Kubo source and real Kubos', () => {
     const doomed = await KuboNode.start()
     try {
       await doomed.add(join(folder.path, 'shared'))
-      await using source = sourceFor({ api: [doomed.api, twin.api], timeout: 20_000 })
+      await using source = sourceFor({ api: [doomed.api, twin.api] })
       const store = new KillingStore(async () => await doomed.kill('SIGKILL'))
       const session = new DagSession(store, root, { kind: 'all' })
       await session.loadLocal()
@@ -131,7 +134,7 @@ describe('Kubo source and real Kubos', () => {
 
   it('does not wait for a Kubo that hangs', async () => {
     const root = await added('hung', 3 * MIB, kubo, twin)
-    await using source = sourceFor({ api: [kubo.api, twin.api], timeout: 20_000 })
+    await using source = sourceFor({ api: [kubo.api, twin.api] })
     kubo.signal('SIGSTOP')
     try {
       const started = performance.now()

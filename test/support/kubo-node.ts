@@ -15,7 +15,7 @@ import { getKubo, NoKuboError } from '../../scripts/get-kubo.ts'
 /** A first build takes minutes. Milliseconds. */
 const GET_MS_MAX = 30 * 60_000
 /** A start that takes longer has failed. Milliseconds. */
-const START_MS_MAX = 30_000
+const START_MS_MAX = 60_000
 /** One command. Milliseconds. */
 const COMMAND_MS_MAX = 60_000
 /** `test`: loopback, port 0, no bootstrap, no mDNS. `unixfs-v1-2025`: the addresses Kith makes. */

@@ -8,9 +8,7 @@ const REQUESTS = 600
 const p95 = (name: RankingName, hedged: boolean): number[] =>
   SEEDS.map(seed => percentile(simulate(name, { seed, requests: REQUESTS, hedged }).times, 0.95))
 
-describe('ranking: a small simulated world', function () {
-  this.timeout(30_000)
-
+describe('ranking: a small simulated world', () => {
   for (const hedged of [false, true]) {
     it(`has its slow requests faster by expected time than by the formula or by chance, ${hedged ? 'with' : 'without'} hedges`, () => {
       const expected = p95('expected-time', hedged)

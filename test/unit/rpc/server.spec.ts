@@ -80,15 +80,14 @@ describe('the socket server', () => {
 
   it('answers a client that still sends when its time is up, and cuts it if it goes on', async () => {
     await using fixture = await rpcFixture()
-    const { socketPath, server, clock } = fixture
+    const { socketPath, server, services, clock } = fixture
     using still = await RawLines.open(socketPath)
     still.write('PUT /content HTTP/1.1\r\nHost: kith\r\nContent-Length: 1000000\r\n\r\nthe beginning')
     const sending = request({ socketPath, path: '/content', method: 'PUT', agent: false })
     const broken = once(sending, 'close')
     sending.on('error', () => {})
     sending.write(Buffer.alloc(100_000))
-    while (server.connections() < 2) await settle()
-    await settle()
+    while (services.calls.length < 2) await settle()
     const stopped = server.stop({ signal: AbortSignal.abort() })
     const [response]: unknown[] = await once(sending, 'response')
     assert.ok(response instanceof IncomingMessage)

@@ -9,7 +9,6 @@ import { join } from 'node:path'
 import { buildConnector } from 'undici'
 import { DidWeb, documentUrl } from '../../../../src/adapters/did-web/did-web.ts'
 import { keysOf } from '../../../../src/adapters/did-web/document.ts'
-import { systemClock } from '../../../../src/adapters/system/clock.ts'
 import { publicKeyFromDid } from '../../../../src/peers/did-key.ts'
 import { temporaryDirectory } from '../../../support/temporary-directory.ts'
 import { VirtualClock } from '../../../support/virtual-clock.ts'
@@ -109,7 +108,7 @@ describe('did:web over HTTPS', () => {
     const direct = buildConnector({ ca: cert })
     connector = (options, callback) =>
       direct({ ...options, hostname: '127.0.0.1', servername: options.hostname, port: String(port) }, callback)
-    resolver = new DidWeb({ clock: systemClock, connector })
+    resolver = new DidWeb({ clock: new VirtualClock(), connector })
   })
   after(async () => {
     await resolver?.close()
@@ -141,7 +140,7 @@ describe('did:web over HTTPS', () => {
   it('goes near no private address, whatever the name resolves to', async () => {
     for (const address of ['127.0.0.1', '10.0.0.1', '169.254.169.254', '::ffff:127.0.0.1', 'fd00::1']) {
       const guarded = new DidWeb({
-        clock: systemClock,
+        clock: new VirtualClock(),
         lookup: (_host, _options, callback) => callback(null, [{ address, family: address.includes(':') ? 6 : 4 }])
       })
       await assert.rejects(guarded.resolve(DID), (error: Error) => /not on the public internet/.test(error.message))

@@ -6,19 +6,10 @@ import { join } from 'node:path'
 import { prepareHome } from '../../../../src/adapters/system/home.ts'
 import { createLog } from '../../../../src/adapters/system/log.ts'
 import { recallPorts, rememberPorts } from '../../../../src/adapters/system/port-file.ts'
+import { freePort } from '../../../support/free-port.ts'
 import { temporaryDirectory } from '../../../support/temporary-directory.ts'
 
 const log = createLog({ level: 'silent', format: 'json' })
-
-/** A port that was free a moment ago: the system hands out another one next. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 describe('port file', () => {
   it('keeps the drawn port, for a wildcard and for one address', async () => {

@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 import { diskFindings } from '../../../../src/cli/doctor/disk.ts'
 import { NODE_MAJOR_MIN, nodeFindings } from '../../../../src/cli/doctor/node.ts'
 import { portFindings } from '../../../../src/cli/doctor/ports.ts'
+import { freePort } from '../../../support/free-port.ts'
 import { temporaryDirectory } from '../../../support/temporary-directory.ts'
 
 const run = promisify(execFile)
@@ -135,9 +136,4 @@ describe('doctor on ports', () => {
         ['PORTS']
       )
   })
-
-  async function freePort(): Promise<number> {
-    await using held = await heldPort()
-    return held.port
-  }
 })

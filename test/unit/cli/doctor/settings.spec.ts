@@ -9,6 +9,7 @@ import { endpointFindings, apiUrl } from '../../../../src/cli/doctor/endpoints.t
 import type { Finding } from '../../../../src/cli/doctor/finding.ts'
 import { readSettings, sealFindings, tokenFindings, trustFindings } from '../../../../src/cli/doctor/settings.ts'
 import { configFrom } from '../../../../src/config/resolve.ts'
+import { freePort } from '../../../support/free-port.ts'
 import { temporaryDirectory } from '../../../support/temporary-directory.ts'
 
 const SHA256 = '0'.repeat(64)
@@ -117,7 +118,7 @@ describe('doctor on IPFS nodes and gateways', () => {
     await using server = await httpServer((_request, response) => {
       response.writeHead(401).end()
     })
-    const { port } = await closedServer()
+    const port = await freePort()
     const config = configFrom({
       ipfs: { type: 'kubo', api: [server.url, `http://127.0.0.1:${port}`] },
       gateways: [`http://127.0.0.1:${port}`, server.url]
@@ -151,9 +152,4 @@ describe('doctor on IPFS nodes and gateways', () => {
       ['http://127.0.0.1:5001', 'http://[::1]:5001', 'https://ipfs.example:443', 'https://a:1', 'http://b:2']
     )
   })
-
-  async function closedServer(): Promise<{ readonly port: number }> {
-    await using server = await httpServer(() => {})
-    return { port: server.port }
-  }
 })

@@ -50,7 +50,7 @@ export const STRANGERS_FILTERS_BYTES_MAX: Bytes = FILTERS_KEPT_BYTES_MAX / 2
 /** Heads of one issuer checked: a second apart, ten at once; an honest one sends one in 30 s. */
 export const ISSUER_HEADS_PER_SECOND = 1
 export const ISSUER_HEADS_BURST = 10
-/** Signatures checked for all issuers together, at about a millisecond each. */
+/** Signatures checked for all issuers together, at a third of a millisecond each. */
 export const HEADS_PER_SECOND = 50
 export const HEADS_BURST = 100
 

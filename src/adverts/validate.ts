@@ -1,5 +1,5 @@
 /**
- * Judges adverts that arrive: hostile until shown otherwise, the cheap checks before the signature (a millisecond).
+ * Judges adverts that arrive: hostile until shown otherwise, the cheap checks before the signature.
  * Remembers only rates, in memory.
  */
 import { readUnverifiedJwt, verifyJwt } from '../peers/jwt.ts'

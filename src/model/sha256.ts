@@ -1,5 +1,5 @@
 /**
- * SHA-256 in one shot. The one file of the pure folders that imports `node:crypto`: the one-shot call is
+ * SHA-256 in one shot. With `ed25519.ts` all that imports `node:crypto` in the pure folders: the one-shot call is
  * an order of magnitude faster on small blocks than WebCrypto, and every byte of Kith passes through it.
  */
 import { createHash, hash } from 'node:crypto'

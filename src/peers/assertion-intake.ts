@@ -13,7 +13,7 @@ import { SUBJECTS_MAX, type AssertionBook, type IssuerStanding } from './asserti
 import { didFromPeerId } from './did-key.ts'
 import { JwtError, readUnverifiedJwt } from './jwt.ts'
 
-/** Signatures looked at, of one issuer: all it may say at once, then one a second. Each takes a millisecond of event loop. */
+/** Signatures looked at, of one issuer: all it may say at once, then one a second. Each takes a third of a millisecond of event loop. */
 const SIGNATURES = { capacity: SUBJECTS_MAX, perSecond: 1, keysMax: 1024 }
 
 export interface AssertionIntakeComponents {

@@ -10,12 +10,19 @@ const OPTIONS: VerifyJwtOptions = { audience: 'here', now: NOW, expMaxSeconds: 6
 const CLAIMS = { aud: 'here', iat: NOW, exp: NOW + 60, seq: 5 }
 const HEADER = { alg: 'EdDSA', typ: 'JWT' }
 
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
 const segment = (value: unknown): string => toString(fromString(JSON.stringify(value)), 'base64url')
 
 /** A token of any content with a true signature. */
 async function forge(node: Identity, header: unknown, payload: unknown): Promise<string> {
   const data = `${segment(header)}.${segment(payload)}`
   return `${data}.${toString(await node.sign(fromString(data)), 'base64url')}`
+}
+
+function documentOf(did: string) {
+  const publicKeyMultibase = did.slice('did:key:'.length)
+  return { id: did, verificationMethod: [{ id: `${did}#0`, type: 'Ed25519VerificationKey2020', controller: did, publicKeyMultibase }] }
 }
 
 describe('strict JWT', () => {
@@ -57,21 +64,51 @@ describe('strict JWT', () => {
     }
   })
 
-  it('guards against the library believing a reused options object', async () => {
-    const resolver = {
-      resolve: async (did: string) => ({
-        didResolutionMetadata: {},
-        didDocumentMetadata: {},
-        didDocument: {
-          id: did,
-          verificationMethod: [{ id: `${did}#0`, type: 'Ed25519VerificationKey2020', controller: did, publicKeyMultibase: did.slice(8) }]
-        }
-      })
+  it('agrees with the library about who signed, token by token', async () => {
+    const byLibrary = async (jwt: string): Promise<boolean> => {
+      const resolver = {
+        resolve: async (did: string) => ({ didResolutionMetadata: {}, didDocumentMetadata: {}, didDocument: documentOf(did) })
+      }
+      return await verifyJWT(jwt, { resolver, audience: 'here', policies: { now: NOW } }).then(
+        ({ issuer, payload }) => issuer === payload.iss,
+        () => false
+      )
     }
-    const reused = { resolver, audience: 'here', policies: { now: NOW } }
-    await verifyJWT(await signJwt(CLAIMS, ana), reused)
-    const lie = await forge(ana, HEADER, { iss: ben.did, ...CLAIMS })
-    assert.equal((await verifyJWT(lie, reused)).payload.iss, ben.did, 'if this fails the trap is gone')
+    const honest = await signJwt(CLAIMS, ana)
+    const [header = '', payload = '', signature = ''] = honest.split('.')
+    const bytes = fromString(signature, 'base64url')
+    const spoiled = (at: number): string =>
+      toString(
+        bytes.map((byte, i) => (i === at ? byte ^ 1 : byte)),
+        'base64url'
+      )
+    const tokens = [
+      honest,
+      await signJwt(CLAIMS, ben),
+      await forge(ben, HEADER, { iss: ana.did, ...CLAIMS }),
+      `${header}.${segment({ iss: ana.did, ...CLAIMS, seq: 6 })}.${signature}`,
+      ...[0, 31, 32, 63].map(at => `${header}.${payload}.${spoiled(at)}`)
+    ]
+    const own = await Promise.all(
+      tokens.map(
+        async jwt =>
+          await verifyJwt(jwt, OPTIONS).then(
+            () => true,
+            () => false
+          )
+      )
+    )
+    assert.deepEqual(own, [true, true, ...tokens.slice(2).map(() => false)])
+    assert.deepEqual(await Promise.all(tokens.map(byLibrary)), own)
+  })
+
+  it('takes one spelling of a signature only', async () => {
+    const jwt = await signJwt(CLAIMS, ana)
+    const last = ALPHABET.indexOf(jwt.at(-1) ?? '')
+    // The last character holds two bits of the signature; the other four must be zero.
+    assert.equal(last % 16, 0)
+    await verifyJwt(jwt, OPTIONS)
+    for (const other of [1, 8, 15]) await refused(`${jwt.slice(0, -1)}${ALPHABET[last + other] ?? ''}`, 'signature')
   })
 
   it('refuses a token that is too long before looking into it', async () => {

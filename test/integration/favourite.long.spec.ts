@@ -25,12 +25,16 @@ describe('a favourite', function () {
     await stage.settle()
     stage.turnCorrupt()
     const { asker, favourite } = stage
-    const asked = await unharmed(asker, async () => await stage.askTimes(AFTER))
-    assert.deepEqual(
-      asked.map(request => request.favourite),
-      Array.from({ length: AFTER }, (_, index) => index === 0)
-    )
+    const sentWrong = async (): Promise<number> =>
+      (await asker.client.call('peers.list', {})).items.find(({ peerId }) => peerId === favourite.peerId)?.ledger['corrupt'] ?? 0
+    await unharmed(asker, async () => {
+      // As a rule it is the first who is asked; another may be quicker than it on a machine that has much to do.
+      while ((await sentWrong()) === 0) assert.ok((await stage.ask()).isRight)
+    })
+    const asked = await stage.askTimes(AFTER)
     assert.ok(asked.every(({ isRight }) => isRight))
+    assert.equal(requestsUntilLeft(asked), 0)
+    assert.ok(!asked.some(request => request.favourite))
     const { items } = await asker.client.call('peers.list', {})
     assert.equal(items.at(-1)?.peerId, favourite.peerId)
     assert.match(items.at(-1)?.note ?? '', /wrong bytes/)

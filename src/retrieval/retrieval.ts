@@ -134,8 +134,8 @@ export class Retrieval {
       const { asked } = howFar(made)
       return new KithError(error.code, error.message, { ...error.data, attempts: made, asked }, { cause: error })
     }
-    const { asked, unreachable, words } = howFar(made)
-    const told = this.#init.notFound(asked, unreachable)
+    const { asked, unreachable, silent, words } = howFar(made)
+    const told = this.#init.notFound(asked, unreachable, silent)
     const attempts = [...made, ...(told?.attempts ?? [])]
     const lastSeen = told?.lastSeen === undefined ? {} : { lastSeen: told.lastSeen }
     const data = { ...error.data, attempts, asked, unreachable, ...lastSeen }

@@ -14,6 +14,7 @@ import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { Standing } from '../ports/standing.ts'
 import { PeerWords } from './found-private.ts'
+import { STALL_MS } from './ladder.ts'
 import { LeafShares } from './leaf-shares.ts'
 import type { Expected } from './pace.ts'
 import { peerCandidate, type PeerAsk } from './peer-source.ts'
@@ -228,27 +229,36 @@ export class Rungs {
     }
   }
 
-  /** A peer is measured from when it is connected: that it sleeps is no fault of it. */
+  /** A peer is measured from when it is asked: that it sleeps is no fault of it, nor that it sends this node something else first. */
   #measured(peer: string): { readonly reach: PeerAsk['reach']; readonly measure: PeerAsk['measure'] } {
-    const { exchange, estimates } = this.#parts
-    let running: Measurement | undefined
+    const { exchange, estimates, clock } = this.#parts
     return {
       measure: (): RunMeasurement => {
-        running = exchange.speaks(peer) ? estimates.begin(peer) : undefined
+        let running: Measurement | undefined
+        let askedAt = -Infinity
         return {
+          asked: () => {
+            askedAt = clock.monotonic()
+            running = estimates.begin(peer)
+          },
           firstByte: bytes => running?.firstByte(bytes),
           end: (outcome, bytes, error, awaited) => {
             running?.end(outcome, bytes, awaited)
-            if (running !== undefined) this.#report(peer, outcome, error, 'peer')
+            if (running !== undefined && !(outcome === 'timeout' && this.#isHeard(peer, askedAt)))
+              this.#report(peer, outcome, error, 'peer')
           }
         }
       },
       reach: async options => {
-        if (exchange.speaks(peer)) return
-        await this.#dial(peer, options)
-        running = estimates.begin(peer)
+        if (!exchange.speaks(peer)) await this.#dial(peer, options)
       }
     }
+  }
+
+  /** It sent something while it was waited for: its line, or this node's, is slow. */
+  #isHeard(peer: string, askedAt: Ms): boolean {
+    const { exchange, clock } = this.#parts
+    return exchange.heard(peer).at > Math.max(askedAt, clock.monotonic() - STALL_MS)
   }
 
   async #dial(peer: string, options: AbortOptions): Promise<void> {

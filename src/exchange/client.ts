@@ -61,7 +61,8 @@ export class ExchangeClient implements ExchangeClientPort {
   }
 
   heard(peer: string): Heard {
-    return this.#pool.heard(peer)
+    const heard = this.#pool.heard(peer)
+    return { ...heard, bytes: this.#parts.network.received?.(peer) ?? heard.bytes }
   }
 
   async have(peer: string, multihashes: readonly Uint8Array[], options: AbortOptions): Promise<HaveAnswer[]> {

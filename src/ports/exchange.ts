@@ -75,11 +75,11 @@ export interface TurnOptions {
   readonly onPlace?: () => void
 }
 
-/** What came from a peer in answers, whole frames or not. */
+/** What came from a peer, whole frames or not. */
 export interface Heard {
-  /** Since this node began to have to do with it; for differences. */
+  /** On all streams, as far as the network tells; for differences. */
   readonly bytes: Bytes
-  /** Monotonic time of the last; -Infinity: none. */
+  /** Monotonic time of the last that belonged to an answer; -Infinity: none. */
   readonly at: Ms
 }
 

@@ -4,12 +4,13 @@
  */
 import { abortable } from '../lib/deadline.ts'
 import { DIAL_MS, FIRST_BYTE_UNKNOWN_MS, RATE_UNKNOWN } from '../model/hopes.ts'
+import { isComing } from '../model/slow-line.ts'
 import type { Attempt, Outcome } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { Estimates, Measurement, PeerEstimate } from '../ports/estimates.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { ExchangeClient } from '../ports/exchange.ts'
+import type { ExchangeClient, Heard } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { Standing } from '../ports/standing.ts'
@@ -235,17 +236,16 @@ export class Rungs {
     return {
       measure: (): RunMeasurement => {
         let running: Measurement | undefined
-        let askedAt = -Infinity
+        let asked: Heard | undefined
         return {
           asked: () => {
-            askedAt = clock.monotonic()
+            asked = { bytes: exchange.heard(peer).bytes, at: clock.monotonic() }
             running = estimates.begin(peer)
           },
           firstByte: bytes => running?.firstByte(bytes),
           end: (outcome, bytes, error, awaited) => {
             running?.end(outcome, bytes, awaited)
-            if (running !== undefined && !(outcome === 'timeout' && this.#isHeard(peer, askedAt)))
-              this.#report(peer, outcome, error, 'peer')
+            if (asked !== undefined && !(outcome === 'timeout' && this.#isHeard(peer, asked))) this.#report(peer, outcome, error, 'peer')
           }
         }
       },
@@ -256,9 +256,10 @@ export class Rungs {
   }
 
   /** It sent something while it was waited for: its line, or this node's, is slow. */
-  #isHeard(peer: string, askedAt: Ms): boolean {
+  #isHeard(peer: string, asked: Heard): boolean {
     const { exchange, clock } = this.#parts
-    return exchange.heard(peer).at > Math.max(askedAt, clock.monotonic() - STALL_MS)
+    const { bytes, at } = exchange.heard(peer)
+    return at > Math.max(asked.at, clock.monotonic() - STALL_MS) || isComing(bytes - asked.bytes, clock.monotonic() - asked.at)
   }
 
   async #dial(peer: string, options: AbortOptions): Promise<void> {

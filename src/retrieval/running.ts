@@ -75,7 +75,8 @@ export class Running {
 
   /** It has begun to deliver, be it less than a block. */
   get hasSent(): boolean {
-    return this.bytes > 0 || (!this.isQueued && this.#received > this.#receivedBefore)
+    const asked = this.#clock.monotonic() - this.#askedAt
+    return this.bytes > 0 || (!this.isQueued && asked > 0 && isComing(this.#received - this.#receivedBefore, asked))
   }
 
   /** Gives it so long for something verified, from now or from when it is asked; replaces the limit before. */

@@ -257,7 +257,7 @@ interface EndedRequest {
 }
 
 function entryOf(figures: Figures, counts: Record<string, number>, isAsked: boolean): Entry {
-  return { figures, counts, waiting: new Set(), inFlight: 0, transfers: 0, begun: 0, idleSince: 0, isAsked, p90: undefined }
+  return { figures, counts, waiting: new Set(), inFlight: 0, transfers: 0, begun: 0, idleSince: -Infinity, isAsked, p90: undefined }
 }
 
 function count({ counts }: Entry, name: string, by = 1): void {

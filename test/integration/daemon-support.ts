@@ -20,6 +20,14 @@ const HUNG_MS = 50_000
  * public a daemon gives by both ways, and which is first depends on the machine.
  */
 export const PEERS_ALONE = ['routing.ipfsDelay=60s']
+const { pid } = process
+/**
+ * Loopback of this process alone, where all of 127/8 is this machine: what a daemon lets go of for a moment, and is to
+ * get back, nobody else draws meanwhile.
+ */
+export const OWN_LOOPBACK = process.platform === 'linux' ? `127.${64 + ((pid >> 16) & 63)}.${(pid >> 8) & 255}.${pid & 255}` : '127.0.0.1'
+/** For daemons that are to keep their port over a restart. */
+export const KEPT_PORT = `network.listen=/ip4/${OWN_LOOPBACK}/tcp/0`
 /** Leaves of {@link writeBig} repeat after this much; each copy is marked, so that no two are equal. */
 const PATTERN_BYTES = MIB
 

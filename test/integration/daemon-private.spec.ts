@@ -159,14 +159,14 @@ describe('private content of a daemon', () => {
       },
       { maxBytes: 0 }
     )
-    const claims = (cid: CID): string => directory.claims(owner.ready.peerId, { multihash: cid.multihash.bytes })
+    const claims = (cid: CID): string => directory.claimsOn({ multihash: cid.multihash.bytes }).of(owner.ready.peerId)
     // The advert follows the put after two seconds; when the other daemon has it, it knows of the public one.
     await nextEvent(asker, 'advert.received', ({ count }) => count === 1)
     directory.onConnected(owner.ready.peerId)
     await directory.idle()
     assert.equal(claims(open.cid), 'yes')
     assert.equal(claims(secret.cid), 'no')
-    assert.equal(directory.claims(owner.ready.peerId, { sha256: Buffer.from(secret.sha256, 'hex') }), 'no')
+    assert.equal(directory.claimsOn({ sha256: Buffer.from(secret.sha256, 'hex') }).of(owner.ready.peerId), 'no')
     assert.deepEqual(
       directory.list().map(({ count }) => count),
       [1]

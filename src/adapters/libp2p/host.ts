@@ -7,7 +7,7 @@ import type { Connection, Libp2p, PeerInfo, PrivateKey } from '@libp2p/interface
 import { peerIdFromString } from '@libp2p/peer-id'
 import { KithError } from '../../errors.ts'
 import { startDeadline } from '../../lib/deadline.ts'
-import type { Ms } from '../../model/units.ts'
+import type { Bytes, Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { AppTopics } from '../../ports/app-topics.ts'
 import type { Log } from '../../ports/log.ts'
@@ -242,6 +242,10 @@ class Libp2pHost implements Host {
 
   async ping(peer: string, options: AbortOptions = {}): Promise<Ms> {
     return await this.#pinger.ping(peer, options)
+  }
+
+  received(peer: string): Bytes {
+    return this.#parts.liveness.received(peer)
   }
 
   async open(peer: string, protocol: string, options: AbortOptions = {}): Promise<PeerStream> {

@@ -11,7 +11,7 @@ import { KithError, toKithError } from '../errors.ts'
 import { deferred } from '../lib/deferred.ts'
 import type { Attempt, Outcome, SourceId } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
-import { SourceError } from '../ports/block-source.ts'
+import type { SourceError } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { asSourceError } from './blame.ts'
@@ -22,7 +22,7 @@ import { Running, type RungState } from './running.ts'
 
 /** A source that was asked this long and said nothing has had its time: starting the next one is no hedge, and at the end it is to blame. */
 const SILENT_MS: Ms = 2_000
-/** A transfer without a verified byte for this long is a stall: next source. */
+/** A transfer without a verified byte for this long, and hardly any other, is a stall: next source. */
 export const STALL_MS: Ms = 30_000
 /** While others could join those who deliver, it is looked this often whether they should: soon at first, then ever more seldom. */
 const HELP_PACE_MS_MIN: Ms = 20
@@ -56,7 +56,8 @@ export class Ladder {
       more: rung.more === undefined ? 'none' : 'not-asked',
       lastStart: -Infinity,
       hedgeAfter: rung.hedgeDelay,
-      running: 0
+      running: 0,
+      slow: 0
     }))
   }
 
@@ -108,7 +109,7 @@ export class Ladder {
       before &&= isExhausted(state)
       patience = Math.max(patience, this.#patienceFor(state) - (this.#states[1]?.rung.delay ?? 0))
     }
-    if (before) this.#settle(exhausted(this.attempts, this.firstByteAt !== undefined))
+    if (before && this.#running.size === 0) this.#settle(exhausted(this.attempts, this.firstByteAt !== undefined))
     else if (next < Infinity)
       this.#stopTimer = this.#clock.after(Math.max(0, next), () => {
         this.#step()
@@ -180,12 +181,13 @@ export class Ladder {
   }
 
   #start(state: RungState, candidate: Candidate, silenceMax = state.rung.silenceMax): void {
-    const running = new Running(this.#clock, state, candidate)
+    const running = new Running(this.#clock, state, candidate, {
+      silent: failure => this.#silent(running, failure),
+      gaveWay: () => this.#step()
+    })
     this.#running.add(running)
     this.#helpPace = HELP_PACE_MS_MIN
-    running.watch(silenceMax, () => {
-      this.#timedOut(running, `no verified byte within ${(silenceMax ?? 0) / 1000} s`)
-    })
+    running.watch(silenceMax)
     running
       .run({
         verified: bytes => {
@@ -206,9 +208,7 @@ export class Ladder {
   #verified(running: Running, bytes: Bytes): void {
     if (!this.#running.has(running)) return
     running.delivered(bytes)
-    running.watch(STALL_MS, () => {
-      this.#timedOut(running, `no verified byte for ${STALL_MS / 1000} s`)
-    })
+    running.watch(STALL_MS)
     if (this.#winner !== undefined) return
     this.#winner = running
     this.firstByteAt ??= this.#clock.monotonic()
@@ -217,10 +217,9 @@ export class Ladder {
     this.#step()
   }
 
-  #timedOut(running: Running, reason: string): void {
-    const silent = new SourceError('timeout', reason)
-    running.abort.abort(silent)
-    this.#ended(running, 'timeout', silent)
+  #silent(running: Running, failure: SourceError): void {
+    running.abort.abort(failure)
+    this.#ended(running, failure.outcome, failure)
   }
 
   /** A loser is not to blame, and may be asked again if the winner fails. */
@@ -277,8 +276,7 @@ export class Ladder {
   #ttlOver(): void {
     if (this.firstByteAt !== undefined) return
     const { ttl, ttlGiven = ttl } = this.#init
-    const isClaimed = [...this.#running].some(({ candidate }) => candidate.claims)
-    this.#settle(searchOver(ttlGiven, isClaimed), running => (running.elapsed >= Math.min(SILENT_MS, ttl) ? 'timeout' : 'cancelled'))
+    this.#settle(searchOver(ttlGiven, [...this.#running]), running => running.outcomeAfter(Math.min(SILENT_MS, ttl)))
   }
 
   #settle(error: KithError | undefined, outcomeOf: (running: Running) => Outcome = () => 'cancelled'): void {

@@ -115,6 +115,7 @@ export function makeRetriever(settings: RetrieverSettings): Retriever {
       estimates: UNMEASURED,
       exchange: {
         speaks: () => false,
+        heard: () => ({ bytes: 0, at: -Infinity }),
         have: async () => [],
         dag: async () => 'not-found',
         blocks: async () => 'not-found',

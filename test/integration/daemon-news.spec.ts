@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { prepareHome } from '../../src/adapters/system/home.ts'
 import { loadIdentity } from '../../src/adapters/system/identity-file.ts'
-import { signBinding } from '../../src/peers/bindings.ts'
+import { signBinding } from '../../src/peers/sign-binding.ts'
 import { identity } from '../unit/adverts/support.ts'
 import { base64, gossipFlows, nextEvent, rejection } from './daemon-support.ts'
 

@@ -244,10 +244,6 @@ class Libp2pHost implements Host {
     return await this.#pinger.ping(peer, options)
   }
 
-  received(peer: string): Bytes {
-    return this.#parts.liveness.received(peer)
-  }
-
   async open(peer: string, protocol: string, options: AbortOptions = {}): Promise<PeerStream> {
     const connection = this.#connectionTo(peer)
     if (connection === undefined) throw new KithError('UNAVAILABLE', `peer ${peer} is not connected`)

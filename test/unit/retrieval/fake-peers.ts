@@ -107,8 +107,10 @@ export class FakePeers {
 
   get directory(): Claims {
     return {
-      claims: peer => this.#peers.get(peer)?.claim ?? 'unknown',
-      peers: () => [...this.#peers.keys()],
+      claimsOn: () => ({
+        of: peer => this.#peers.get(peer)?.claim ?? 'unknown',
+        claimants: () => [...this.#peers].flatMap(([name, { claim }]) => (claim === 'yes' ? [name] : []))
+      }),
       capabilitiesOf: peer => ({ ipfsNode: { enabled: this.#peers.get(peer)?.hasIpfs === true } })
     }
   }

@@ -122,7 +122,7 @@ export function makeRetriever(settings: RetrieverSettings): Retriever {
         advert: async () => null,
         capabilities: async () => new Uint8Array(0)
       },
-      directory: { claims: () => 'unknown', peers: () => [], capabilitiesOf: () => undefined },
+      directory: { claimsOn: () => ({ of: () => 'unknown', claimants: () => [] }), capabilitiesOf: () => undefined },
       ipfs: undefined,
       gateways: () => gateways,
       didOf: peer => `did:key:${peer}`,

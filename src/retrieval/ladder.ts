@@ -5,7 +5,7 @@
  * Staged with hedging: the first rung starts at once, each later one when its delay has passed without a verified
  * byte, or as soon as nobody is left on the rungs before it. The first source to deliver a verified byte wins and
  * the others are cancelled; if it fails later, those that were cancelled or never asked go on from what is verified.
- * While it delivers, others of its rung may join it for a part of the rest.
+ * While it delivers, others of its rung may join it for a part of the rest; those of other rungs, if it is slow.
  */
 import { KithError, toKithError } from '../errors.ts'
 import { deferred } from '../lib/deferred.ts'
@@ -16,19 +16,15 @@ import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { asSourceError } from './blame.ts'
 import { FoundPrivate } from './found-private.ts'
+import { Helpers } from './helpers.ts'
 import { exhausted, searchOver } from './ladder-ends.ts'
-import type { Candidate, LadderInit } from './rung.ts'
-import { Running, type RungState } from './running.ts'
+import type { Candidate, Help, LadderInit } from './rung.ts'
+import { isExhausted, newState, Running, type RungState } from './running.ts'
 
 /** A source that was asked this long and said nothing has had its time: starting the next one is no hedge, and at the end it is to blame. */
 const SILENT_MS: Ms = 2_000
 /** A transfer without a verified byte for this long is a stall: next source. */
 export const STALL_MS: Ms = 30_000
-/** While others could join those who deliver, it is looked this often whether they should: soon at first, then ever more seldom. */
-const HELP_PACE_MS_MIN: Ms = 20
-const HELP_PACE_MS_MAX: Ms = 320
-/** Candidates looked at each time; the best come first. Count. */
-const HELPERS_LOOKED_AT_MAX = 8
 
 export class Ladder {
   readonly attempts: Attempt[] = []
@@ -42,7 +38,9 @@ export class Ladder {
   #winner: Running | undefined
   #phaseStart: Ms
   #searchEnd: Ms = Infinity
-  #helpPace: Ms = HELP_PACE_MS_MIN
+  readonly #helpers: Helpers
+  /** Those of other stages that were let in because who delivers is slow. */
+  readonly #beside = new Set<Running>()
   #stopTimer: () => void = () => {}
   #isSettled = false
 
@@ -50,14 +48,16 @@ export class Ladder {
     this.#clock = components.clock
     this.#init = init
     this.#phaseStart = this.#clock.monotonic()
-    this.#states = init.rungs.map(rung => ({
-      rung,
-      pending: [...rung.candidates],
-      more: rung.more === undefined ? 'none' : 'not-asked',
-      lastStart: -Infinity,
-      hedgeAfter: rung.hedgeDelay,
-      running: 0
-    }))
+    this.#states = init.rungs.map(newState)
+    this.#helpers = new Helpers({
+      states: this.#states,
+      start: (state, candidate, help) => {
+        this.#join(state, candidate, help)
+      },
+      lookForMore: state => {
+        this.#lookForMore(state)
+      }
+    })
   }
 
   /** Who delivers at the moment, or was the first of those who do. */
@@ -93,7 +93,7 @@ export class Ladder {
     this.#stopTimer()
     if (this.#isSettled) return
     if (this.#winner !== undefined) {
-      this.#seekHelp(this.#winner.state)
+      this.#lookAgain(this.#init.strict ? Infinity : this.#helpers.seek(this.#winner.state))
       return
     }
     const waited = this.#clock.monotonic() - this.#phaseStart
@@ -109,10 +109,14 @@ export class Ladder {
       patience = Math.max(patience, this.#patienceFor(state) - (this.#states[1]?.rung.delay ?? 0))
     }
     if (before) this.#settle(exhausted(this.attempts, this.firstByteAt !== undefined))
-    else if (next < Infinity)
-      this.#stopTimer = this.#clock.after(Math.max(0, next), () => {
-        this.#step()
-      })
+    else this.#lookAgain(next)
+  }
+
+  #lookAgain(after: Ms): void {
+    if (after === Infinity || this.#isSettled) return
+    this.#stopTimer = this.#clock.after(Math.max(0, after), () => {
+      this.#step()
+    })
   }
 
   /** @returns after how long this rung wants to be looked at again */
@@ -134,21 +138,19 @@ export class Ladder {
     return Infinity
   }
 
-  /** Lets others of the rung join those who deliver, if that is of use. */
-  #seekHelp(state: RungState): void {
-    if (this.#init.strict) return
-    const able = state.pending.filter(candidate => candidate.help !== undefined).slice(0, HELPERS_LOOKED_AT_MAX)
-    for (const candidate of able) {
-      if (state.running >= state.rung.maxParallel) return
-      if (candidate.help?.() !== true) continue
-      state.pending.splice(state.pending.indexOf(candidate), 1)
-      this.#start(state, candidate, STALL_MS) // its first verified byte is that of a whole leaf
-    }
-    if (able.length === 0 || state.running >= state.rung.maxParallel) return
-    this.#stopTimer = this.#clock.after(this.#helpPace, () => {
-      this.#step()
+  #join(state: RungState, candidate: Candidate, help: Help): void {
+    const running = this.#start(state, candidate, STALL_MS) // its first verified byte is that of a whole leaf
+    if (help !== 'beside') return
+    this.#beside.add(running)
+    for (const each of this.#running) this.#watchForStall(each)
+  }
+
+  /** If this node's own line is the narrow place, each that joined makes the others slower: nobody's fault. */
+  #watchForStall(running: Running): void {
+    const limit = STALL_MS * (1 + this.#beside.size)
+    running.watch(limit, () => {
+      this.#timedOut(running, `no verified byte for ${limit / 1000} s`)
     })
-    this.#helpPace = Math.min(2 * this.#helpPace, HELP_PACE_MS_MAX)
   }
 
   #lookForMore(state: RungState): void {
@@ -179,10 +181,10 @@ export class Ladder {
       })
   }
 
-  #start(state: RungState, candidate: Candidate, silenceMax = state.rung.silenceMax): void {
+  #start(state: RungState, candidate: Candidate, silenceMax = state.rung.silenceMax): Running {
     const running = new Running(this.#clock, state, candidate)
     this.#running.add(running)
-    this.#helpPace = HELP_PACE_MS_MIN
+    this.#helpers.stir()
     running.watch(silenceMax, () => {
       this.#timedOut(running, `no verified byte within ${(silenceMax ?? 0) / 1000} s`)
     })
@@ -201,14 +203,13 @@ export class Ladder {
           this.#failed(running, error)
         }
       )
+    return running
   }
 
   #verified(running: Running, bytes: Bytes): void {
     if (!this.#running.has(running)) return
     running.delivered(bytes)
-    running.watch(STALL_MS, () => {
-      this.#timedOut(running, `no verified byte for ${STALL_MS / 1000} s`)
-    })
+    this.#watchForStall(running)
     if (this.#winner !== undefined) return
     this.#winner = running
     this.firstByteAt ??= this.#clock.monotonic()
@@ -244,6 +245,7 @@ export class Ladder {
   /** Books the end of a run; whatever it still does afterwards counts no more. */
   #ended(running: Running, outcome: Outcome, failure?: SourceError): void {
     if (!this.#running.delete(running)) return
+    this.#beside.delete(running)
     const isIdle = outcome === 'ok' && running.bytes === 0 && this.#winner !== running // others were faster with its part
     this.attempts.push(running.end(isIdle ? 'cancelled' : outcome, failure, failure?.message))
     const { state, candidate } = running
@@ -255,7 +257,7 @@ export class Ladder {
       state.pending.unshift(candidate) // its part is done; it may be of use again
     } else if (outcome !== 'cancelled') state.lastStart = -Infinity // the next one takes its place at once
     if ((this.#winner === running && outcome !== 'ok') || this.#running.size === 0) this.#replaceWinner()
-    this.#helpPace = HELP_PACE_MS_MIN
+    this.#helpers.stir()
     this.#step()
   }
 
@@ -293,8 +295,4 @@ export class Ladder {
     if (error === undefined) this.#end.resolve()
     else this.#end.reject(error)
   }
-}
-
-function isExhausted(state: RungState): boolean {
-  return state.running === 0 && state.pending.length === 0 && state.more === 'none'
 }

@@ -4,12 +4,13 @@
  */
 import type { CID } from 'multiformats/cid'
 import { abortable } from '../lib/deadline.ts'
-import type { PreferredSource } from '../model/source.ts'
+import type { PreferredSource, Stage } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { AnswerEnd, AnswerOptions, DagHead, ExchangeClient } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
-import { LEAF_RANGES_MAX, PartDone, type LeafShare, type LeafShares } from './leaf-shares.ts'
+import { LEAF_RANGES_MAX, PartDone, type LeafShare } from './leaf-share.ts'
+import type { LeafShares } from './leaf-shares.ts'
 import type { Expected } from './pace.ts'
 import type { Candidate, Run, RunMeasurement } from './rung.ts'
 import type { DagSession } from './session.ts'
@@ -32,8 +33,8 @@ export interface PeerAsk {
   readonly patience?: Ms
   /** Who fetches which leaves; the same for all peers of a retrieval. */
   readonly shares: LeafShares
-  /** Whether it may join others that deliver. */
-  readonly mayHelp: () => boolean
+  /** Whether it may join others of this stage that deliver. */
+  readonly mayHelp: (stage: Stage) => boolean
   /** What is expected of it now. */
   readonly expected: () => Expected
   /** Connects to it if it is not connected. Rejects if it cannot be reached. */
@@ -70,9 +71,12 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
         end: (outcome, bytes, error) => measurement.end(outcome, bytes, error, share?.awaited ?? 0)
       }
     },
-    help: () => {
-      share = ask.mayHelp() ? shares.help(ask.expected()) : undefined
-      return share !== undefined
+    help: of => {
+      const isOwnStage = of === stage
+      if (!ask.mayHelp(of)) return 'no'
+      share = isOwnStage ? shares.help(ask.expected()) : shares.beside(ask.expected())
+      if (share === undefined) return 'no'
+      return isOwnStage ? 'part' : 'beside'
     },
     run: async run => {
       const own = isOpen(share) ? share : shares.race(ask.expected())
@@ -185,7 +189,7 @@ async function askOnce(
       await run.cleared
       if (index < session.skeletonNodes) return // it was here already
       await accept(session, run, session.nodeAt(index), bytes)
-      share.tookNode()
+      share.tookNode(bytes.byteLength)
     },
     leaf: async (index: number, bytes: Uint8Array) => {
       await run.cleared

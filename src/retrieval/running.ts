@@ -15,6 +15,17 @@ export interface RungState {
   running: number
 }
 
+export function newState(rung: Rung): RungState {
+  const { candidates, more, hedgeDelay } = rung
+  const pending = [...candidates]
+  return { rung, pending, more: more === undefined ? 'none' : 'not-asked', lastStart: -Infinity, hedgeAfter: hedgeDelay, running: 0 }
+}
+
+/** Nobody is left on it, and nobody will be found. */
+export function isExhausted(state: RungState): boolean {
+  return state.running === 0 && state.pending.length === 0 && state.more === 'none'
+}
+
 export class Running {
   readonly candidate: Candidate
   readonly state: RungState

@@ -16,7 +16,7 @@ describe('Ladder, with several that deliver', () => {
   })
 
   const start = (puppets: readonly Puppet[], more: Partial<Rung> = {}): { ladder: Ladder; ended: Promise<void> } => {
-    const candidates = puppets.map(({ candidate }): Candidate => ({ ...candidate, help: () => isUseful }))
+    const candidates = puppets.map(({ candidate }): Candidate => ({ ...candidate, help: () => (isUseful ? 'part' : 'no') }))
     const ladder = new Ladder(
       { clock },
       { rungs: [{ ...rung('peer', 0, []), candidates, ...more }], ttl: 30_000, strict: false, isComplete: () => isComplete }

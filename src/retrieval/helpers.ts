@@ -50,7 +50,7 @@ export class Helpers {
 
   /** @returns whether somebody may be of use later */
   #seekOn(state: RungState, winner: RungState): boolean {
-    const able = state.pending.filter(({ help }) => help !== undefined).slice(0, LOOKED_AT_MAX)
+    const able = state.pending.filter(candidate => candidate.help !== undefined).slice(0, LOOKED_AT_MAX)
     for (const candidate of able) {
       if (state.running >= state.rung.maxParallel) return false
       const help = candidate.help?.(winner.rung.stage) ?? 'no'

@@ -147,7 +147,7 @@ export class Ladder {
 
   /** If this node's own line is the narrow place, each that joined makes the others slower: nobody's fault. */
   #watchForStall(running: Running): void {
-    const limit = STALL_MS * (1 + this.#beside.size)
+    const limit = STALL_MS * Math.min(this.#running.size, 1 + this.#beside.size)
     running.watch(limit, () => {
       this.#timedOut(running, `no verified byte for ${limit / 1000} s`)
     })

@@ -134,10 +134,9 @@ export class LeafShares implements Together {
     if (this.#pace === undefined || this.#open.size === 0) return false
     const open = [...this.#open]
     const pace = this.#pace.rate(open.reduce((sum, { awaited }) => sum + awaited, 0))
-    if (bytesLeft(this.session) / pace <= LONG_MS / 1000) return false
     const hoped = isMeasured ? rate : Math.min(rate, HOPED_RATE_MAX)
     const areBelow = pace < STRANGERS_RATE_MIN && !open.some(({ expected }) => expected.isTrusted === true)
-    return hoped > pace * (areBelow ? 1 : SLOW_FACTOR)
+    return hoped > pace * (areBelow ? 1 : SLOW_FACTOR) && bytesLeft(this.session) / pace > LONG_MS / 1000
   }
 
   /** Somebody joined a moment ago: first it is seen what comes of that. */

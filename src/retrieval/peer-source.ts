@@ -4,7 +4,7 @@
  */
 import type { CID } from 'multiformats/cid'
 import { abortable } from '../lib/deadline.ts'
-import type { PreferredSource, Stage } from '../model/source.ts'
+import type { PreferredSource } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { AnswerEnd, AnswerOptions, DagHead, ExchangeClient } from '../ports/exchange.ts'
@@ -33,8 +33,8 @@ export interface PeerAsk {
   readonly patience?: Ms
   /** Who fetches which leaves; the same for all peers of a retrieval. */
   readonly shares: LeafShares
-  /** Whether it may join others of this stage that deliver. */
-  readonly mayHelp: (stage: Stage) => boolean
+  /** Whether it may join others that deliver. */
+  readonly mayHelp: () => boolean
   /** What is expected of it now. */
   readonly expected: () => Expected
   /** Connects to it if it is not connected. Rejects if it cannot be reached. */
@@ -73,7 +73,7 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
     },
     help: of => {
       const isOwnStage = of === stage
-      if (!ask.mayHelp(of)) return 'no'
+      if (!ask.mayHelp()) return 'no'
       share = isOwnStage ? shares.help(ask.expected()) : shares.beside(ask.expected())
       if (share === undefined) return 'no'
       return isOwnStage ? 'part' : 'beside'

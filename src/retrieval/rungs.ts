@@ -183,7 +183,7 @@ export class Rungs {
         hops: 1,
         claims: false,
         shares,
-        mayHelp: of => of !== 'proxy',
+        mayHelp: () => false, // it serves one request of a search, and that is everything or nothing
         // First: what it would fetch for this node it must not have as private itself.
         reach: async options => await words.clearProxy(peer, options),
         clear: async () => {},

@@ -88,9 +88,8 @@ class Fill {
 
   async from(context: CID): Promise<void> {
     const opened = this.#source.open(context)
-    const { dag } = opened
     try {
-      if (dag !== undefined && this.#share.part === 'all' && isForWhole(this.#session))
+      if (opened.dag !== undefined && this.#share.part === 'all' && isForWhole(this.#session))
         await this.#untilDone(async () => await this.#whole(opened))
       do await this.#untilDone(async () => await this.#blocks(opened))
       while (!this.#session.isDone && this.#share.more())

@@ -1,6 +1,6 @@
 /** Who joins those who deliver, and when it is looked whether somebody should. The candidates themselves know of what use they are. */
 import type { Ms } from '../model/units.ts'
-import type { Candidate, Help } from './rung.ts'
+import type { Candidate } from './rung.ts'
 import type { RungState } from './running.ts'
 
 /** While others could join those who deliver, it is looked this often whether they should: soon at first, then ever more seldom. */
@@ -11,7 +11,7 @@ const LOOKED_AT_MAX = 8
 
 export interface HelpersInit {
   readonly states: readonly RungState[]
-  readonly start: (state: RungState, candidate: Candidate, help: Help) => void
+  readonly start: (state: RungState, candidate: Candidate) => void
   /** A rung after this one is about to begin. */
   readonly lookForMore: (state: RungState) => void
 }
@@ -53,10 +53,9 @@ export class Helpers {
     const able = state.pending.filter(candidate => candidate.help !== undefined).slice(0, LOOKED_AT_MAX)
     for (const candidate of able) {
       if (state.running >= state.rung.maxParallel) return false
-      const help = candidate.help?.(winner.rung.stage) ?? 'no'
-      if (help === 'no') continue
+      if (candidate.help?.(winner.rung.stage) !== true) continue
       state.pending.splice(state.pending.indexOf(candidate), 1)
-      this.#init.start(state, candidate, help)
+      this.#init.start(state, candidate)
     }
     return able.length > 0 && state.running < state.rung.maxParallel
   }

@@ -18,12 +18,12 @@ import { asSourceError } from './blame.ts'
 import { FoundPrivate } from './found-private.ts'
 import { Helpers } from './helpers.ts'
 import { exhausted, searchOver } from './ladder-ends.ts'
-import type { Candidate, Help, LadderInit } from './rung.ts'
+import type { Candidate, LadderInit } from './rung.ts'
 import { isExhausted, newState, Running, type RungState } from './running.ts'
 
 /** A source that was asked this long and said nothing has had its time: starting the next one is no hedge, and at the end it is to blame. */
 const SILENT_MS: Ms = 2_000
-/** A transfer without a verified byte for this long is a stall: next source. */
+/** A transfer without a verified byte for this long, times those who deliver together, is a stall: next source. */
 export const STALL_MS: Ms = 30_000
 
 export class Ladder {
@@ -39,8 +39,6 @@ export class Ladder {
   #phaseStart: Ms
   #searchEnd: Ms = Infinity
   readonly #helpers: Helpers
-  /** Those of other stages that were let in because who delivers is slow. */
-  readonly #beside = new Set<Running>()
   #stopTimer: () => void = () => {}
   #isSettled = false
 
@@ -51,8 +49,8 @@ export class Ladder {
     this.#states = init.rungs.map(newState)
     this.#helpers = new Helpers({
       states: this.#states,
-      start: (state, candidate, help) => {
-        this.#join(state, candidate, help)
+      start: (state, candidate) => {
+        this.#join(state, candidate)
       },
       lookForMore: state => {
         this.#lookForMore(state)
@@ -138,16 +136,14 @@ export class Ladder {
     return Infinity
   }
 
-  #join(state: RungState, candidate: Candidate, help: Help): void {
-    const running = this.#start(state, candidate, STALL_MS) // its first verified byte is that of a whole leaf
-    if (help !== 'beside') return
-    this.#beside.add(running)
+  #join(state: RungState, candidate: Candidate): void {
+    this.#start(state, candidate, STALL_MS)
     for (const each of this.#running) this.#watchForStall(each)
   }
 
   /** If this node's own line is the narrow place, each that joined makes the others slower: nobody's fault. */
   #watchForStall(running: Running): void {
-    const limit = STALL_MS * Math.min(this.#running.size, 1 + this.#beside.size)
+    const limit = STALL_MS * this.#running.size
     running.watch(limit, () => {
       this.#timedOut(running, `no verified byte for ${limit / 1000} s`)
     })
@@ -181,7 +177,7 @@ export class Ladder {
       })
   }
 
-  #start(state: RungState, candidate: Candidate, silenceMax = state.rung.silenceMax): Running {
+  #start(state: RungState, candidate: Candidate, silenceMax = state.rung.silenceMax): void {
     const running = new Running(this.#clock, state, candidate)
     this.#running.add(running)
     this.#helpers.stir()
@@ -203,19 +199,22 @@ export class Ladder {
           this.#failed(running, error)
         }
       )
-    return running
   }
 
   #verified(running: Running, bytes: Bytes): void {
     if (!this.#running.has(running)) return
     running.delivered(bytes)
+    const isFirst = this.#winner === undefined
+    if (isFirst) this.#won(running)
     this.#watchForStall(running)
-    if (this.#winner !== undefined) return
+    if (isFirst) this.#step()
+  }
+
+  #won(running: Running): void {
     this.#winner = running
     this.firstByteAt ??= this.#clock.monotonic()
     const losers = [...this.#running].filter(other => other !== running)
     for (const loser of losers.toReversed()) this.#cancel(loser)
-    this.#step()
   }
 
   #timedOut(running: Running, reason: string): void {
@@ -245,7 +244,6 @@ export class Ladder {
   /** Books the end of a run; whatever it still does afterwards counts no more. */
   #ended(running: Running, outcome: Outcome, failure?: SourceError): void {
     if (!this.#running.delete(running)) return
-    this.#beside.delete(running)
     const isIdle = outcome === 'ok' && running.bytes === 0 && this.#winner !== running // others were faster with its part
     this.attempts.push(running.end(isIdle ? 'cancelled' : outcome, failure, failure?.message))
     const { state, candidate } = running

@@ -57,7 +57,7 @@ interface PeerRun extends Run {
 type AskEnd = AnswerEnd | 'done'
 
 export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask: PeerAsk): Candidate {
-  const { stage, peer, did, claims, hedgeAfter, patience, shares } = ask
+  const { stage, peer, did, claims, isPublic, hedgeAfter, patience, shares } = ask
   let share: LeafShare | undefined
   return {
     id: { stage, peer, did },
@@ -72,11 +72,11 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
       }
     },
     help: of => {
-      const isOwnStage = of === stage
-      if (!ask.mayHelp()) return 'no'
-      share = isOwnStage ? shares.help(ask.expected()) : shares.beside(ask.expected())
-      if (share === undefined) return 'no'
-      return isOwnStage ? 'part' : 'beside'
+      if (!ask.mayHelp()) return false
+      share = of === stage ? shares.help(ask.expected()) : undefined
+      // Of what is not public, each of those who may be asked is trusted: there only the line can be to blame.
+      if (isPublic) share ??= shares.beside(ask.expected())
+      return share !== undefined
     },
     run: async run => {
       const own = isOpen(share) ? share : shares.race(ask.expected())

@@ -31,21 +31,18 @@ export interface Candidate {
   /** Called at the beginning of each run. */
   measure?(): RunMeasurement
   /**
-   * Claims a part of what is missing, to be fetched by {@link run} beside those who deliver; `no`: it would be of no
-   * use now. To be run at once then. `beside`: it joins because they are slow, though this node's own line may be what
-   * is slow. Absent: it never joins others.
+   * Claims a part of what is missing, to be fetched by {@link run} beside those who deliver; false: it would be of no
+   * use now. To be run at once then. Absent: it never joins others.
    *
    * @param stage the first of those who deliver is of this one
    */
-  help?(stage: Stage): Help
+  help?(stage: Stage): boolean
   /**
    * Resolves when the content is complete or nothing is left for it to do, rejects with SourceError; any other error
    * ends the whole retrieval.
    */
   run(run: Run): Promise<void>
 }
-
-export type Help = 'no' | 'part' | 'beside'
 
 export interface Rung {
   readonly stage: Stage

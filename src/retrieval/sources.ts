@@ -46,11 +46,10 @@ export function blockCandidate(
     claims: false,
     ...(measure === undefined ? {} : { measure }),
     help: () => {
-      const isAgain = hasJoined // it is in the know already: then it may as well be of use
-      share = isAgain ? shares.help(expected()) : shares.beside(expected())
-      if (share === undefined) return 'no'
-      hasJoined = true
-      return isAgain ? 'part' : 'beside'
+      // Once it has joined it is in the know: then it may as well be of use, like those of one stage to each other.
+      share = hasJoined ? shares.help(expected()) : shares.beside(expected())
+      hasJoined ||= share !== undefined
+      return share !== undefined
     },
     run: async run => {
       const isJoining = share?.isOpen === true

@@ -16,7 +16,7 @@ describe('Ladder, with several that deliver', () => {
   })
 
   const start = (puppets: readonly Puppet[], more: Partial<Rung> = {}): { ladder: Ladder; ended: Promise<void> } => {
-    const candidates = puppets.map(({ candidate }): Candidate => ({ ...candidate, help: () => (isUseful ? 'part' : 'no') }))
+    const candidates = puppets.map(({ candidate }): Candidate => ({ ...candidate, help: () => isUseful }))
     const ladder = new Ladder(
       { clock },
       { rungs: [{ ...rung('peer', 0, []), candidates, ...more }], ttl: 30_000, strict: false, isComplete: () => isComplete }
@@ -92,16 +92,18 @@ describe('Ladder, with several that deliver', () => {
     assert.deepEqual(outcomes(ladder), ['a ok 100', 'b fault 0', 'a ok 100'])
   })
 
-  it('gives a helper as long for its first leaf as any leaf may take', async () => {
+  it('gives a helper as long for its first leaf as any leaf may take, and twice as long as to one alone', async () => {
     const [a, b] = made('a', 'b')
     const { ladder } = start(
       [a, b].flatMap(each => each ?? []),
       { silenceMax: 10_000 }
     )
     a?.deliver()
-    await clock.advance(29_000)
-    assert.equal(b?.isAborted, false)
-    a?.deliver()
+    for (const ms of [29_000, 30_000]) {
+      await clock.advance(ms)
+      assert.equal(b?.isAborted, false)
+      a?.deliver()
+    }
     await clock.advance(1_500)
     assert.deepEqual(outcomes(ladder), ['b timeout 0'])
   })
@@ -109,7 +111,7 @@ describe('Ladder, with several that deliver', () => {
   describe('of other stages', () => {
     const [NOW, NEVER] = [0, 60_000]
     const climbWith = (
-      help: (asked: string, of: string) => 'no' | 'beside',
+      help: (asked: string, of: string) => boolean,
       { strict = false, more }: { strict?: boolean; more?: Rung['more'] } = {}
     ): { peer: Puppet; gateway: Puppet; ladder: Ladder; ended: Promise<void> } => {
       const [peer, gateway] = [new Puppet(clock, 'peer', 'a'), new Puppet(clock, 'gateway', 'g')]
@@ -125,9 +127,7 @@ describe('Ladder, with several that deliver', () => {
 
     it('join when they say so, and are told beside which stage; the first one goes on', async () => {
       isUseful = false
-      const { peer, gateway, ladder, ended } = climbWith((asked, of) =>
-        isUseful && asked === 'gateway' && of === 'peer' ? 'beside' : 'no'
-      )
+      const { peer, gateway, ladder, ended } = climbWith((asked, of) => isUseful && asked === 'gateway' && of === 'peer')
       peer.deliver()
       await clock.advance(5_000)
       assert.equal(gateway.startedAt, undefined)
@@ -144,7 +144,7 @@ describe('Ladder, with several that deliver', () => {
 
     it('find that what is left to ask on earlier rungs is asked first, as when their time comes', async () => {
       let rounds = 0
-      const { peer } = climbWith(() => 'beside', {
+      const { peer } = climbWith(() => true, {
         more: async () => {
           rounds += 1
           return []
@@ -156,14 +156,14 @@ describe('Ladder, with several that deliver', () => {
     })
 
     it('never join on a strict ladder', async () => {
-      const { peer, gateway } = climbWith(() => 'beside', { strict: true })
+      const { peer, gateway } = climbWith(() => true, { strict: true })
       peer.deliver()
       await clock.advance(20_000)
       assert.equal(gateway.run, undefined)
     })
 
     it('give everybody longer: they may share one slow line', async () => {
-      const { peer, gateway, ladder } = climbWith(() => 'beside')
+      const { peer, gateway, ladder } = climbWith(() => true)
       peer.deliver()
       await clock.advance(59_999)
       assert.deepEqual([peer.isAborted, gateway.isAborted], [false, false])

@@ -204,4 +204,36 @@ describe('A slow source that delivers first', () => {
     assert.equal(report.ms < 300_000, true, `${report.ms} ms, 210 s at best`)
     assert.deepEqual([standing.reports, told(report).filter(each => !each.endsWith(' ok'))], [[], []])
   })
+
+  it('may be IPFS: a peer that was slower with its first byte joins it, with nodes or without', async () => {
+    const tree = await treeDag(
+      Array.from({ length: 40 }, (_, at) => ({ path: `d/${at}/f`, content: [distinctBytes(300_000, 100 + at)] })),
+      {}
+    )
+    for (const dag of [file, tree]) {
+      library = memoryLibrary()
+      peers = new PacedPeers(clock, dag)
+      peers.add('late', { latency: 400 })
+      const report = await get(dag, { ipfs: new PacedSource(clock, dag, 'ipfs', { rate: 5_000 }) })
+      assert.equal(report.source.stage, 'ipfs')
+      assert.equal(report.ms < 20_000, true, `${report.ms} ms`)
+      assert.equal(report.bytes.peer > 7 * MIB, true, `${report.bytes.peer} bytes`)
+    }
+  })
+
+  it('does not keep out another stranger either, of whom nothing is known', async () => {
+    peers.add('a', { rate: DRIBBLE })
+    peers.add('b')
+    const report = await get(file, {})
+    assert.equal(report.ms < 15_000, true, `${report.ms} ms`)
+    assert.deepEqual(standing.reports, [])
+  })
+
+  it('may be slow because this node’s own line is, with several peers that share it', async () => {
+    const line = new SharedLine(clock, 40_000)
+    for (const name of ['a', 'b', 'c', 'd']) peers.add(name, { shared: line })
+    const report = await get(file, {})
+    assert.equal(report.ms < 300_000, true, `${report.ms} ms`)
+    assert.deepEqual([standing.reports, received(report) < 9.1 * MIB], [[], true])
+  })
 })

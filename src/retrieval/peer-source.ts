@@ -74,7 +74,7 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
     help: of => {
       if (!ask.mayHelp()) return false
       share = of === stage ? shares.help(ask.expected()) : undefined
-      // Of what is not public, each of those who may be asked is trusted: there only the line can be to blame.
+      // What is not public is asked of one's own people: if they are slow, it is the line.
       if (isPublic) share ??= shares.beside(ask.expected())
       return share !== undefined
     },

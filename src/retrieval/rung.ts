@@ -38,8 +38,10 @@ export interface Candidate {
   /**
    * Claims a part of what is missing, to be fetched by {@link run} beside those who deliver; false: it would be of no
    * use now. To be run at once then. Absent: it never joins others.
+   *
+   * @param stage the first of those who deliver is of this one
    */
-  help?(): boolean
+  help?(stage: Stage): boolean
   /**
    * Resolves when the content is complete or nothing is left for it to do, rejects with SourceError; any other error
    * ends the whole retrieval.

@@ -240,6 +240,10 @@ class Libp2pHost implements Host {
     await this.libp2p.hangUp(peerIdFromString(peer))
   }
 
+  received(peer: string): Bytes {
+    return this.#parts.liveness.received(peer)
+  }
+
   async ping(peer: string, options: AbortOptions = {}): Promise<Ms> {
     return await this.#pinger.ping(peer, options)
   }

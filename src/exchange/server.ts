@@ -40,7 +40,7 @@ export interface ExchangeServerComponents {
   /** Who goes first, and who is told on. Absent: all are strangers. */
   readonly standing?: Pick<Standing, 'isTrusted' | 'report'>
   /** Keeps count of what was served. */
-  readonly estimates?: Pick<Estimates, 'served'>
+  readonly estimates?: Pick<Estimates, 'served'> & Partial<Pick<Estimates, 'serving'>>
   /** Fetches from the own IPFS for those who ask with `hops: 1`. Absent: nothing is fetched for others. */
   readonly proxy?: Proxy
 }
@@ -155,6 +155,7 @@ export class ExchangeServer {
     if (place === undefined) return { status: 'refused', reason: 'busy' }
     if (!this.#rate.admits(asker, costOf(ask))) return { status: 'refused', reason: 'rate' }
     if (isQuestion(ask)) this.#rate.charge(asker, costOf(ask))
+    using _transfer = isQuestion(ask) ? undefined : this.#parts.estimates?.serving?.(peer)
     try {
       const end = await this.#look(peer, isForPublic(ask) ? (view.open ?? view) : view, ask, out)
       if (!isQuestion(ask) && (end.status === 'not-found' || end.status === 'refused')) this.#rate.charge(asker, costOf(ask))

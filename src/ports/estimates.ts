@@ -10,7 +10,7 @@ export interface PeerEstimate {
   readonly firstByteMs: Ms | null
   /** 90th percentile of recent times to the first byte; null before there are enough of them. */
   readonly firstByteP90Ms: Ms | null
-  /** Round trip, EWMA of pings and answers; null before the first. */
+  /** Round trip, EWMA of pings and answers that waited behind no transfer; null before the first. */
   readonly latencyMs: Ms | null
   /** Log-EWMA (α 0.2) of verified transfers of at least 256 KiB; null before the first. */
   readonly rate: Rate | null
@@ -45,11 +45,13 @@ export type LedgerCounts = Readonly<Record<string, number>>
 export interface Estimates {
   of(source: string): PeerEstimate
   begin(source: string): Measurement
-  /** A round trip was measured. */
+  /** A round trip was measured, just now. Beside a transfer from or to the peer it waited, and counts only if it is shorter than what is known. */
   latency(peer: string, ms: Ms): void
   /** A peer that claimed a content had it, or not. */
   observeClaim(peer: string, hit: boolean): void
   ledger(peer: string): LedgerCounts
+  /** This node sends a content to a peer until that is disposed of. */
+  serving(peer: string): Disposable
   /** This node served a peer. */
   served(peer: string, bytes: Bytes): void
 }

@@ -63,6 +63,8 @@ export interface Network {
   /** Waits until a connected peer has said what it speaks. Throws UNAVAILABLE if it closes before, or takes too long. */
   identified(peer: string, options?: AbortOptions): Promise<void>
   disconnect(peer: string): Promise<void>
+  /** All bytes that have come from the peer, of whatever stream and be it half a message; for differences. Absent: not known. */
+  received?(peer: string): Bytes
   /** Round trip. */
   ping(peer: string, options?: AbortOptions): Promise<Ms>
   open(peer: string, protocol: string, options?: AbortOptions): Promise<PeerStream>

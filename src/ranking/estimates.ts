@@ -40,6 +40,11 @@ interface Entry {
   /** When the requests under way that still wait for their first byte were sent, oldest first; monotonic. */
   readonly waiting: Set<{ readonly since: Ms }>
   inFlight: number
+  /** Requests and answers under way. What is timed beside one waits behind it, and is no round trip. */
+  transfers: number
+  /** Transfers ever begun, and when the last one ended; monotonic. */
+  begun: number
+  idleSince: Ms
   /**
    * This node asked it: only then is it written to disk, so that strangers who come to be served, under ever new
    * names, cost no writes.
@@ -87,6 +92,7 @@ export class MeasuredEstimates implements Estimates {
   begin(source: string): Measurement {
     const entry = this.#touch(source)
     const sent = { since: this.#parts.clock.monotonic() }
+    const transfer = this.#transfer(entry)
     let firstByteMs: Ms | undefined
     let isOver = false
     entry.isAsked = true
@@ -100,13 +106,15 @@ export class MeasuredEstimates implements Estimates {
         const ms = this.#since(sent)
         firstByteMs = ms
         entry.waiting.delete(sent)
-        this.#change(source, entry, now => figuresOf.addFirstByte(entry.figures, { ms, bytes }, now))
+        const isAlone = transfer.isAlone()
+        this.#change(source, entry, now => figuresOf.addFirstByte(entry.figures, { ms, bytes, isAlone }, now))
       },
       end: (outcome, bytes, awaited = 0) => {
         if (isOver) return
         isOver = true
         entry.inFlight -= 1
         entry.waiting.delete(sent)
+        transfer.end()
         this.#change(source, entry, now => this.#ended(entry, { outcome, bytes, awaited, totalMs: this.#since(sent), firstByteMs, now }))
       }
     }
@@ -114,7 +122,8 @@ export class MeasuredEstimates implements Estimates {
 
   latency(peer: string, ms: Ms): void {
     const entry = this.#touch(peer)
-    this.#change(peer, entry, () => figuresOf.addLatency(entry.figures, ms))
+    const wasIdle = entry.transfers === 0 && this.#parts.clock.monotonic() - ms >= entry.idleSince
+    this.#change(peer, entry, () => figuresOf.addLatency(entry.figures, ms, wasIdle))
   }
 
   observeClaim(peer: string, hit: boolean): void {
@@ -127,11 +136,33 @@ export class MeasuredEstimates implements Estimates {
     return { ...this.#entries.get(peer)?.counts }
   }
 
+  serving(peer: string): Disposable {
+    const transfer = this.#transfer(this.#touch(peer))
+    return {
+      [Symbol.dispose]: () => {
+        transfer.end()
+      }
+    }
+  }
+
   served(peer: string, bytes: Bytes): void {
     const entry = this.#touch(peer)
     count(entry, 'served')
     count(entry, 'bytesSent', bytes)
     this.#note(peer, entry)
+  }
+
+  #transfer(entry: Entry): { isAlone(): boolean; end(): void } {
+    const first = entry.transfers === 0
+    const number = ++entry.begun
+    entry.transfers += 1
+    return {
+      isAlone: () => first && entry.begun === number,
+      end: () => {
+        entry.transfers -= 1
+        entry.idleSince = this.#parts.clock.monotonic()
+      }
+    }
   }
 
   #ended(entry: Entry, end: EndedRequest): void {
@@ -226,7 +257,7 @@ interface EndedRequest {
 }
 
 function entryOf(figures: Figures, counts: Record<string, number>, isAsked: boolean): Entry {
-  return { figures, counts, waiting: new Set(), inFlight: 0, isAsked, p90: undefined }
+  return { figures, counts, waiting: new Set(), inFlight: 0, transfers: 0, begun: 0, idleSince: -Infinity, isAsked, p90: undefined }
 }
 
 function count({ counts }: Entry, name: string, by = 1): void {

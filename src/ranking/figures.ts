@@ -105,12 +105,14 @@ export interface FirstBytes {
   readonly ms: Ms
   /** The first block, all of which came at once; 0 if that is not known. */
   readonly bytes: Bytes
+  /** Nothing else passed between the two meanwhile. */
+  readonly isAlone: boolean
 }
 
 /** Up at once, down within seconds to the mean: a source that turns slow is left with the first answer that shows it. */
 export function addFirstByte(figures: Figures, first: FirstBytes, now: Ms): void {
   figures.samples += 1
-  if (first.bytes > 0 && first.bytes < BANDWIDTH_BYTES_MIN) addLatency(figures, first.ms)
+  if (first.bytes > 0 && first.bytes < BANDWIDTH_BYTES_MIN) addLatency(figures, first.ms, first.isAlone)
   addWait(figures, first.ms, waitOf(figures, first), now)
 }
 
@@ -170,7 +172,9 @@ export function firstByteP90({ recentMs }: Figures): Ms | null {
   return recentMs.toSorted((a, b) => a - b)[Math.ceil(recentMs.length * 0.9) - 1] ?? null
 }
 
-export function addLatency(figures: Figures, ms: Ms): void {
+/** @param isIdle - nothing else passed between the two; else it waited for that, and says only that a round trip takes no longer */
+export function addLatency(figures: Figures, ms: Ms, isIdle: boolean): void {
+  if (!isIdle && (figures.latencyMs === null || ms >= figures.latencyMs)) return
   figures.latencyMs = mixed(figures.latencyMs, ms)
 }
 

@@ -20,5 +20,6 @@ export const UNMEASURED: Estimates = {
   latency() {},
   observeClaim() {},
   ledger: () => ({}),
+  serving: () => ({ [Symbol.dispose]() {} }),
   served() {}
 }

@@ -11,7 +11,7 @@ import { KithError, toKithError } from '../errors.ts'
 import { deferred } from '../lib/deferred.ts'
 import type { Attempt, Outcome, SourceId } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
-import { SourceError } from '../ports/block-source.ts'
+import type { SourceError } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { asSourceError } from './blame.ts'
@@ -23,7 +23,7 @@ import { isExhausted, newState, Running, type RungState } from './running.ts'
 
 /** A source that was asked this long and said nothing has had its time: starting the next one is no hedge, and at the end it is to blame. */
 const SILENT_MS: Ms = 2_000
-/** A transfer without a verified byte for this long, times those who deliver together, is a stall: next source. */
+/** A transfer without a verified byte for this long times those who deliver together, and hardly any other, is a stall: next source. */
 export const STALL_MS: Ms = 30_000
 
 export class Ladder {
@@ -106,7 +106,7 @@ export class Ladder {
       before &&= isExhausted(state)
       patience = Math.max(patience, this.#patienceFor(state) - (this.#states[1]?.rung.delay ?? 0))
     }
-    if (before) this.#settle(exhausted(this.attempts, this.firstByteAt !== undefined))
+    if (before && this.#running.size === 0) this.#settle(exhausted(this.attempts, this.firstByteAt !== undefined))
     else this.#lookAgain(next)
   }
 
@@ -143,10 +143,7 @@ export class Ladder {
 
   /** If this node's own line is the narrow place, each that joined makes the others slower: nobody's fault. */
   #watchForStall(running: Running): void {
-    const limit = STALL_MS * this.#running.size
-    running.watch(limit, () => {
-      this.#timedOut(running, `no verified byte for ${limit / 1000} s`)
-    })
+    running.watch(STALL_MS * this.#running.size)
   }
 
   #lookForMore(state: RungState): void {
@@ -178,12 +175,13 @@ export class Ladder {
   }
 
   #start(state: RungState, candidate: Candidate, silenceMax = state.rung.silenceMax): void {
-    const running = new Running(this.#clock, state, candidate)
+    const running = new Running(this.#clock, state, candidate, {
+      silent: failure => this.#silent(running, failure),
+      gaveWay: () => this.#step()
+    })
     this.#running.add(running)
     this.#helpers.stir()
-    running.watch(silenceMax, () => {
-      this.#timedOut(running, `no verified byte within ${(silenceMax ?? 0) / 1000} s`)
-    })
+    running.watch(silenceMax)
     running
       .run({
         verified: bytes => {
@@ -217,10 +215,9 @@ export class Ladder {
     for (const loser of losers.toReversed()) this.#cancel(loser)
   }
 
-  #timedOut(running: Running, reason: string): void {
-    const silent = new SourceError('timeout', reason)
-    running.abort.abort(silent)
-    this.#ended(running, 'timeout', silent)
+  #silent(running: Running, failure: SourceError): void {
+    running.abort.abort(failure)
+    this.#ended(running, failure.outcome, failure)
   }
 
   /** A loser is not to blame, and may be asked again if the winner fails. */
@@ -277,8 +274,7 @@ export class Ladder {
   #ttlOver(): void {
     if (this.firstByteAt !== undefined) return
     const { ttl, ttlGiven = ttl } = this.#init
-    const isClaimed = [...this.#running].some(({ candidate }) => candidate.claims)
-    this.#settle(searchOver(ttlGiven, isClaimed), running => (running.elapsed >= Math.min(SILENT_MS, ttl) ? 'timeout' : 'cancelled'))
+    this.#settle(searchOver(ttlGiven, [...this.#running]), running => running.outcomeAfter(Math.min(SILENT_MS, ttl)))
   }
 
   #settle(error: KithError | undefined, outcomeOf: (running: Running) => Outcome = () => 'cancelled'): void {

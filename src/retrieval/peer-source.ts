@@ -62,11 +62,13 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
   return {
     id: { stage, peer, did },
     claims,
+    received: () => exchange.heard(peer).bytes,
     ...(hedgeAfter === undefined ? {} : { hedgeAfter }),
     ...(patience === undefined ? {} : { patience }),
     measure: () => {
       const measurement = ask.measure()
       return {
+        asked: () => measurement.asked?.(),
         firstByte: bytes => measurement.firstByte(bytes),
         end: (outcome, bytes, error) => measurement.end(outcome, bytes, error, share?.awaited ?? 0)
       }
@@ -85,9 +87,10 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
       const onAbort = (): void => own.close()
       run.signal.addEventListener('abort', onAbort, { once: true })
       try {
-        await ask.reach(run)
+        const { signal } = run
+        await ask.reach({ signal })
         // Beside the question for the bytes, so that it costs no round trip of its own.
-        const cleared = ask.clear(run)
+        const cleared = ask.clear({ signal })
         cleared.catch(() => {}) // heard below, or with the first bytes
         try {
           await deliver(exchange, session, ask, own, { ...run, cleared })

@@ -4,16 +4,18 @@
  */
 import { abortable } from '../lib/deadline.ts'
 import { DIAL_MS, FIRST_BYTE_UNKNOWN_MS, RATE_UNKNOWN } from '../model/hopes.ts'
+import { isComing } from '../model/slow-line.ts'
 import type { Attempt, Outcome } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { Estimates, Measurement, PeerEstimate } from '../ports/estimates.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { ExchangeClient } from '../ports/exchange.ts'
+import type { ExchangeClient, Heard } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { Standing } from '../ports/standing.ts'
 import { PeerWords } from './found-private.ts'
+import { STALL_MS } from './ladder.ts'
 import { LeafShares } from './leaf-shares.ts'
 import type { Expected } from './pace.ts'
 import { peerCandidate, type PeerAsk } from './peer-source.ts'
@@ -223,27 +225,36 @@ export class Rungs {
     }
   }
 
-  /** A peer is measured from when it is connected: that it sleeps is no fault of it. */
+  /** A peer is measured from when it is asked: that it sleeps is no fault of it, nor that it sends this node something else first. */
   #measured(peer: string): { readonly reach: PeerAsk['reach']; readonly measure: PeerAsk['measure'] } {
-    const { exchange, estimates } = this.#parts
-    let running: Measurement | undefined
+    const { exchange, estimates, clock } = this.#parts
     return {
       measure: (): RunMeasurement => {
-        running = exchange.speaks(peer) ? estimates.begin(peer) : undefined
+        let running: Measurement | undefined
+        let asked: Heard | undefined
         return {
+          asked: () => {
+            asked = { bytes: exchange.heard(peer).bytes, at: clock.monotonic() }
+            running = estimates.begin(peer)
+          },
           firstByte: bytes => running?.firstByte(bytes),
           end: (outcome, bytes, error, awaited) => {
             running?.end(outcome, bytes, awaited)
-            if (running !== undefined) this.#report(peer, outcome, error, 'peer')
+            if (asked !== undefined && !(outcome === 'timeout' && this.#isHeard(peer, asked))) this.#report(peer, outcome, error, 'peer')
           }
         }
       },
       reach: async options => {
-        if (exchange.speaks(peer)) return
-        await this.#dial(peer, options)
-        running = estimates.begin(peer)
+        if (!exchange.speaks(peer)) await this.#dial(peer, options)
       }
     }
+  }
+
+  /** It sent something while it was waited for: its line, or this node's, is slow. */
+  #isHeard(peer: string, asked: Heard): boolean {
+    const { exchange, clock } = this.#parts
+    const { bytes, at } = exchange.heard(peer)
+    return at > Math.max(asked.at, clock.monotonic() - STALL_MS) || isComing(bytes - asked.bytes, clock.monotonic() - asked.at)
   }
 
   async #dial(peer: string, options: AbortOptions): Promise<void> {

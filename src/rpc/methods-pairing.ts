@@ -67,6 +67,12 @@ export const pairingMethods = {
       peerId: z.string(),
       via: z.enum(['direct', 'relayed']),
       access: z.number().describe('of the maker of the ticket, here, 0–10'),
+      granted: z
+        .number()
+        .optional()
+        .describe(
+          'level of this node at the maker of the ticket by it, 0–100; 0: it was taken back since; absent: the ticket gives none, or its maker does not say'
+        ),
       device: z.enum(['agreed', 'offered']).optional().describe('the ticket is for an own device: whether both sides said so'),
       swarm: z.string().optional(),
       content: z.string().optional().describe('address of the content it gives')

@@ -13,7 +13,13 @@ interface FolderRule {
 const PURE = ['multiformats', 'uint8arrays']
 const DOMAIN = ['retrieval', 'ranking', 'exchange', 'adverts', 'peers', 'content', 'pins', 'replicas', 'swarms']
 /** Pure conversions and checks that live in a domain folder and are everybody's. */
-const SHARED_FILES = ['src/peers/did-key.ts', 'src/peers/jwt.ts', 'src/config/quantities.ts']
+const SHARED_FILES = [
+  'src/peers/did.ts',
+  'src/peers/did-key.ts',
+  'src/peers/jwt.ts',
+  'src/peers/sign-binding.ts',
+  'src/config/quantities.ts'
+]
 
 const domain: FolderRule = {
   ours: ['model', 'errors', 'ports', 'lib', 'observe', 'dag'],

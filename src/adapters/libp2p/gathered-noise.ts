@@ -2,20 +2,28 @@
  * Noise over sockets that send what one turn of the event loop writes in one go. Noise hands a message to the socket
  * as length, ciphertext and tag, each of which would otherwise be a system call and, on a fast path, a packet.
  */
-import { Socket } from 'node:net'
 import { noise, type NoiseComponents } from '@chainsafe/libp2p-noise'
-import type { ConnectionEncrypter, PeerId } from '@libp2p/interface'
+import type { ConnectionEncrypter, MessageStream, PeerId, SecuredConnection } from '@libp2p/interface'
+import { lineOf, socketOf, type Line } from './line.ts'
 import { nativeNoiseCrypto } from './noise-crypto.ts'
 
 interface GatheredNoiseInit {
   /** Called when the other side has this host's own key and is not this host: there is no talking to it. */
   readonly onOwnKey?: () => void
+  /** Told of each connection that is encrypted from now on. */
+  readonly onLine?: (line: Line) => void
 }
 
 type Components = NoiseComponents & { readonly peerId: PeerId }
 
-export function gatheredNoise({ onOwnKey = () => {} }: GatheredNoiseInit = {}): (components: Components) => ConnectionEncrypter {
+export function gatheredNoise({ onOwnKey = () => {}, onLine = () => {} }: GatheredNoiseInit = {}): (
+  components: Components
+) => ConnectionEncrypter {
   const make = noise({ crypto: nativeNoiseCrypto() })
+  const begun = <Secured extends SecuredConnection>(secured: Secured, connection: MessageStream): Secured => {
+    onLine(lineOf(secured.remotePeer.toString(), connection))
+    return secured
+  }
   return components => {
     const encrypter = make(components)
     const secureInbound = encrypter.secureInbound.bind(encrypter)
@@ -30,7 +38,7 @@ export function gatheredNoise({ onOwnKey = () => {} }: GatheredNoiseInit = {}): 
       const isThisHost = reaching.has(port)
       try {
         const secured = await secureInbound(connection, options)
-        if (!secured.remotePeer.equals(components.peerId)) return secured
+        if (!secured.remotePeer.equals(components.peerId)) return begun(secured, connection)
         if (!isThisHost) onOwnKey()
         throw new Error('whoever dialled has the key of this host')
       } finally {
@@ -43,7 +51,7 @@ export function gatheredNoise({ onOwnKey = () => {} }: GatheredNoiseInit = {}): 
       reaching.add(port)
       try {
         const secured = await secureOutbound(connection, options)
-        if (!secured.remotePeer.equals(components.peerId)) return secured
+        if (!secured.remotePeer.equals(components.peerId)) return begun(secured, connection)
         if (!dialling.has(port)) onOwnKey()
         await written(connection)
         return secured
@@ -65,10 +73,7 @@ async function written(connection: object): Promise<void> {
   await new Promise<void>(resolve => socket.end(() => resolve()))
 }
 
-/**
- * From now on the socket of a connection sends at the end of a turn. The TCP transport keeps its socket in the
- * connection; what other transports make is left as it is.
- */
+/** From now on the socket of a connection sends at the end of a turn. What has none is left as it is. */
 export function gatherWrites(connection: object): void {
   const socket = socketOf(connection)
   if (socket === undefined) return
@@ -81,8 +86,4 @@ export function gatherWrites(connection: object): void {
     }
     return write(chunk)
   }
-}
-
-function socketOf(connection: object): Socket | undefined {
-  return 'socket' in connection && connection.socket instanceof Socket ? connection.socket : undefined
 }

@@ -7,8 +7,7 @@ import type { Connection, Libp2p, PeerInfo, PrivateKey } from '@libp2p/interface
 import { peerIdFromString } from '@libp2p/peer-id'
 import { KithError } from '../../errors.ts'
 import { startDeadline } from '../../lib/deadline.ts'
-import { SingleFlight } from '../../lib/single-flight.ts'
-import type { Ms } from '../../model/units.ts'
+import type { Bytes, Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { AppTopics } from '../../ports/app-topics.ts'
 import type { Log } from '../../ports/log.ts'
@@ -20,11 +19,12 @@ import { Dialler, withoutPeer } from './dialler.ts'
 import { Gater } from './gater.ts'
 import { Gossip } from './gossip.ts'
 import { Judgement, type HostStanding } from './judgement.ts'
+import { Liveness } from './liveness.ts'
 import { makeLibp2p, type HostServices, type NameService } from './make-libp2p.ts'
 import { Outreach, type OutreachInit } from './outreach.ts'
 import { Libp2pPeerStream } from './peer-stream.ts'
 import { PeerTable } from './peer-table.ts'
-import { PING_PROTOCOL, timePing } from './pinger.ts'
+import { Pinger } from './pinger.ts'
 import type { PublicSwarm } from './public-swarm.ts'
 import type { Reachability } from './reachability.ts'
 import { Places } from './places.ts'
@@ -32,7 +32,6 @@ import { Relaying, type RelayInit, type RelayStatus } from './relaying.ts'
 
 /** Agreeing on a protocol over an open connection: one round trip. */
 const OPEN_BUDGET: Ms = 10_000
-const PING_BUDGET: Ms = 10_000
 /** Peers that answer nothing do not hold up the end for longer. */
 const FLUSH_BUDGET: Ms = 500
 /** Streams of one protocol and connection: twice what a Kith client keeps open, so that closing ones do no harm. */
@@ -98,10 +97,11 @@ export async function makeHost(components: HostComponents, init: HostInit): Prom
   const onOwnKey = init.onDuplicateIdentity ?? (() => {})
   const { privateKey } = components
   const { listen, announce = [], maxConnections, dns } = init
-  const inner = { ...relaying.parts, gater: gater.rules, judgement }
+  const liveness = new Liveness(components)
+  const inner = { ...relaying.parts, gater: gater.rules, judgement, liveness }
   const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, ...inner, onOwnKey, dns, onFound })
   places.follow(libp2p)
-  const host = new Libp2pHost({ ...components, libp2p, gater, judgement, relaying }, init)
+  const host = new Libp2pHost({ ...components, libp2p, gater, judgement, liveness, relaying }, init)
   found = info => {
     host.outreach.found(info)
   }
@@ -119,6 +119,7 @@ interface InnerComponents extends HostComponents {
   readonly libp2p: Libp2p<HostServices>
   readonly gater: Gater
   readonly judgement: Judgement
+  readonly liveness: Liveness
   readonly relaying: Relaying
 }
 
@@ -131,11 +132,11 @@ class Libp2pHost implements Host {
   readonly #peers: PeerTable
   readonly #dialler: Dialler
   readonly #gossip: Gossip
-  readonly #pings = new SingleFlight<Ms>()
+  readonly #pinger: Pinger
   #started = false
 
   constructor(components: InnerComponents, init: HostInit) {
-    const { libp2p, clock, log, gater, judgement } = components
+    const { libp2p, clock, log, gater, judgement, liveness } = components
     this.#parts = components
     this.#init = init
     this.libp2p = libp2p
@@ -144,6 +145,7 @@ class Libp2pHost implements Host {
     const dialler = new Dialler({ libp2p, peers, gater, clock })
     this.#peers = peers
     this.#dialler = dialler
+    this.#pinger = new Pinger({ clock, liveness, open: async (...args) => await this.open(...args) })
     this.#gossip = new Gossip(
       { pubsub: libp2p.services.pubsub, clock, connections: peer => libp2p.getConnections(peer).filter(isDirect) },
       { self: this.self, onFlood: peer => judgement.report(peer, 'flood') }
@@ -238,21 +240,12 @@ class Libp2pHost implements Host {
     await this.libp2p.hangUp(peerIdFromString(peer))
   }
 
-  /** One at a time for each peer: other implementations take two, and one of them is the connection monitor's. */
-  async ping(peer: string, options: AbortOptions = {}): Promise<Ms> {
-    return await this.#pings.run(peer, async shared => await this.#ping(peer, shared), options)
+  received(peer: string): Bytes {
+    return this.#parts.liveness.received(peer)
   }
 
-  async #ping(peer: string, options: AbortOptions): Promise<Ms> {
-    using budget = startDeadline(this.#parts.clock, PING_BUDGET, options)
-    const stream = await this.open(peer, PING_PROTOCOL, { signal: budget.signal })
-    try {
-      return await timePing(stream, this.#parts.clock, budget)
-    } catch (error) {
-      stream.abort(asError(error))
-      options.signal?.throwIfAborted()
-      throw new KithError('UNAVAILABLE', `peer ${peer} did not answer a ping`, {}, { cause: error })
-    }
+  async ping(peer: string, options: AbortOptions = {}): Promise<Ms> {
+    return await this.#pinger.ping(peer, options)
   }
 
   async open(peer: string, protocol: string, options: AbortOptions = {}): Promise<PeerStream> {

@@ -14,6 +14,7 @@ import { KIB, MIB, type Bytes, type Ms } from '../../model/units.ts'
 import { gatheredNoise } from './gathered-noise.ts'
 import { gossipService } from './gossip-service.ts'
 import type { Judgement } from './judgement.ts'
+import { SIGN_OF_LIFE_INTERVAL, type Liveness } from './liveness.ts'
 import { reachabilityService, type ReachabilityService } from './reachability.ts'
 import type { RelayServer } from './relay-server.ts'
 import type { RelayTransport } from './relay-transport.ts'
@@ -46,15 +47,10 @@ const DIALS_WAITING_MAX = 500
 /** Identify streams a peer may have open here; it needs one, and one of each push. */
 const IDENTIFY_STREAMS_MAX = 2
 /**
- * Pings under way on a connection, each way: those that end count until they are closed. libp2p's one of ours cost a
- * peer its connection whenever an operator's ping met the monitor's, which hangs up when it cannot ping.
+ * Pings under way on a connection, each way: those that end count until they are closed. With libp2p's one of ours, an
+ * operator's ping would now and then be refused.
  */
 const PING_STREAMS_MAX = 8
-/**
- * How long a peer may take to answer the ping that every connection is tried with each 10 s. libp2p's five seconds cost
- * honest peers their connection whenever one side is busy for a moment or a link is full.
- */
-const ANSWER_PATIENCE: Ms = 20_000
 
 export interface HostServices extends Record<string, unknown> {
   readonly identify: Identify
@@ -82,6 +78,7 @@ interface Libp2pInit {
   readonly announce: readonly string[]
   readonly gater: ConnectionGater
   readonly judgement: Judgement
+  readonly liveness: Liveness
   readonly relayTransport: RelayTransport
   readonly relayServer: (components: CircuitRelayServerComponents) => RelayServer
   /** Called when somebody connects with this host's own key. */
@@ -101,11 +98,19 @@ export async function makeLibp2p(init: Libp2pInit): Promise<Libp2p<HostServices>
     connectionGater: init.gater,
     ...(init.dns === undefined ? {} : { dns: init.dns }),
     transports: [tcp({ dialOpts: SOCKET, listenOpts: SOCKET }), components => init.relayTransport.make(components)],
-    connectionEncrypters: [gatheredNoise({ onOwnKey: init.onOwnKey })],
+    connectionEncrypters: [
+      gatheredNoise({
+        onOwnKey: init.onOwnKey,
+        onLine: line => {
+          init.liveness.watch(line)
+        }
+      })
+    ],
     streamMuxers: [
       yamux({
         maxInboundStreams: INBOUND_STREAMS_MAX,
         maxOutboundStreams: OUTBOUND_STREAMS_MAX,
+        keepAliveInterval: SIGN_OF_LIFE_INTERVAL,
         streamOptions: {
           maxStreamWindowSize: STREAM_WINDOW_MAX,
           maxReadBufferLength: STREAM_WINDOW_MAX,
@@ -121,7 +126,8 @@ export async function makeLibp2p(init: Libp2pInit): Promise<Libp2p<HostServices>
       maxParallelDials: DIALS_MAX,
       maxDialQueueLength: DIALS_WAITING_MAX
     },
-    connectionMonitor: { pingTimeout: { minTimeout: ANSWER_PATIENCE } },
+    // It hangs up on whoever does not answer a ping in time, though the answer waits behind a transfer.
+    connectionMonitor: { enabled: false },
     peerDiscovery: onFound === undefined ? [] : [components => discoverLan(components, onFound)],
     services: {
       identify: identify({ maxInboundStreams: IDENTIFY_STREAMS_MAX }),

@@ -73,6 +73,7 @@ export class PacedPeers {
       dag: async (peer, request, sink, options) => {
         const line = this.#lines.get(peer)
         if (line === undefined) return 'not-found'
+        options.onPlace?.()
         this.peers.asked.push(`dag ${peer}`)
         line.requests += 1
         line.running += 1

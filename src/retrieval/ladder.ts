@@ -23,7 +23,7 @@ import { isExhausted, newState, Running, type RungState } from './running.ts'
 
 /** A source that was asked this long and said nothing has had its time: starting the next one is no hedge, and at the end it is to blame. */
 const SILENT_MS: Ms = 2_000
-/** A transfer without a verified byte for this long, times those who deliver together, and hardly any other is a stall: next source. */
+/** A transfer without a verified byte for this long times those who deliver together, and hardly any other, is a stall: next source. */
 export const STALL_MS: Ms = 30_000
 
 export class Ladder {

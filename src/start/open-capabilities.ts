@@ -65,7 +65,7 @@ export interface AskComponents {
   readonly host: Pick<Host, 'self' | 'on' | 'isConnected' | 'peers'>
   readonly directory: Pick<AdvertDirectory, 'capabilitiesOf'>
   readonly events: EventBus
-  readonly bindings: Pick<Bindings, 'take'>
+  readonly bindings: Pick<Bindings, 'take' | 'boundDids'>
   /** Tells when the operator names somebody. */
   readonly book: Pick<TrustBook, 'onChange'>
   readonly exchange: Pick<ExchangeClient, 'capabilities'>
@@ -84,8 +84,12 @@ export function askForBindings({ log, parts }: Pick<Start, 'log' | 'parts'>, com
     await bindings.take(peer, said.bindings, options)
   }
   const ask = (peer: string): void => {
-    if (!host.isConnected(peer) || (directory.capabilitiesOf(peer)?.bindings ?? 0) === 0) return
-    if (queue.push(async options => await look(peer, options))) asked.add(peer)
+    const caps = directory.capabilitiesOf(peer)
+    if (!host.isConnected(peer) || caps === undefined) return
+    const { bindings: shown = 0 } = caps
+    // Whoever spoke for it does so no more.
+    if (shown === 0 && bindings.boundDids(peer).length > 0) queue.push(async () => void (await bindings.take(peer, [])))
+    if (shown > 0 && queue.push(async options => await look(peer, options))) asked.add(peer)
   }
   host.on({ disconnected: peer => asked.delete(peer) })
   book.onChange(did => {

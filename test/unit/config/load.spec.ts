@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig, type ConfigSources } from '../../../src/config/load.ts'
@@ -231,7 +231,7 @@ describe('configuration', () => {
     await fails({ file: await fileWith('a: [1') }, /not valid YAML/)
     await fails({ file: await fileWith('log: {level: info}\nlog: {level: warn}\n') }, /not valid YAML.*unique/s)
     await fails({ file: join(home, 'nowhere.yaml') }, /nowhere\.yaml does not exist/)
-    await fails({ file: home }, /cannot be read \(EISDIR\)/)
+    await fails({ file: home }, /is no plain file/)
     await fails({ sets: ['log.level'] }, /key=value/)
     await fails({ file: await fileWith(`#${'x'.repeat(1_100_000)}`) }, /at most 1048576/)
     const bomb = [
@@ -239,6 +239,14 @@ describe('configuration', () => {
       ...'bcdefg'.split('').map((letter, index) => `${letter}: &${letter} [${Array(10).fill(`*${'abcdef'[index]}`).join(',')}]`)
     ]
     await fails({ file: await fileWith(bomb.join('\n')) }, /not valid YAML.*alias/is)
+  })
+
+  it('reads no device, however it is called', async () => {
+    await fails({ file: '/dev/zero' }, /\/dev\/zero is no plain file, so it cannot be a configuration/)
+    const lair = join(home, 'nul')
+    await mkdir(lair)
+    await symlink('/dev/zero', join(lair, 'config.yaml'))
+    await fails({ home: lair }, /config\.yaml is no plain file/)
   })
 
   it('shows values as they were written', async () => {

@@ -123,9 +123,9 @@ async function readText(file: string, required: boolean): Promise<string | undef
 }
 
 function parseYaml(text: string, where: string): unknown {
-  const document = parseDocument(text, { prettyErrors: true })
+  const document = parseDocument(text, { prettyErrors: true, logLevel: 'error' })
   const [broken] = document.errors
-  if (broken !== undefined) throw new KithError('CONFIG', `${where} is not valid YAML: ${broken.message.trim()}`)
+  if (broken !== undefined) throw new KithError('CONFIG', `${where} is not valid YAML: ${headOf(broken.message)}`)
   try {
     return document.toJS({ maxAliasCount: YAML_ALIASES_MAX })
   } catch (error) {
@@ -136,6 +136,11 @@ function parseYaml(text: string, where: string): unknown {
       { cause: error }
     )
   }
+}
+
+/** What is wrong and where; below it the parser draws the line, which an error in one line cannot show. */
+function headOf(message: string): string {
+  return (message.split('\n', 1)[0] ?? '').replace(/:$/, '')
 }
 
 function errorCode(error: unknown): string {

@@ -241,6 +241,32 @@ describe('configuration', () => {
     await fails({ file: await fileWith(bomb.join('\n')) }, /not valid YAML.*alias/is)
   })
 
+  it('says where YAML is broken in one line, and warns of nothing beside it', async () => {
+    await fails({ file: await fileWith('log:\n  level: a: b\n') }, /given\.yaml is not valid YAML: [^\n]+ at line 2, column 10$/)
+    const warnings: unknown[] = []
+    const listen = (warning: unknown): void => void warnings.push(warning)
+    process.on('warning', listen)
+    await fails({ file: await fileWith('? [a, b]\n: c\n') }, /no key "\[ a, b \]"/)
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('warning', listen)
+    assert.deepEqual(warnings, [])
+  })
+
+  it('does not take a list that somebody emptied for the usual one', async () => {
+    const usual = leaves(CONFIG_SCHEMA).filter(({ key }) => key.type.includes('list of ') && JSON.stringify(key.default) !== '[]')
+    assert.ok(usual.length >= 5)
+    for (const { name, env } of usual) {
+      const message = new RegExp(`^${name.replaceAll('.', '\\.')} .*nothing in this list.*\\[\\] for none`)
+      await fails({ sets: [`${name}=null`] }, message)
+      await fails({ sets: [`${name}=`] }, message)
+      await fails({ env: { [env]: '' } }, message)
+    }
+    await fails({ file: await fileWith('gateways:\n#  - url: https://example.org\nlog: {level: info}\n') }, /^gateways .*given\.yaml/)
+    await fails({ file: await fileWith('network:\n  bootstrap:\n') }, /^network\.bootstrap /)
+    const { config } = await load({ file: await fileWith('gateways: []\nnetwork:\n  peering:\nrouting:\n') })
+    assert.deepEqual([config.gateways, config.network.peering], [[], []])
+  })
+
   it('reads no device, however it is called', async () => {
     await fails({ file: '/dev/zero' }, /\/dev\/zero is no plain file, so it cannot be a configuration/)
     const lair = join(home, 'nul')

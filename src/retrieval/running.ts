@@ -134,6 +134,7 @@ export class Running {
   }
 
   #placed(): void {
+    if (this.abort.signal.aborted) return // it was left in the turn in which its place became free
     const now = this.#clock.monotonic()
     if (!this.#wasAsked || this.isQueued) {
       this.#askedAt = now

@@ -99,6 +99,19 @@ describe('Ladder, with peers that are slow or waited for', () => {
     assert.equal(await setup.ended, 'ok')
   })
 
+  it('begins nothing for a place that comes when it is over', async () => {
+    const told: string[] = []
+    const peer = new Distant(clock, 'a', {
+      measure: () => ({ asked: () => told.push('asked'), firstByte() {}, end: () => told.push('end') })
+    })
+    const setup = start([peer])
+    peer.queue()
+    setup.abort.abort()
+    peer.place()
+    await setup.ended
+    assert.deepEqual([told, clock.pending], [['end'], 0])
+  })
+
   it('waits for a block whose bytes come, as long as they do', async () => {
     const peer = new Distant(clock, 'a')
     const setup = start([peer])

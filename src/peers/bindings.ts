@@ -43,7 +43,12 @@ export class Bindings {
 
   /** Bindings this node shows, as tokens. */
   own(): readonly string[] {
-    return this.#valid(this.#parts.identity.peerId).map(({ jwt }) => jwt)
+    return this.ownBindings().map(({ jwt }) => jwt)
+  }
+
+  /** Bindings this node shows. */
+  ownBindings(): readonly Binding[] {
+    return this.#valid(this.#parts.identity.peerId)
   }
 
   /**

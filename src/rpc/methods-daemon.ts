@@ -11,6 +11,10 @@ const statusResult = z.object({
   version: z.string(),
   peerId: z.string(),
   did: z.string(),
+  bindings: z
+    .array(z.object({ did: z.string(), expires: z.iso.datetime() }))
+    .optional()
+    .describe('DIDs that speak for this node, as it shows them to peers; absent: none'),
   addresses: z.array(z.string()),
   uptimeSeconds: z.number(),
   swarms: z.array(z.object({ name: z.string(), peers: z.number() })),

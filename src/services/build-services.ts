@@ -131,6 +131,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       ipfsType: config.ipfs.type,
       endpoints,
       relaying: () => host.relaying(),
+      bindings: parts.people.bindings,
       isIpfsConnected: () => ipfs?.isConnected() ?? false,
       config: () => shown,
       stop

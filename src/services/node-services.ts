@@ -1,5 +1,6 @@
 /** Status, health and shutdown: what an operator asks first. */
 import type { Meter } from '../observe/meter.ts'
+import type { Bindings } from '../peers/bindings.ts'
 import type { Library } from '../content/library.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Identity } from '../ports/identity.ts'
@@ -32,6 +33,7 @@ export interface NodeServicesComponents {
   readonly config: () => Readonly<Record<string, unknown>>
   readonly stop: () => void
   readonly relaying?: () => Relaying
+  readonly bindings: Pick<Bindings, 'ownBindings'>
 }
 
 type RelayState = NonNullable<NodeStatus['relay']>
@@ -48,6 +50,7 @@ export function nodeServices(parts: NodeServicesComponents): NodeServices {
         version: parts.version,
         peerId: parts.identity.peerId,
         did: parts.identity.did,
+        ...speakers(parts.bindings),
         addresses: parts.network.addresses(),
         uptimeSeconds: Math.round((parts.clock.monotonic() - startedAt) / 1000),
         swarms: [],
@@ -68,6 +71,11 @@ export function nodeServices(parts: NodeServicesComponents): NodeServices {
       parts.log.setLevel(level)
     }
   }
+}
+
+function speakers(bindings: Pick<Bindings, 'ownBindings'>): Pick<NodeStatus, 'bindings'> {
+  const shown = bindings.ownBindings().map(({ did, expires }) => ({ did, expires: new Date(expires * 1000).toISOString() }))
+  return shown.length === 0 ? {} : { bindings: shown }
 }
 
 function relayState(network: Network, { reservations, maxBytesPerDay, ...rest }: Relaying): RelayState {

@@ -34,6 +34,8 @@ describe('a person who speaks for a node', function () {
     await using b = await DaemonProcess.start({ set: SET })
     await using a = await DaemonProcess.start({ home, set: SET })
     assert.equal(a.ready.did, node)
+    const shown = await kith('id')
+    assert.ok(shown.stdout.includes(`${person} speaks for it until`), shown.stdout)
     const atB = terminal(room.path, b.home)
     assert.equal((await atB('peers', 'connect', a.address)).code, 0)
     const queried = await atB('adverts', 'query', a.ready.peerId)

@@ -46,6 +46,8 @@ describe('news between daemons', () => {
       [said.peerId, said.did, said.ipfsNode.type, said.proxy, said.bindings.map(({ did }) => did)],
       [a.ready.peerId, a.ready.did, 'helia', undefined, [person]]
     )
+    const status = async (daemon: DaemonProcess) => (await daemon.client.call('daemon.status', {})).bindings
+    assert.deepEqual([await status(a), await status(b)], [said.bindings, undefined])
     assert.match(said.ipfsNode.publicGateway ?? '', /^https:\/\/ana\.example/)
     assert.ok(said.protocols.includes('/kith/exchange/1') && said.seq > 0)
   })

@@ -40,6 +40,9 @@ interface Bound {
 /** @throws KithError INVALID_PARAMS naming what is wrong · UNAVAILABLE if no node is named and no daemon runs */
 export async function bind(context: CommandContext): Promise<void> {
   const [iat, lasts] = [Math.floor(Date.now() / 1000), await lastsSeconds(context)]
+  const isSaved = context.options['save'] === true
+  // The socket may be that of another home than the usual one, into which it would be written.
+  if (isSaved && context.socket !== undefined) throw usage('--save writes to the home: name it with --home, and leave out --socket')
   const person = await readPerson(context)
   const node = await nodeDid(context)
   if (node === person.keyDid) throw usage('this is the key of the node itself, and a node speaks for itself without a binding')
@@ -47,7 +50,7 @@ export async function bind(context: CommandContext): Promise<void> {
   const signer = { did: person.did, sign: async (bytes: Uint8Array) => sign(null, bytes, person.key) }
   const jwt = await signBinding(signer, node, { iat, exp: iat + lasts })
   if (jwt.length > BINDING_CHARACTERS_MAX) throw usage(`--did: it is too long for a binding of ${BINDING_CHARACTERS_MAX} characters`)
-  const path = context.options['save'] === true ? await save(context, person.did, jwt) : undefined
+  const path = isSaved ? await save(context, person.did, jwt) : undefined
   const bound = {
     jwt,
     did: person.did,

@@ -118,7 +118,7 @@ function show(context: CommandContext, shown: Shown): void {
 /** What the other one gave; who used the ticket before may have lost it since. */
 function grantedMeans(level: number): string {
   if (level === 0)
-    return 'The other node gives you nothing for this ticket any more: it was used before, and what it gave was taken back since. Ask for a new one.'
+    return 'You have no level there any more: this ticket was used before, and what it gave was taken back since. For its private content, ask for a new one.'
   return `By this ticket you have level ${level} there, which ${level >= TRUSTED_LEVEL ? 'opens' : 'does not open'} its private content.`
 }
 

@@ -26,13 +26,13 @@ import { INVITATION_ID_BYTES, isProof, PROOF_BYTES, prove, ticketKey, type PairO
 import { readAddresses, type OwnPeople } from './own-people.ts'
 import type { Shares } from './shares.ts'
 import { storedNumber } from './stored-fields.ts'
+import { LEVEL_MAX } from './trust-book.ts'
 import { decodeTicket, encodeTicket, SECRET_BYTES, type Ticket } from './ticket.ts'
 import { refusedTicket, ticketError } from './ticket-errors.ts'
 
 const PAIR_KIND = 'pair'
 /** What the same person's devices are to each other. */
 const DEVICE_LEVEL = 100
-const LEVEL_MAX = 100
 /** What the maker of a ticket becomes for who joins, unless that one says otherwise. */
 const JOIN_LEVEL_DEFAULT = 50
 /** Tickets that are not ours, shown by one peer: guessing 128 bits is hopeless, and costs us a look-up each. */

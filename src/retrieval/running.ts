@@ -23,25 +23,6 @@ export interface RungState {
   slow: number
 }
 
-export function newState(rung: Rung): RungState {
-  const { candidates, more, hedgeDelay } = rung
-  const pending = [...candidates]
-  return {
-    rung,
-    pending,
-    more: more === undefined ? 'none' : 'not-asked',
-    lastStart: -Infinity,
-    hedgeAfter: hedgeDelay,
-    running: 0,
-    slow: 0
-  }
-}
-
-/** Nobody is left on it, and nobody will be found. */
-export function isExhausted(state: RungState): boolean {
-  return state.running === 0 && state.pending.length === 0 && state.more === 'none'
-}
-
 interface RunningEvents {
   /** It is to be left. */
   readonly silent: (failure: SourceError) => void
@@ -50,6 +31,17 @@ interface RunningEvents {
 }
 
 const QUEUED = 'not asked yet: this node has other contents under way from it'
+
+export function newState(rung: Rung): RungState {
+  const { candidates, more: find, hedgeDelay: hedgeAfter } = rung
+  const more = find === undefined ? 'none' : 'not-asked'
+  return { rung, pending: [...candidates], more, lastStart: -Infinity, hedgeAfter, running: 0, slow: 0 }
+}
+
+/** Nobody is left on it who keeps others waiting, and nobody will be found. */
+export function isExhausted(state: RungState): boolean {
+  return state.running === 0 && state.pending.length === 0 && state.more === 'none'
+}
 
 export class Running {
   readonly candidate: Candidate

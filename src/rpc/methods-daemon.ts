@@ -1,6 +1,7 @@
 /** The `daemon.*`, `config.get`, `call.cancel` methods. */
 import { z } from 'zod'
 import { LOG_LEVELS } from '../ports/log.ts'
+import { ID_CHARACTERS_MAX } from './message.ts'
 import { method } from './method.ts'
 import { bytes, nothing } from './schemas.ts'
 
@@ -104,7 +105,7 @@ export const daemonMethods = {
   'call.cancel': method({
     access: 'login',
     doc: 'Ends a running call of the same connection: it answers CANCELLED.',
-    params: { id: z.union([z.string(), z.number(), z.null()]).describe('the id of the call') },
+    params: { id: z.union([z.string().max(ID_CHARACTERS_MAX), z.number(), z.null()]).describe('the id of the call') },
     result: z.object({ cancelled: z.boolean() }),
     run: (_services, { id }, { connection }) => ({ cancelled: connection.cancel(id) })
   })

@@ -32,7 +32,7 @@ export const pairingMethods = {
       expires: expires.exactOptional().describe('how long the ticket is worth something, such as 24h (default)'),
       uses: z.int().min(1).max(USES_MAX).exactOptional().describe('how many may use it; default 1'),
       device: z.boolean().exactOptional().describe('the bearer is the same person’s: level 100 both ways, unless it declines'),
-      swarm: z.string().exactOptional(),
+      swarm: peerName.exactOptional(),
       content: content.exactOptional().describe('a content recorded here that the bearer may have'),
       name: peerName.exactOptional().describe('what this node will call the bearer')
     },

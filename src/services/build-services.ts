@@ -124,6 +124,7 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       health: parts.health,
       lookAtHealth: () => {
         parts.watch.lookAtEndpoints()
+        parts.watch.lookAtStore()
         parts.watch.reachabilityIs(host.reachability())
       },
       log: parts.log,

@@ -4,8 +4,7 @@ import type { Library } from '../content/library.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { Network } from '../ports/network.ts'
-import { REALMS } from '../model/privacy.ts'
-import type { HealthBoard, HealthCondition } from '../observe/health.ts'
+import type { HealthBoard } from '../observe/health.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { NodeHealth, NodeServices, NodeStatus } from '../rpc/services.ts'
 import type { StoreUsage } from '../ports/block-store.ts'
@@ -54,7 +53,7 @@ export function nodeServices(parts: NodeServicesComponents): NodeServices {
         swarms: [],
         ipfs: ipfsStatus(parts),
         store: storeUsage(parts.library),
-        health: [...conditions(parts.library), ...parts.health.list()],
+        health: parts.health.list(),
         memory: { rssBytes: parts.runtime.rssBytes() },
         ...(parts.relaying === undefined ? {} : { relay: relayState(parts.network, parts.relaying()) })
       }
@@ -123,19 +122,4 @@ function verdict({ endpoints, ipfsType }: NodeServicesComponents): NodeHealth['s
 function storeUsage(library: Library): Record<Realm, StoreUsage> {
   const usage = (realm: Realm): StoreUsage => library.realms[realm].blocks.usage()
   return { public: usage('public'), cache: usage('cache'), own: usage('own') }
-}
-
-function conditions(library: Library): HealthCondition[] {
-  return REALMS.flatMap(realm => {
-    const corrupt = library.realms[realm].corruptCount()
-    return corrupt === 0
-      ? []
-      : [
-          {
-            code: 'CORRUPT_BLOCKS',
-            severity: 'error' as const,
-            title: `${corrupt} corrupt blocks in realm ${realm} were set aside; the disk may be failing`
-          }
-        ]
-  })
 }

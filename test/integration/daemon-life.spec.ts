@@ -128,6 +128,20 @@ describe('the life of a daemon', () => {
     assert.deepEqual([ipfs.healthy, ipfs.totalNodes, status, nodes.total], [true, 0, 'healthy', 0])
   })
 
+  it('opens no debugger for a signal, and lives on', async () => {
+    await using daemon = await DaemonProcess.start()
+    for (let times = 0; times < 3; times++) {
+      process.kill(daemon.pid, 'SIGUSR1')
+      await daemon.client.call('daemon.version', {})
+    }
+    assert.equal(await daemon.kill('SIGTERM'), 0)
+    // Node says that it opens one, and that it cannot because the port is taken.
+    assert.deepEqual(
+      daemon.log.filter(line => /debugger|inspector/i.test(line)),
+      []
+    )
+  })
+
   it('ends when a client says so, after answering, with exit code 0', async () => {
     await using daemon = await DaemonProcess.start()
     assert.deepEqual(await daemon.client.call('daemon.shutdown', {}), {})

@@ -98,6 +98,8 @@ describe('kith id bind', () => {
     assert.equal((await stat(path)).mode & 0o077, 0)
     const second = await kith(['id', 'bind', ...argv, '--json', '--expires', '9d'], { home: join(home, 'node') })
     assert.equal(`${JSON.parse(second.stdout).jwt}\n`, await readFile(path, 'utf8'))
+    const socket = await bind('--key', 'ana.pem', '--for', node.did, '--save', '--socket', join(home, 'other.sock'))
+    assert.deepEqual([socket.code, /name it with --home/.test(socket.stderr)], [2, true], socket.stderr)
     const nowhere = await kith(['id', 'bind', '--key', join(home, 'ana.pem'), '--for', node.did, '--save'], {
       home: join(home, 'none'),
       cwd: home

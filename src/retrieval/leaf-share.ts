@@ -77,6 +77,7 @@ export class LeafShare {
     const busy = [...this.#busy].toSorted((a, b) => a - b).map(index => [index, 1] as const)
     return busy.length === 0 ? ranges : without(ranges, busy)
   }
+
   /**
    * Blocks to ask for singly at once, for one that joined others: one until it has shown that it has any, and then no
    * more than keep a leaf from coming close to a stall.

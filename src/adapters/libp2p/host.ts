@@ -99,7 +99,17 @@ export async function makeHost(components: HostComponents, init: HostInit): Prom
   const { listen, announce = [], maxConnections, dns } = init
   const liveness = new Liveness(components)
   const inner = { ...relaying.parts, gater: gater.rules, judgement, liveness }
-  const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, ...inner, onOwnKey, dns, onFound })
+  const libp2p = await makeLibp2p({
+    clock: components.clock,
+    privateKey,
+    listen,
+    announce,
+    maxConnections,
+    ...inner,
+    onOwnKey,
+    dns,
+    onFound
+  })
   places.follow(libp2p)
   const host = new Libp2pHost({ ...components, libp2p, gater, judgement, liveness, relaying }, init)
   found = info => {

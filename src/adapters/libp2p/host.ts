@@ -95,21 +95,11 @@ export async function makeHost(components: HostComponents, init: HostInit): Prom
   })
   const relaying = new Relaying({ ...components, judgement }, { ...init.relay, announces: (init.announce ?? []).length > 0 })
   const onOwnKey = init.onDuplicateIdentity ?? (() => {})
-  const { privateKey } = components
+  const { clock, privateKey } = components
   const { listen, announce = [], maxConnections, dns } = init
   const liveness = new Liveness(components)
-  const inner = { ...relaying.parts, gater: gater.rules, judgement, liveness }
-  const libp2p = await makeLibp2p({
-    clock: components.clock,
-    privateKey,
-    listen,
-    announce,
-    maxConnections,
-    ...inner,
-    onOwnKey,
-    dns,
-    onFound
-  })
+  const inner = { ...relaying.parts, gater: gater.rules, judgement, liveness, clock }
+  const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, ...inner, onOwnKey, dns, onFound })
   places.follow(libp2p)
   const host = new Libp2pHost({ ...components, libp2p, gater, judgement, liveness, relaying }, init)
   found = info => {
@@ -257,7 +247,6 @@ class Libp2pHost implements Host {
   received(peer: string): Bytes {
     return this.#parts.liveness.received(peer)
   }
-
   async open(peer: string, protocol: string, options: AbortOptions = {}): Promise<PeerStream> {
     const connection = this.#connectionTo(peer)
     if (connection === undefined) throw new KithError('UNAVAILABLE', `peer ${peer} is not connected`)

@@ -48,7 +48,7 @@ describe('the windows of a connection', () => {
     receiver.removeEventListener('message', count)
   }
 
-  const window = (): unknown => Reflect.get(receiver, 'recvWindow')
+  const window = (): number => Number(Reflect.get(receiver, 'recvWindow'))
 
   it('stay the first of the protocol on a slow line, however long it is used', async () => {
     for (let second = 0; second < 100; second++) {
@@ -60,7 +60,7 @@ describe('the windows of a connection', () => {
 
   it('grow as far as the line fills them, and no further than they may', async () => {
     await pass(1024 * KIB)
-    assert.ok(Number(window()) > LEAST && Number(window()) <= 1100 * KIB, `${window()}`)
+    assert.ok(window() > LEAST && window() <= 1100 * KIB, `${window()}`)
     await pass(8192 * KIB)
     assert.equal(window(), MOST)
   })

@@ -34,7 +34,7 @@ export function fittedWindows(
       line.addEventListener('message', ({ data }) => {
         lately.add(data.byteLength)
         const limit = Math.min(most, Math.max(least, lately.bytes))
-        for (const stream of muxer?.streams ?? []) setLimit(stream, limit)
+        for (const stream of muxer?.streams ?? []) if (!setLimit(stream, limit)) line.abort(new OtherShapeError())
       })
       muxer = create(line)
       return muxer
@@ -43,11 +43,17 @@ export function fittedWindows(
   }
 }
 
-/** @throws Error when the muxer's streams have no such field: then nothing would be limited, or nothing ever grow */
-function setLimit(stream: Stream, limit: Bytes): void {
-  if (typeof Reflect.get(stream, LIMIT) !== 'number')
-    throw new Error('the installed @libp2p/yamux has another shape than the one this adapter was written for')
-  Reflect.set(stream, LIMIT, limit)
+/** Nothing would be limited, or nothing ever grow. */
+class OtherShapeError extends Error {
+  constructor() {
+    super('the installed @libp2p/yamux has another shape than the one this adapter was written for')
+    this.name = 'OtherShapeError'
+  }
+}
+
+/** False when the muxer's streams have no such field. */
+function setLimit(stream: Stream, limit: Bytes): boolean {
+  return typeof Reflect.get(stream, LIMIT) === 'number' && Reflect.set(stream, LIMIT, limit)
 }
 
 /** Counts what came in the present span and the one before. */

@@ -56,8 +56,12 @@ describe('a connection', () => {
     const helia = parts.use(await startHeliaNode())
     await near.connect(addressOf(quiet))
     await near.connect(String(helia.libp2p.getMultiaddrs()[0]))
+    await far.handle(PROTOCOL, async stream => {
+      for (;;) await stream.write([new Uint8Array(MIB)]) // it sends when the line falls silent, as much as anybody takes
+    })
     await near.connect(viaDoor)
     await far.identified(near.self)
+    await (await near.open(far.self, PROTOCOL)).read()
     const gone = Promise.all([near, far].map(async host => await new Promise(resolve => host.on({ disconnected: resolve }))))
     proxy.hold('far')
     assert.deepEqual(await gone, [far.self, near.self])

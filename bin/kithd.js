@@ -7,6 +7,8 @@ import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 const NODE_MAJOR_MIN = 24
+// Node would answer SIGUSR1 by opening its debugger, to which everybody on this machine may connect. (--inspect still works.)
+process.on('SIGUSR1', () => {})
 const here = path => fileURLToPath(new URL(path, import.meta.url))
 
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) await start()
@@ -31,7 +33,7 @@ function restart(node) {
   if (node === undefined)
     fail(`it needs Node ${NODE_MAJOR_MIN} or newer, this is ${process.versions.node}, and the checkout has none. Run: npm run build`)
   const env = { ...process.env, KITHD_LAUNCHED: '1' }
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+  const child = spawn(node, ['--disable-sigusr1', fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     env,
     stdio: ['inherit', 'inherit', 'inherit', 'ipc']
   })

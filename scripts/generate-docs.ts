@@ -81,7 +81,8 @@ Strongest first: command line, environment, aliases, file, default. An unknown k
 right one. Names in the environment that begin with \`KITH_\` and are no key are errors, too (but \`KITH_HOME\` and the client's \`KITH_TOKEN\`).
 
 Sizes: a number and one of \`B kB MB GB KiB MiB GiB TiB\`; 0 is unlimited. Durations: a number and one of \`ms s m h d\`; 0 is off.
-Rates: a size and \`/s\`; 0 is unlimited. A bare number other than 0 is none of them. Lists also take one value alone. Texts (names, secrets) are taken
+Rates: a size and \`/s\`; 0 is unlimited. A bare number other than 0 is none of them. Lists also take one value alone; \`[]\` is none, and nothing at all is an error
+where the default is not empty. Texts (names, secrets) are taken
 from the environment and from \`--set\` as they stand.
 
 Keys whose part is not built yet are checked like all others and have no effect; a daemon that is given one says so once at its start. A file may say

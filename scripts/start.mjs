@@ -9,7 +9,9 @@ import { createInterface } from 'node:readline'
 import { bootstrap, ROOT } from './bootstrap.mjs'
 
 const node = bootstrap()
-const child = spawn(node, [join(ROOT, 'bin', 'kithd.js'), ...process.argv.slice(2)], {
+// As in bin/kithd.js: no debugger for whoever is on this machine.
+process.on('SIGUSR1', () => {})
+const child = spawn(node, ['--disable-sigusr1', join(ROOT, 'bin', 'kithd.js'), ...process.argv.slice(2)], {
   env: { ...process.env, KITHD_LAUNCHED: '1' },
   stdio: ['inherit', 'pipe', 'inherit', 'ipc']
 })

@@ -95,6 +95,7 @@ async function start(
   const health = new HealthBoard({ events })
   const watch = await watchHealth(step, health)
   const library = await inPart('the store', async () => await openLibrary(step))
+  watch.watchStore(() => library.damage())
   const onDuplicateIdentity = (): void => watch.identityIsDuplicate()
   const onPortTaken = (taken: { readonly address: string; readonly port: number }): void => watch.portHasChanged(taken)
   const onClockSkew = (ms: Ms): void => watch.clockIsAhead(ms)

@@ -15,18 +15,17 @@ import type { GossipMessage, Validity } from '../ports/network.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Standing } from '../ports/standing.ts'
 import type { StateStore } from '../ports/state-table.ts'
-import type { Claim } from '../ranking/ranking.ts'
 import type { AdvertInfo } from '../rpc/services.ts'
 import { toAdvertError } from './advert-error.ts'
 import { BodyPuller } from './body-puller.ts'
 import { BoundedMap } from './bounded-map.ts'
-import { ClaimWatch, type Watched } from './claim-watch.ts'
+import { ClaimWatch } from './claim-watch.ts'
 import type { Capabilities, IpfsCapability } from './claims.ts'
 import { headDigest } from './codec.ts'
-import { elementOfMultihash } from './element.ts'
 import type { ContentFilter } from './filter.ts'
 import { ADVERTS_IN_DELIVERY_MAX, FILTER_BYTES_MAX, FILTER_INLINE_BYTES_MAX } from './limits.ts'
 import { advertInfo, type PresentHead } from './info.ts'
+import { ContentLookUp, type Claimed, type ContentKeys } from './look-up.ts'
 import { makeRoom } from './room.ts'
 import { KnownSequences } from './known-sequences.ts'
 import { AdvertValidator, type Advert } from './validate.ts'
@@ -52,14 +51,6 @@ export interface AdvertDirectoryInit {
   readonly maxBytes: Bytes
 }
 
-/** How a content is looked up; one of the two is enough, both together miss nothing. */
-export interface ContentKeys {
-  /** Multihash of the root. */
-  readonly multihash?: Uint8Array | undefined
-  /** SHA-256 of the whole content. */
-  readonly sha256?: Uint8Array | undefined
-}
-
 /** For `peers.list`. */
 export interface AdvertSummary {
   readonly seq: number
@@ -69,13 +60,11 @@ export interface AdvertSummary {
   readonly precision: number | null
 }
 
-interface Entry {
+interface Entry extends Claimed {
   readonly head: PresentHead
-  /** The filter the head names, an older one (then a no of it means nothing), or none yet. */
-  readonly filter: ContentFilter | null
+  /** Its filter is the one the head names. */
   readonly isCurrent: boolean
   readonly receivedAt: Ms
-  readonly watched: Watched
 }
 
 export class AdvertDirectory {
@@ -142,16 +131,10 @@ export class AdvertDirectory {
     if (peer !== this.#parts.self) this.#puller.request(peer)
   }
 
-  /** What the peer's advert says about a content. */
-  claims(peer: string, { multihash, sha256 }: ContentKeys): Claim {
-    const entry = this.#fresh(peer)
-    if (entry === undefined || entry.filter === null) return 'unknown'
-    const { filter, watched } = entry
-    if (this.#watch.isIgnored(watched)) return 'unknown'
-    if (isIn(filter, multihash === undefined ? undefined : elementOfMultihash(multihash), watched) || isIn(filter, sha256, watched))
-      return this.#watch.isBelieved(peer, watched, filter.falseRate) ? 'yes' : 'unknown'
-    const mayBeMissing = !entry.isCurrent || entry.head.caps.contentIndex.truncated || (multihash === undefined && sha256 === undefined)
-    return mayBeMissing ? 'unknown' : 'no'
+  /** What adverts say of one content now: to be asked at once, of as many peers as one likes. */
+  claimsOn(content: ContentKeys): ContentLookUp {
+    const onExpired = (peer: string): void => void this.#entries.delete(peer)
+    return new ContentLookUp({ adverts: this.#entries, watch: this.#watch, onExpired }, content, this.#parts.clock.now())
   }
 
   ipfsOf(peer: string): IpfsCapability | undefined {
@@ -161,11 +144,6 @@ export class AdvertDirectory {
   /** What the peer says about itself; undefined without a valid advert. */
   capabilitiesOf(peer: string): Capabilities | undefined {
     return this.#fresh(peer)?.head.caps
-  }
-
-  /** Whose adverts are kept, connected or not. */
-  peers(): string[] {
-    return [...this.#entries.keys()]
   }
 
   list(): AdvertInfo[] {
@@ -220,7 +198,8 @@ export class AdvertDirectory {
     this.#entries.delete(peer)
     const { caps } = head
     if (caps === null) return
-    const arrived = { receivedAt: this.#parts.clock.monotonic(), watched: this.#watch.of(peer) }
+    const goodUntil = (head.expires + JWT_SKEW_SECONDS) * 1000
+    const arrived = { receivedAt: this.#parts.clock.monotonic(), goodUntil, watched: this.#watch.of(peer) }
     const entry = { ...arrived, ...renewed(before, { ...head, caps }, filter) }
     this.#entries.set(peer, entry)
     this.#makeRoom()
@@ -235,7 +214,7 @@ export class AdvertDirectory {
   /** The peer's entry, forgotten once expired. */
   #fresh(peer: string): Entry | undefined {
     const entry = this.#entries.get(peer)
-    if (entry === undefined || this.#parts.clock.now() < (entry.head.expires + JWT_SKEW_SECONDS) * 1000) return entry
+    if (entry === undefined || this.#parts.clock.now() < entry.goodUntil) return entry
     this.#entries.delete(peer)
     return undefined
   }
@@ -250,24 +229,19 @@ export class AdvertDirectory {
       },
       dropFilter: peer => {
         const entry = this.#entries.get(peer)
-        if (entry !== undefined) this.#entries.set(peer, { ...entry, filter: null, isCurrent: false })
+        if (entry !== undefined) this.#entries.set(peer, { ...entry, filter: null, isCurrent: false, isComplete: false })
       },
       drop: peer => this.#entries.delete(peer)
     })
   }
 }
 
-function renewed(before: Entry | undefined, head: PresentHead, filter: ContentFilter | null): Pick<Entry, 'head' | 'filter' | 'isCurrent'> {
-  if (filter !== null) return { head, filter, isCurrent: true }
-  if (before === undefined) return { head, filter: null, isCurrent: false }
-  const isCurrent = before.isCurrent && before.head.caps.contentIndex.digest === head.caps.contentIndex.digest
-  return { head, filter: before.filter, isCurrent }
-}
+type Said = Pick<Entry, 'head' | 'filter' | 'isCurrent' | 'isComplete'>
 
-function isIn(filter: ContentFilter, element: Uint8Array | undefined, watched: Watched): boolean {
-  if (element === undefined) return false
-  watched.lookUps++
-  return filter.has(element)
+function renewed(before: Entry | undefined, head: PresentHead, filter: ContentFilter | null): Said {
+  const { digest, truncated } = head.caps.contentIndex
+  const isCurrent = filter !== null || (before?.isCurrent === true && before.head.caps.contentIndex.digest === digest)
+  return { head, filter: filter ?? before?.filter ?? null, isCurrent, isComplete: isCurrent && !truncated }
 }
 
 /** Equal for the same message whether or not the network hands over the same object twice. */

@@ -6,7 +6,7 @@ import { BloomFilter, Hashing } from 'bloom-filters'
 import { KithError } from '../errors.ts'
 import { bytesKey } from '../model/content-id.ts'
 import type { Bytes } from '../model/units.ts'
-import { ELEMENT_BYTES } from './element.ts'
+import { ELEMENT_WORDS, wordsOf } from './element.ts'
 import { HASH_KEY_BYTES, keyedHash, type HashWords } from './keyed-hash.ts'
 
 /** More hash functions only make look-ups slower; 16 serve a false-positive rate of 1 in 65,536. */
@@ -53,7 +53,8 @@ export class ContentFilter implements FilterShape {
   readonly hashes: number
   readonly count: number
   readonly salt: Uint8Array
-  readonly #bloom: BloomFilter
+  /** The bit array: bit i is `bytes[i >> 3] & (1 << (i & 7))`. */
+  readonly bytes: Uint8Array
   readonly #hashing: DigestHashing
 
   constructor(bloom: BloomFilter, hashing: DigestHashing, count: number) {
@@ -61,13 +62,8 @@ export class ContentFilter implements FilterShape {
     this.hashes = bloom._nbHashes
     this.count = count
     this.salt = hashing.salt
-    this.#bloom = bloom
+    this.bytes = bloom._filter.array
     this.#hashing = hashing
-  }
-
-  /** The bit array: bit i is `bytes[i >> 3] & (1 << (i & 7))`. */
-  get bytes(): Uint8Array {
-    return this.#bloom._filter.array
   }
 
   /** The chance of a false yes that its shape explains. */
@@ -77,7 +73,12 @@ export class ContentFilter implements FilterShape {
 
   /** False: certainly not added. True: added, or a false positive. `element` has 32 bytes. */
   has(element: Uint8Array): boolean {
-    return this.#hashing.isIn(this.bytes, element, this.bits, this.hashes)
+    return this.hasWords(wordsOf(element))
+  }
+
+  /** The same for an element whose words were taken already, to look it up in many filters. */
+  hasWords(words: Int32Array): boolean {
+    return this.#hashing.isIn(this.bytes, words, this.bits, this.hashes)
   }
 }
 
@@ -86,7 +87,8 @@ export class DigestHashing extends Hashing {
   readonly salt: Uint8Array
   readonly #k0: number
   readonly #k1: number
-  readonly #words: HashWords = { x: 0, y: 0 }
+  readonly #hash: HashWords = { x: 0, y: 0 }
+  readonly #words = new Int32Array(ELEMENT_WORDS)
 
   constructor(salt: Uint8Array) {
     super()
@@ -101,8 +103,8 @@ export class DigestHashing extends Hashing {
   /** What the package calls; the same indexes as {@link isIn} and {@link addTo}. */
   override getIndexes(element: Parameters<Hashing['getIndexes']>[0], size: number, hashCount: number): number[] {
     if (!(element instanceof Uint8Array)) throw new KithError('INTERNAL', 'only digests are looked up in a filter')
-    this.#hash(element)
-    let { x, y } = this.#words
+    keyedHash(this.#k0, this.#k1, wordsOf(element, this.#words), this.#hash)
+    let { x, y } = this.#hash
     return Array.from({ length: hashCount }, (_, i) => {
       const index = x % size
       x = (x + y) >>> 0
@@ -112,10 +114,10 @@ export class DigestHashing extends Hashing {
   }
 
   // Here and in addTo `>>> 0` tells the compiler that the modulus is one of integers: building is a quarter faster for it.
-  isIn(array: Uint8Array, element: Uint8Array, size: number, hashCount: number): boolean {
-    this.#hash(element)
-    let x = this.#words.x >>> 0
-    let y = this.#words.y >>> 0
+  isIn(array: Uint8Array, words: Int32Array, size: number, hashCount: number): boolean {
+    keyedHash(this.#k0, this.#k1, words, this.#hash)
+    let x = this.#hash.x >>> 0
+    let y = this.#hash.y >>> 0
     const modulus = size >>> 0
     for (let i = 1; i <= hashCount; i++) {
       const index = x % modulus
@@ -128,9 +130,9 @@ export class DigestHashing extends Hashing {
 
   /** @returns true if a bit was set that was not before: the element is certainly new */
   addTo(array: Uint8Array, element: Uint8Array, size: number, hashCount: number): boolean {
-    this.#hash(element)
-    let x = this.#words.x >>> 0
-    let y = this.#words.y >>> 0
+    keyedHash(this.#k0, this.#k1, wordsOf(element, this.#words), this.#hash)
+    let x = this.#hash.x >>> 0
+    let y = this.#hash.y >>> 0
     const modulus = size >>> 0
     let isNew = false
     for (let i = 1; i <= hashCount; i++) {
@@ -143,12 +145,6 @@ export class DigestHashing extends Hashing {
       y = (y + i) >>> 0
     }
     return isNew
-  }
-
-  #hash(element: Uint8Array): void {
-    if (element.byteLength !== ELEMENT_BYTES)
-      throw new KithError('INTERNAL', `a filter's elements have ${ELEMENT_BYTES} bytes, not ${element.byteLength}`)
-    keyedHash(this.#k0, this.#k1, new DataView(element.buffer, element.byteOffset, element.byteLength), this.#words)
   }
 }
 

@@ -1,5 +1,6 @@
 /** All commands of `kith`: names, help, options, and where the code is. */
 import type { Command, OptionSpec } from './command.ts'
+import { ID_COMMANDS } from './commands-id.ts'
 import { PAIRING_COMMANDS } from './commands-pairing.ts'
 import { PUBSUB_COMMANDS } from './commands-pubsub.ts'
 import { ROUTE_COMMANDS } from './commands-route.ts'
@@ -114,13 +115,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   ...ROUTE_COMMANDS,
   ...PAIRING_COMMANDS,
-  id: {
-    summary: 'who this node is and where it listens',
-    usage: '',
-    example: 'kith id',
-    words: [0, 0],
-    load: async () => (await import('./run-node.ts')).id
-  },
+  ...ID_COMMANDS,
   status: {
     summary: 'how this node fares',
     usage: '',

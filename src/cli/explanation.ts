@@ -5,7 +5,11 @@ import type { RouteCandidate, RouteExplanation } from '../rpc/services-people.ts
 import { cut, displayWidth, facts, formatMs, printable, table } from './text.ts'
 
 /** Below it lines are not made to fit: nothing would be left of them. Columns. */
-const COLUMNS_MIN = 60
+const COLUMNS_MIN = 40
+/** Below it the terms of each place would take more lines than all else. Columns. */
+const TERMS_COLUMNS_MIN = 60
+/** Columns that go where not all fit, in this order. What people look for stays: who is asked, and what is expected of them. */
+const LEAST_NEEDED = ['access', 'trust', 'score', 'claim']
 /** What there is room for of a peer's id at the least. Columns. */
 const WHO_COLUMNS_MIN = 16
 /** Last characters of a PeerId, by which people tell them apart: the first ones are the same for all. */
@@ -55,7 +59,7 @@ export function explanationText(explanation: RouteExplanation, columns: number):
   const asked = explanation.candidates.filter(({ eligible }) => eligible)
   const others = explanation.candidates.filter(({ eligible }) => !eligible)
   return [
-    headText(explanation),
+    headText(explanation, width),
     stagesText(explanation, width),
     asked.length === 0 ? 'nobody would be asked' : `asked in this order:\n${askedText(asked, width)}`,
     ...(others.length === 0 ? [] : [`left out:\n${leftOutText(others, width)}`]),
@@ -63,20 +67,31 @@ export function explanationText(explanation: RouteExplanation, columns: number):
   ].join('\n\n')
 }
 
-function headText({ content, privacy, classes }: RouteExplanation): string {
-  return facts({
-    content,
-    privacy: `${privacy.class}: ${PRIVACY_REASONS[privacy.reason]}`,
-    ...(classes.length === 0 ? {} : { classes: classes.join(', ') })
-  })
+/** The address stays whole, so that it can be copied. */
+function headText({ content, privacy, classes }: RouteExplanation, width: number): string {
+  const label = 'privacy  '
+  const why = wrapped(`${privacy.class}: ${PRIVACY_REASONS[privacy.reason]}`.split(' '), width, ' '.repeat(label.length))
+  return [
+    facts({ content }),
+    `${label}${why.slice(label.length)}`,
+    ...(classes.length === 0 ? [] : [facts({ classes: classes.join(', ') })])
+  ].join('\n')
 }
 
+/** Why a stage begins when it does stands beside it, or below it where there is no room. */
 function stagesText({ stages }: RouteExplanation, width: number): string {
   const rows = stages.map(({ stage, startsAfterMs, reason }) => [stage, startText(startsAfterMs, reason), reasonOf(reason)])
-  return table(['stage', 'starts', 'why'], rows)
-    .split('\n')
-    .map(line => cut(line, width))
-    .join('\n')
+  const beside = table(['stage', 'starts', 'why'], rows)
+  if (widest(beside) <= width) return beside
+  const [head = '', ...lines] = table(
+    ['stage', 'starts'],
+    rows.map(([stage = '', starts = '']) => [stage, starts])
+  ).split('\n')
+  const explained = lines.flatMap((line, index) => {
+    const why = rows[index]?.[2] ?? ''
+    return [cut(line, width), ...(why === '' ? [] : [wrapped(why.split(' '), width, INDENT)])]
+  })
+  return [head, ...explained].join('\n')
 }
 
 function startText(startsAfterMs: number | null, reason: string | undefined): string {
@@ -92,7 +107,7 @@ function askedText(candidates: readonly RouteCandidate[], width: number): string
   const [first = '', ...others] = fitted(head, rows, width)
   const explained = others.flatMap((line, index) => {
     const why = reasonOf(candidates[index]?.reason)
-    const terms = termsText(candidates[index])
+    const terms = width < TERMS_COLUMNS_MIN ? [] : termsText(candidates[index])
     return [
       line,
       ...(why === '' ? [] : [wrapped(why.split(' '), width, INDENT)]),
@@ -127,12 +142,24 @@ function leftOutText(candidates: readonly RouteCandidate[], width: number): stri
   return [first, ...explained].join('\n')
 }
 
-/** Lines of a table in which `who` takes what the other columns leave. */
+/** Lines of a table in which `who` takes what the other columns leave; the least needed of them go until it has enough. */
 function fitted(head: readonly string[], rows: (who: number) => (string | number)[][], width: number): string[] {
-  const rest = Math.max(...table(head, rows(0)).split('\n').map(displayWidth)) - 'who'.length
-  return table(head, rows(Math.max(WHO_COLUMNS_MIN, width - rest)))
+  const without = (count: number): string[] => head.filter(name => !LEAST_NEEDED.slice(0, count).includes(name))
+  const shown = (names: readonly string[], who: number): string =>
+    table(
+      names,
+      rows(who).map(row => row.filter((_, column) => names.includes(head[column] ?? '')))
+    )
+  const rest = (names: readonly string[]): number => widest(shown(names, 0)) - 'who'.length
+  const choices = [...LEAST_NEEDED.keys(), LEAST_NEEDED.length].map(without)
+  const kept = choices.find(names => rest(names) + WHO_COLUMNS_MIN <= width) ?? without(LEAST_NEEDED.length)
+  return shown(kept, Math.max(WHO_COLUMNS_MIN, width - rest(kept)))
     .split('\n')
     .map(line => cut(line, width))
+}
+
+function widest(text: string): number {
+  return Math.max(...text.split('\n').map(displayWidth))
 }
 
 /** A name and the end of the id, or as much of the id as there is room for. */

@@ -5,11 +5,18 @@ import type { CommandContext } from './command.ts'
 import { textOption, waitSignal } from './search-options.ts'
 import { facts, formatBytes, formatMs, printable, safeJson, table } from './text.ts'
 
+/** Options of `kith id bind` alone. */
+const BIND_OPTIONS = ['key', 'did', 'for', 'expires', 'save']
+
 export async function id(context: CommandContext): Promise<void> {
+  if (context.words[0] === 'bind') return await (await import('./bind-node.ts')).bind(context)
+  const stray = BIND_OPTIONS.find(name => context.options[name] !== undefined)
+  if (stray !== undefined) throw usage(`--${stray} belongs to kith id bind, not to kith id`)
   const client = await context.client()
-  const { peerId, did, addresses } = await client.call('daemon.status', {}, { signal: waitSignal(context) })
-  context.print({ peerId, did, addresses }, () =>
-    [...Object.entries({ peer: peerId, did }), ...addresses.map(address => ['address', address] as const)]
+  const { peerId, did, addresses, bindings = [] } = await client.call('daemon.status', {}, { signal: waitSignal(context) })
+  const spoken = bindings.map(binding => ['person', `${binding.did} speaks for it until ${binding.expires}`] as const)
+  context.print({ peerId, did, addresses, ...(bindings.length === 0 ? {} : { bindings }) }, () =>
+    [...Object.entries({ peer: peerId, did }), ...spoken, ...addresses.map(address => ['address', address] as const)]
       .map(([name, value]) => `${name.padEnd('address'.length)}  ${printable(value)}`)
       .join('\n')
   )

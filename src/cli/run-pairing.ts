@@ -56,10 +56,10 @@ export async function join(context: CommandContext): Promise<void> {
   const params = { ticket, ...(level === undefined ? {} : { level }), ...(device === undefined ? {} : { device }) }
   const joined = await client.call('peers.join', params, { signal: waitSignal(context) })
   context.print(joined, () => printable(joined.did))
-  const { access, via, content } = joined
-  context.note(
-    `Connected, ${via === 'direct' ? 'directly' : 'through a relay'}. The other node has access ${access} of 10 here; kith trust set changes it.`
-  )
+  const { access, via, content, granted } = joined
+  const connected = `Connected, ${via === 'direct' ? 'directly' : 'through a relay'}.`
+  context.note(`${connected} The other node has access ${access} of 10 here; kith trust set changes it.`)
+  if (granted !== undefined) context.note(grantedMeans(granted))
   if (joined.device === 'agreed') context.note('The two are one person’s devices now: each may do everything at the other (level 100).')
   if (joined.device === 'offered')
     context.note('The ticket is for a device of your own, and you did not say that it is one. If it is: kith join TICKET --device')
@@ -113,6 +113,13 @@ function show(context: CommandContext, shown: Shown): void {
           .join('\n')}\n\n`
       : ''
   context.print(shown, () => `${code}${shown.ticket}`)
+}
+
+/** What the other one gave; who used the ticket before may have lost it since. */
+function grantedMeans(level: number): string {
+  if (level === 0)
+    return 'You have no level there any more: this ticket was used before, and what it gave was taken back since. For its private content, ask for a new one.'
+  return `By this ticket you have level ${level} there, which ${level >= TRUSTED_LEVEL ? 'opens' : 'does not open'} its private content.`
 }
 
 function levelMeans(level: number): string {

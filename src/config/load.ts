@@ -3,11 +3,11 @@
  * (strongest first).
  * Owns nothing on disk and writes nothing.
  */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseDocument } from 'yaml'
 import { KithError } from '../errors.ts'
 import { didYouMean } from '../lib/nearest-word.ts'
+import { readSmallFile, UnfitFileError } from '../lib/small-file.ts'
 import { MIB } from '../model/units.ts'
 import { aliasedValues } from './aliases.ts'
 import { ConfigBuilder, type LoadedConfig, type Origin } from './resolve.ts'
@@ -106,12 +106,15 @@ function withoutVersion(tree: unknown, where: string): unknown {
 
 async function readText(file: string, required: boolean): Promise<string | undefined> {
   try {
-    const bytes = await readFile(file)
-    if (bytes.byteLength > CONFIG_FILE_BYTES_MAX)
-      throw new KithError('CONFIG', `${file} has ${bytes.byteLength} bytes; a configuration has at most ${CONFIG_FILE_BYTES_MAX}`)
-    return bytes.toString('utf8')
+    return (await readSmallFile(file, CONFIG_FILE_BYTES_MAX)).toString('utf8')
   } catch (error) {
-    if (error instanceof KithError) throw error
+    if (error instanceof UnfitFileError)
+      throw new KithError(
+        'CONFIG',
+        `${file} ${error.message}, so it cannot be a configuration. That is a plain file of at most ${CONFIG_FILE_BYTES_MAX} bytes`,
+        { file },
+        { cause: error }
+      )
     const code = errorCode(error)
     if (code === 'ENOENT' && !required) return undefined
     if (code === 'ENOENT') throw new KithError('CONFIG', `${file} does not exist`, { file }, { cause: error })
@@ -120,9 +123,9 @@ async function readText(file: string, required: boolean): Promise<string | undef
 }
 
 function parseYaml(text: string, where: string): unknown {
-  const document = parseDocument(text, { prettyErrors: true })
+  const document = parseDocument(text, { prettyErrors: true, logLevel: 'error' })
   const [broken] = document.errors
-  if (broken !== undefined) throw new KithError('CONFIG', `${where} is not valid YAML: ${broken.message.trim()}`)
+  if (broken !== undefined) throw new KithError('CONFIG', `${where} is not valid YAML: ${headOf(broken.message)}`)
   try {
     return document.toJS({ maxAliasCount: YAML_ALIASES_MAX })
   } catch (error) {
@@ -133,6 +136,11 @@ function parseYaml(text: string, where: string): unknown {
       { cause: error }
     )
   }
+}
+
+/** What is wrong and where; below it the parser draws the line, which an error in one line cannot show. */
+function headOf(message: string): string {
+  return (message.split('\n', 1)[0] ?? '').replace(/:$/, '')
 }
 
 function errorCode(error: unknown): string {

@@ -55,7 +55,7 @@ export class ConfigBuilder {
   /**
    * Takes a key, a section or everything (`name` '') from a source. `null` leaves what weaker sources say.
    *
-   * @throws KithError CONFIG for an unknown key
+   * @throws KithError CONFIG for an unknown key, and for a list with nothing below it that is not empty by default
    */
   add(name: string, value: unknown, origin: Origin): void {
     const now = this.#nameNow(name, origin)
@@ -76,6 +76,7 @@ export class ConfigBuilder {
   }
 
   #add(node: SchemaNode, name: string, value: unknown, origin: Origin): void {
+    if (value === null && isKey(node) && hasUsualItems(node)) throw emptied(name, origin)
     if (value === null || value === undefined) return
     if (isKey(node)) {
       this.#written.set(name, { value, origin })
@@ -156,6 +157,20 @@ function parse({ value, origin }: Written, key: Key<unknown>, name: string): unk
       throw new KithError(error.code, `${name} (${origin.where}): ${error.message}`, { key: name, source: origin.where })
     throw error
   }
+}
+
+/** A list that says something by default. */
+function hasUsualItems({ type, default: usual }: Key<unknown>): boolean {
+  return /(?:^|\| )list of /.test(type) && !(Array.isArray(usual) && usual.length === 0)
+}
+
+/** Who takes out all its items, or makes them comments, means none; YAML reads what is left as if the key were not there. */
+function emptied(name: string, origin: Origin): KithError {
+  return new KithError(
+    'CONFIG',
+    `${name} (${origin.where}): there is nothing in this list, which may mean none or the usual ones. Write [] for none, or leave the key out for the default`,
+    { key: name, source: origin.where }
+  )
 }
 
 function badValue(name: string, value: unknown, why: string, origin: Origin): KithError {

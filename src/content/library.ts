@@ -7,9 +7,9 @@ import { create as createDigest } from 'multiformats/hashes/digest'
 import { concat, fromString } from 'uint8arrays'
 import { blockKey, SHA2_256_CODE, type ContentRef } from '../model/content-id.ts'
 import type { VerifiedBlock } from '../model/block.ts'
-import type { PrivacyClass, Realm } from '../model/privacy.ts'
+import { REALMS, type PrivacyClass, type Realm } from '../model/privacy.ts'
 import type { AbortOptions } from '../ports/options.ts'
-import type { ContentRecord, RealmStore } from '../ports/record-store.ts'
+import type { ContentRecord, Damage, RealmStore } from '../ports/record-store.ts'
 import type { BlockReader, ServedContent } from '../ports/serving.ts'
 import { Births } from './block-writer.ts'
 
@@ -80,6 +80,11 @@ export class Library {
 
   findRoot(root: CID): Found | undefined {
     return this.#first(records => records.get(root))
+  }
+
+  /** What the disk lost, by realm. */
+  damage(): (Damage & { readonly realm: Realm })[] {
+    return REALMS.map(realm => ({ realm, ...this.realms[realm].damage() }))
   }
 
   /** The realm that holds a block; private last, because what `public` holds is told to the world already. */

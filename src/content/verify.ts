@@ -51,6 +51,7 @@ export class Verifier {
     if (content === undefined) {
       await check.stored()
       for (const found of allRecords(this.#parts.library)) await check.recorded(found)
+      await check.forgetDamage()
     } else {
       await check.content(this.#find(content))
     }
@@ -86,6 +87,10 @@ class Check {
   /** Damaged blocks set aside by this run, by realm. */
   readonly #corrupt: Readonly<Record<Realm, Blocks>> = { public: new Map(), cache: new Map(), own: new Map() }
   readonly #missing: Blocks = new Map()
+  /** Blocks that a recorded content lacks, or lacked until they were repaired. */
+  #bad = 0
+  /** Of each realm, as it was told at the beginning. */
+  readonly #corruptBefore: Readonly<Record<Realm, number>>
   #checked = 0
   #bytes: Bytes = 0
   #total: Bytes = 0
@@ -95,6 +100,8 @@ class Check {
     this.#parts = parts
     this.#repair = repair
     this.#options = options
+    const { realms } = parts.library
+    this.#corruptBefore = { public: realms.public.corruptCount(), cache: realms.cache.corruptCount(), own: realms.own.corruptCount() }
   }
 
   result(): VerifyResult {
@@ -136,6 +143,16 @@ class Check {
     await this.#content(found, async cid => (isNodeCid(cid) ? await home.get(cid, this.#options) : await home.has(cid)))
   }
 
+  /**
+   * To be called when everything was read: if all that is recorded is whole, and nothing new was found meanwhile, what
+   * the disk lost before is needed by nobody.
+   */
+  async forgetDamage(): Promise<void> {
+    if (this.#bad > this.#repaired) return
+    const { realms } = this.#parts.library
+    for (const realm of REALMS) if (realms[realm].corruptCount() === this.#corruptBefore[realm]) await realms[realm].forgetDamage()
+  }
+
   async #content(found: Found, look: (cid: CID) => Promise<VerifiedBlock | boolean | undefined>): Promise<void> {
     const { realm, record } = found
     const bad: Blocks = new Map()
@@ -147,6 +164,7 @@ class Check {
       if (!isHere) bad.set(blockKey(cid), cid)
     }
     if (bad.size === 0 || !this.#isStill(found)) return
+    this.#bad += bad.size
     for (const [key, cid] of bad) this.#note(realm, key, cid)
     if (this.#repair) this.#repaired += await this.#mend(found, bad)
   }

@@ -88,6 +88,12 @@ export class SkeletonWalk {
     return this.#pending.get(blockKey(cid))
   }
 
+  /** Whether this node was accepted. */
+  hasNode(cid: CID): boolean {
+    const key = blockKey(cid)
+    return this.#seen.has(`${DAG_PB_CODEC}${key}`) && !this.#pending.has(key)
+  }
+
   /** Whether the root or an accepted node names this multihash, as a node or as a leaf. */
   names(cid: CID): boolean {
     const key = blockKey(cid)

@@ -1,13 +1,14 @@
 /** One answer, frame by frame, as a client reads it: stalls and broken streams become SourceErrors. */
 import { startDeadline } from '../lib/deadline.ts'
-import type { Ms } from '../model/units.ts'
+import { BLOCK_MS_MAX, isComing } from '../model/slow-line.ts'
+import type { Bytes, Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { FrameStream } from './frame-stream.ts'
 import { ProtocolOffence, type Frame } from './frames.ts'
 
-/** Longest wait for a whole frame. Time the receiver needs for the one before does not count. */
+/** Longest wait for a whole frame while hardly anything comes. Time the receiver needs for the one before does not count. */
 const STALL: Ms = 30_000
 
 /** The stream ended before the answer did. */
@@ -17,16 +18,22 @@ export class StreamEndedError extends SourceError {
   }
 }
 
+interface AnswerReaderComponents {
+  readonly clock: Clock
+  /** What has come from the peer so far, on whatever stream: what it owes may wait behind it. */
+  readonly heard: () => Bytes
+}
+
 export class AnswerReader {
   readonly #frames: FrameStream
-  readonly #clock: Clock
+  readonly #parts: AnswerReaderComponents
   readonly #options: AbortOptions
   /** Frames received so far. */
   count = 0
 
-  constructor(frames: FrameStream, clock: Clock, options: AbortOptions) {
+  constructor(frames: FrameStream, components: AnswerReaderComponents, options: AbortOptions) {
     this.#frames = frames
-    this.#clock = clock
+    this.#parts = components
     this.#options = options
   }
 
@@ -39,14 +46,27 @@ export class AnswerReader {
   }
 
   async #wait(): Promise<Frame> {
-    using deadline = startDeadline(this.#clock, STALL, this.#options)
+    const { clock, heard } = this.#parts
+    const end = clock.monotonic() + BLOCK_MS_MAX
+    for (;;) {
+      const before = heard()
+      const frame = await this.#within(STALL)
+      if (frame !== undefined) return frame
+      if (!isComing(heard() - before, STALL) || clock.monotonic() >= end)
+        throw new SourceError('timeout', `the peer sent nothing whole for ${STALL / 1000} s`)
+    }
+  }
+
+  /** Undefined: the time is over. */
+  async #within(time: Ms): Promise<Frame | undefined> {
+    using deadline = startDeadline(this.#parts.clock, time, this.#options)
     let frame: Frame | null
     try {
       frame = await this.#frames.next({ signal: deadline.signal })
     } catch (error) {
       this.#options.signal?.throwIfAborted()
       if (error instanceof ProtocolOffence) throw error
-      if (deadline.signal.aborted) throw new SourceError('timeout', `the peer sent nothing whole for ${STALL / 1000} s`)
+      if (deadline.signal.aborted) return undefined
       throw new StreamEndedError({ cause: error })
     }
     if (frame === null) throw new StreamEndedError()

@@ -14,7 +14,8 @@ import type {
   DagRequest,
   DagSink,
   ExchangeClient as ExchangeClientPort,
-  HaveAnswer
+  HaveAnswer,
+  Heard
 } from '../ports/exchange.ts'
 import type { Log } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
@@ -57,6 +58,11 @@ export class ExchangeClient implements ExchangeClientPort {
 
   speaks(peer: string): boolean {
     return this.#parts.network.peers().some(connected => connected.peer === peer && connected.protocols.includes(EXCHANGE_PROTOCOL))
+  }
+
+  heard(peer: string): Heard {
+    const heard = this.#pool.heard(peer)
+    return { ...heard, bytes: this.#parts.network.received?.(peer) ?? heard.bytes }
   }
 
   async have(peer: string, multihashes: readonly Uint8Array[], options: AbortOptions): Promise<HaveAnswer[]> {
@@ -155,10 +161,10 @@ export class ExchangeClient implements ExchangeClientPort {
   }
 
   /** One request and its answer. A kept stream that turns out dead before its first frame is replaced once. */
-  async #ask<T>(peer: string, weight: Weight, ask: Ask, options: AbortOptions, read: (answer: AnswerReader) => Promise<T>): Promise<T> {
+  async #ask<T>(peer: string, weight: Weight, ask: Ask, options: AnswerOptions, read: (answer: AnswerReader) => Promise<T>): Promise<T> {
     for (;;) {
       const lease = await this.#acquire(peer, weight, options)
-      const answer = new AnswerReader(lease.frames, this.#parts.clock, options)
+      const answer = new AnswerReader(lease.frames, { clock: this.#parts.clock, heard: () => this.heard(peer).bytes }, options)
       try {
         await send(lease, ask, options)
         const result = await read(answer)
@@ -172,7 +178,7 @@ export class ExchangeClient implements ExchangeClientPort {
     }
   }
 
-  async #acquire(peer: string, weight: Weight, options: AbortOptions): Promise<Lease> {
+  async #acquire(peer: string, weight: Weight, options: AnswerOptions): Promise<Lease> {
     try {
       return await this.#pool.acquire(peer, weight, options)
     } catch (error) {

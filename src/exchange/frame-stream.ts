@@ -12,10 +12,13 @@ type Arrival = 'bytes' | 'closed'
 export class FrameStream {
   readonly stream: PeerStream
   readonly #reader: FrameReader
+  readonly #onBytes: (bytes: Bytes) => void
   #reading: Promise<Uint8Array | null> | undefined
 
-  constructor(stream: PeerStream, limitOf: (type: number) => Bytes) {
+  /** @param onBytes - told of what arrives, before a frame is whole */
+  constructor(stream: PeerStream, limitOf: (type: number) => Bytes, onBytes: (bytes: Bytes) => void = () => {}) {
     this.stream = stream
+    this.#onBytes = onBytes
     this.#reader = new FrameReader(limitOf)
   }
 
@@ -42,6 +45,7 @@ export class FrameStream {
         if (!this.#reader.isEmpty) throw new ProtocolOffence('truncated-frame', 'the stream ended inside a frame')
         return null
       }
+      this.#onBytes(chunk.byteLength)
       this.#reader.push(chunk)
     }
   }

@@ -2,10 +2,11 @@
  * Open exchange streams by peer. A stream carries one request at a time and is kept for the next: opening one costs
  * a round trip and six times the work of a small request.
  */
-import type { Ms } from '../model/units.ts'
+import type { Bytes, Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Network } from '../ports/network.ts'
+import type { Heard, TurnOptions } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { FrameStream } from './frame-stream.ts'
 import { answerLimit } from './limits.ts'
@@ -47,7 +48,10 @@ interface PeerStreams {
   readonly waiting: Set<Waiter>
   leased: number
   content: number
+  heard: Heard
 }
+
+const NOTHING_HEARD: Heard = { bytes: 0, at: -Infinity }
 
 interface StreamPoolComponents {
   readonly network: Network
@@ -63,10 +67,16 @@ export class StreamPool {
     this.#parts = components
   }
 
+  /** What came on streams to the peer, as long as there are any. */
+  heard(peer: string): Heard {
+    return this.#peers.get(peer)?.heard ?? NOTHING_HEARD
+  }
+
   /** Waits for a place and gives an idle stream, or opens one. @throws UNAVAILABLE · the signal's reason */
-  async acquire(peer: string, weight: Weight, options: AbortOptions): Promise<Lease> {
+  async acquire(peer: string, weight: Weight, options: AbortOptions & TurnOptions): Promise<Lease> {
     const streams = this.#streamsOf(peer)
     await enter(streams, weight, options)
+    options.onPlace?.()
     const [idle] = streams.idle
     if (idle !== undefined) {
       streams.idle.delete(idle)
@@ -75,7 +85,8 @@ export class StreamPool {
     }
     try {
       const stream = await this.#parts.network.open(peer, EXCHANGE_PROTOCOL, options)
-      return this.#lease(peer, streams, weight, new FrameStream(stream, answerLimit), false)
+      const frames = new FrameStream(stream, answerLimit, bytes => this.#hear(streams, bytes))
+      return this.#lease(peer, streams, weight, frames, false)
     } catch (error) {
       this.#leave(peer, streams, weight)
       throw error
@@ -85,6 +96,10 @@ export class StreamPool {
   /** Drops every unused stream to the peer: one of them turned out to be dead. */
   discardIdle(peer: string): void {
     for (const idle of this.#peers.get(peer)?.idle ?? []) this.#discard(peer, idle, new Error('the stream may be dead'))
+  }
+
+  #hear(streams: PeerStreams, bytes: Bytes): void {
+    streams.heard = { bytes: streams.heard.bytes + bytes, at: this.#parts.clock.monotonic() }
   }
 
   #lease(peer: string, streams: PeerStreams, weight: Weight, frames: FrameStream, reused: boolean): Lease {
@@ -128,7 +143,7 @@ export class StreamPool {
   #streamsOf(peer: string): PeerStreams {
     let streams = this.#peers.get(peer)
     if (streams === undefined) {
-      streams = { idle: new Set(), waiting: new Set(), leased: 0, content: 0 }
+      streams = { idle: new Set(), waiting: new Set(), leased: 0, content: 0, heard: NOTHING_HEARD }
       this.#peers.set(peer, streams)
     }
     return streams
@@ -160,13 +175,14 @@ function take(streams: PeerStreams, weight: Weight): void {
   if (weight === 'content') streams.content++
 }
 
-async function enter(streams: PeerStreams, weight: Weight, { signal }: AbortOptions): Promise<void> {
+async function enter(streams: PeerStreams, weight: Weight, { signal, onQueued }: AbortOptions & TurnOptions): Promise<void> {
   signal?.throwIfAborted()
   if (hasRoom(streams, weight)) {
     take(streams, weight)
     return
   }
   if (streams.waiting.size >= WAITING_MAX) throw new Error(`${WAITING_MAX} requests already wait for a stream to this peer`)
+  onQueued?.()
   await new Promise<void>((resolve, reject) => {
     const waiter: Waiter = {
       weight,

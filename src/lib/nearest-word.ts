@@ -6,8 +6,14 @@
 /** Longer words are never suggested for: the work is quadratic. Characters. */
 const WORD_CHARACTERS_MAX = 64
 
+/** What is shown of a word in a message: a wrong one may be of any length. */
+export function clipped(word: string): string {
+  return word.length > WORD_CHARACTERS_MAX ? `${word.slice(0, WORD_CHARACTERS_MAX)}…` : word
+}
+
 /** @returns the candidate nearest to `word`, ignoring case; undefined when none is near enough to be meant */
 export function nearestWord(word: string, candidates: Iterable<string>): string | undefined {
+  if (word.length > WORD_CHARACTERS_MAX) return undefined
   const wanted = word.toLowerCase()
   const slipsMax = Math.max(1, Math.floor(wanted.length / 3))
   let best: string | undefined

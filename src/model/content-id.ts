@@ -17,6 +17,9 @@ export const IDENTITY_BYTES_MAX = 128
 /** Longest address read. A CID with a deep path fits; characters. */
 const CONTENT_CHARACTERS_MAX = 4096
 
+/** Of one that is not known. Characters. */
+const ALGORITHM_CHARACTERS_SHOWN = 32
+
 /** Addresses read lately: an app asks for the same ones again and again, and reading one is dear. Entries. */
 const PARSED_MAX = 256
 /** Longer ones are not kept; a CID with its scheme fits. Characters. */
@@ -85,7 +88,10 @@ export function isSafeName(name: string): boolean {
 export function parseContent(input: string | HashParam): ContentRef {
   if (typeof input !== 'string') {
     if (input.algorithm !== 'sha256')
-      throw new InvalidContentError(JSON.stringify(input), `algorithm "${input.algorithm}" is not supported, only sha256 is`)
+      throw new InvalidContentError(
+        JSON.stringify(input),
+        `algorithm "${input.algorithm.slice(0, ALGORITHM_CHARACTERS_SHOWN)}" is not supported, only sha256 is`
+      )
     return hashRef(input.value, input.value)
   }
   const known = parsed.get(input)

@@ -1,6 +1,6 @@
 /**
  * Turns what other parts notice into health conditions, and takes them back when they are over: the one place with their
- * codes, severities and texts. Looks at disk, clock and endpoints by itself, once a minute. In memory only.
+ * codes, severities and texts. Looks at disk, store, clock and endpoints by itself, once a minute. In memory only.
  */
 import type { Bytes, Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -14,6 +14,9 @@ const DISK_FREE_BYTES_MIN: Bytes = 16 * 1_048_576
 /** Clocks of machines that are looked after differ by less; signatures count with as much. Milliseconds. */
 const CLOCK_SKEW_MS_MAX: Ms = 300_000
 
+/** Lost files that are named: a disk that lost more is replaced. */
+const FILES_NAMED_MAX = 3
+
 export interface HealthWatchComponents {
   readonly health: HealthBoard
   readonly clock: Clock
@@ -21,6 +24,14 @@ export interface HealthWatchComponents {
   readonly disk: () => Promise<{ readonly freeBytes: Bytes; readonly totalBytes: Bytes }>
   /** The places outside Kith, as `daemon.status` shows them; absent while they are not built. */
   readonly endpoints?: () => readonly { readonly type: string; readonly healthy: boolean }[]
+}
+
+/** What the disk lost of one realm. */
+export interface StoreDamage {
+  readonly realm: string
+  /** Set aside because they no longer hash to their address. */
+  readonly blocks: number
+  readonly files: readonly { readonly name: string; readonly isMissing: boolean; readonly blocks: number }[]
 }
 
 export interface HealthWatchInit {
@@ -34,6 +45,7 @@ export class HealthWatch {
   readonly #parts: HealthWatchComponents
   readonly #init: HealthWatchInit
   #endpoints: HealthWatchComponents['endpoints']
+  #store: () => readonly StoreDamage[] = () => []
   #aheadOfPeers: Ms = 0
   #cancel: () => void = () => {}
   #isClosed = false
@@ -61,9 +73,16 @@ export class HealthWatch {
     this.lookAtEndpoints()
   }
 
+  /** Whose damage to look at, once it is open. */
+  watchStore(store: () => readonly StoreDamage[]): void {
+    this.#store = store
+    this.lookAtStore()
+  }
+
   async look(): Promise<void> {
     this.#lookAtClock()
     this.lookAtEndpoints()
+    this.lookAtStore()
     try {
       this.#lookAtDisk(await this.#parts.disk())
     } catch (error) {
@@ -85,6 +104,26 @@ export class HealthWatch {
       code: 'GATEWAYS_UNREACHABLE',
       severity: 'warning',
       title: 'no gateway answers; they are tried again by and by. Check the way to the internet, or the gateways of the configuration'
+    })
+  }
+
+  /** Cheap, like the endpoints. */
+  lookAtStore(): void {
+    const damages = this.#store()
+    const corrupt = damages.filter(({ blocks }) => blocks > 0).map(({ realm, blocks }) => `${blocks} in realm ${realm}`)
+    this.#parts.health.set(corrupt.length > 0, {
+      code: 'CORRUPT_BLOCKS',
+      severity: 'error',
+      title: `corrupt blocks were set aside and are missing: ${corrupt.join(', ')}. The disk may be failing; kith verify --repair fetches them again, and so does putting the content again`
+    })
+    const files = damages.flatMap(({ realm, files: lost }) =>
+      lost.map(({ name, isMissing, blocks }) => `store/${realm}/${name} is ${isMissing ? 'missing' : 'cut short'} (${blocks} blocks)`)
+    )
+    const more = files.length > FILES_NAMED_MAX ? `, and ${files.length - FILES_NAMED_MAX} more` : ''
+    this.#parts.health.set(files.length > 0, {
+      code: 'STORE_FILES_LOST',
+      severity: 'error',
+      title: `files of the store were lost: ${files.slice(0, FILES_NAMED_MAX).join(', ')}${more}. Stop the daemon and bring them back from a backup, or fetch the blocks again with kith verify --repair; what is private and nowhere else has to be put again`
     })
   }
 

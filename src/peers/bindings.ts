@@ -8,14 +8,9 @@ import type { DidResolver } from '../ports/did-resolver.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { didFromPeerId } from './did-key.ts'
-import { checkJwt, JwtError, signJwt, verifyJwt, type UnverifiedJwt, type VerifyJwtOptions } from './jwt.ts'
+import { checkJwt, JwtError, verifyJwt, type UnverifiedJwt, type VerifyJwtOptions } from './jwt.ts'
+import { BINDING_AUDIENCE, BINDING_CHARACTERS_MAX, BINDING_LIFETIME_SECONDS_MAX } from './sign-binding.ts'
 
-/** `aud` of every binding. */
-export const BINDING_AUDIENCE = 'kith/binding/1'
-/** Whoever loses a key waits no longer than this for what it bound to end. Seconds. */
-const BINDING_LIFETIME_SECONDS_MAX = 366 * 24 * 60 * 60
-/** A binding has some 350 characters; did:web with a long path more. Characters. */
-export const BINDING_CHARACTERS_MAX = 2048
 /** DIDs that speak for one node: a person, perhaps two, and an organisation. Count. */
 export const BINDINGS_MAX = 4
 /** Peers whose bindings are remembered: as many as adverts. Count. */
@@ -48,7 +43,12 @@ export class Bindings {
 
   /** Bindings this node shows, as tokens. */
   own(): readonly string[] {
-    return this.#valid(this.#parts.identity.peerId).map(({ jwt }) => jwt)
+    return this.ownBindings().map(({ jwt }) => jwt)
+  }
+
+  /** Bindings this node shows. */
+  ownBindings(): readonly Binding[] {
+    return this.#valid(this.#parts.identity.peerId)
   }
 
   /**
@@ -124,13 +124,4 @@ export class Bindings {
     if (sub !== didFromPeerId(peer)) throw new JwtError('form', 'it binds another node')
     return { did: iss, expires: exp, jwt }
   }
-}
-
-/** Makes a binding in which `person` lets the node `did` speak for it. */
-export async function signBinding(
-  person: Identity,
-  did: string,
-  { iat, exp }: { readonly iat: number; readonly exp: number }
-): Promise<string> {
-  return await signJwt({ aud: BINDING_AUDIENCE, sub: did, iat, exp }, person)
 }

@@ -71,8 +71,8 @@ export interface VerifyJwtOptions extends AbortOptions {
   readonly resolver?: DidResolver
 }
 
-/** Signs with the node's key. `iss` is always the identity's own DID. */
-export async function signJwt(claims: JwtClaims, identity: Identity): Promise<string> {
+/** Signs with the node's key, or a person's. `iss` is always the identity's own DID. */
+export async function signJwt(claims: JwtClaims, identity: Pick<Identity, 'did' | 'sign'>): Promise<string> {
   const signer = async (data: string | Uint8Array): Promise<string> =>
     toString(await identity.sign(typeof data === 'string' ? fromString(data) : data), 'base64url')
   return await createJWT({ ...claims }, { issuer: identity.did, signer }, { alg: 'EdDSA', typ: 'JWT' })

@@ -26,6 +26,7 @@ import { INVITATION_ID_BYTES, isProof, PROOF_BYTES, prove, ticketKey, type PairO
 import { readAddresses, type OwnPeople } from './own-people.ts'
 import type { Shares } from './shares.ts'
 import { storedNumber } from './stored-fields.ts'
+import { LEVEL_MAX } from './trust-book.ts'
 import { decodeTicket, encodeTicket, SECRET_BYTES, type Ticket } from './ticket.ts'
 import { refusedTicket, ticketError } from './ticket-errors.ts'
 
@@ -84,6 +85,8 @@ export interface Joined {
   readonly via: 'direct' | 'relayed'
   /** What the maker of the ticket may now do here, 0–10. */
   readonly access: number
+  /** Level of the ticket that holds there, 0–100; absent: it gives none, or its maker does not say. */
+  readonly granted?: number
   readonly content?: CID
   /** The ticket is for an own device: whether both sides said so. Absent: it is not. */
   readonly device?: 'agreed' | 'offered'
@@ -160,13 +163,14 @@ export class Pairing {
     const peer = peerIdFromDid(ticket.did)
     this.#assertUsable(ticket, peer)
     await this.#reach(peer, ticket, options)
-    await this.#proveEachOther(peer, ticket, init, options)
+    const granted = await this.#proveEachOther(peer, ticket, init, options)
     await this.#accept(peer, ticket, init)
     return {
       did: ticket.did,
       peerId: peer,
       via: this.#parts.network.peers().find(connected => connected.peer === peer)?.relayed === true ? 'relayed' : 'direct',
       access: this.#parts.standing.accessOf(peer),
+      ...(granted === undefined ? {} : { granted }),
       ...(ticket.device === true ? { device: init.device ? ('agreed' as const) : ('offered' as const) } : {}),
       ...(ticket.content === undefined ? {} : { content: ticket.content })
     }
@@ -193,7 +197,8 @@ export class Pairing {
     return this.#parts.network.peers().some(connected => connected.peer === peer)
   }
 
-  async #proveEachOther(peer: string, { secret }: Ticket, { device }: JoinInit, options: AbortOptions): Promise<void> {
+  /** @returns the level that the maker says it gives, if it says so */
+  async #proveEachOther(peer: string, { secret }: Ticket, { device }: JoinInit, options: AbortOptions): Promise<number | undefined> {
     const { control, identity, network } = this.#parts
     const { id, key } = await ticketKey(secret)
     const pair: PairOf = { joiner: identity.peerId, inviter: peer }
@@ -205,9 +210,10 @@ export class Pairing {
       { attempt: async () => await control.ask(peer, PAIR_KIND, question, options), mayPass: isBusy },
       options
     )
-    const { refused, proof } = isFields(answer) ? answer : { refused: undefined, proof: undefined }
+    const { refused, proof, level } = isFields(answer) ? answer : { refused: undefined, proof: undefined, level: undefined }
     if (refused !== undefined) throw refusedTicket(refused)
     if (!(proof instanceof Uint8Array) || !(await isProof(key, 'invite', pair, proof))) throw ticketError('unproven')
+    return typeof level === 'number' && Number.isInteger(level) && level >= 0 && level <= LEVEL_MAX ? level : undefined
   }
 
   /** What this side gives to the maker of the ticket. */
@@ -239,7 +245,14 @@ export class Pairing {
     }
     // Also when it comes again to say so; not if its level was taken back meanwhile.
     if (isDevice && invitation.device === true && this.#parts.levels.get(did)?.level === DEVICE_LEVEL) await this.#noteDevice(did)
-    return { proof: await prove(key, 'invite', pair) }
+    return { proof: await prove(key, 'invite', pair), ...this.#holding(did, invitation) }
+  }
+
+  /** Of the level a ticket gives what holds now: who comes again is not to believe in what was taken back meanwhile. */
+  #holding(did: string, { level }: Invitation): { readonly level?: number } {
+    if (level === undefined) return {}
+    const { level: given = 0, isBlocked } = this.#parts.levels.get(did) ?? {}
+    return { level: isBlocked === true ? 0 : Math.min(level, given) }
   }
 
   /** What this side gives to the bearer. */

@@ -2,7 +2,7 @@
 import type { CID } from 'multiformats/cid'
 import type { PrivacyClass } from '../model/privacy.ts'
 import type { PreferredSource } from '../model/source.ts'
-import type { Bytes } from '../model/units.ts'
+import type { Bytes, Ms } from '../model/units.ts'
 import type { AbortOptions } from './options.ts'
 
 export interface HaveAnswer {
@@ -67,7 +67,23 @@ export interface BlocksRequest {
   readonly preferredSources?: readonly PreferredSource[]
 }
 
-export interface AnswerOptions extends AbortOptions {
+/** A peer serves a few requests of ours at once; further ones wait here, and not for the peer. */
+export interface TurnOptions {
+  /** Told when all places at the peer are taken by other requests of this node. */
+  readonly onQueued?: () => void
+  /** Told when a place was had, queued before or not: from then on it is the peer that is waited for. */
+  readonly onPlace?: () => void
+}
+
+/** What came from a peer, whole frames or not. */
+export interface Heard {
+  /** On all streams, as far as the network tells; for differences. */
+  readonly bytes: Bytes
+  /** Monotonic time of the last that belonged to an answer; -Infinity: none. */
+  readonly at: Ms
+}
+
+export interface AnswerOptions extends AbortOptions, TurnOptions {
   /** Told why an answer was refused or is only a part, if the peer says so: a word such as `busy`, or the limit it names. A claim. */
   readonly onReason?: (reason: string) => void
 }
@@ -76,6 +92,7 @@ export interface AnswerOptions extends AbortOptions {
 export interface ExchangeClient {
   /** True for a connected peer that speaks the protocol. */
   speaks(peer: string): boolean
+  heard(peer: string): Heard
   /** At most 64 multihashes (of root CIDs, or sha2-256 of whole contents), answered in order. */
   have(peer: string, multihashes: readonly Uint8Array[], options: AbortOptions): Promise<HaveAnswer[]>
   dag(peer: string, request: DagRequest, sink: DagSink, options: AnswerOptions): Promise<AnswerEnd>

@@ -75,6 +75,29 @@ export interface RealmStore extends AsyncDisposable {
   readonly records: RecordStore
   readonly remembered: Remembered
   readonly withheld: Withheld
-  /** Blocks found corrupt since start; an operator's health condition. */
+  /** Blocks found corrupt since start; never less than before. */
   corruptCount(): number
+  /** An operator's health condition; cheap. */
+  damage(): Damage
+  /**
+   * Nothing needs what was lost: to be called when every recorded content was found whole. What {@link damage} told
+   * of is over then, and files that are brought back later bring nothing back. Durable when it returns.
+   */
+  forgetDamage(): Promise<void>
+}
+
+/** What the disk lost of a realm, before this start too, and was neither put again nor deleted. */
+export interface Damage {
+  /** Blocks that were found corrupt and set aside. */
+  readonly blocks: number
+  /** Files that were missing or cut short at start. */
+  readonly files: readonly DamagedFile[]
+}
+
+export interface DamagedFile {
+  /** Below the realm's directory. */
+  readonly name: string
+  readonly isMissing: boolean
+  /** Blocks that lay in what is gone. */
+  readonly blocks: number
 }

@@ -6,6 +6,8 @@ export interface HowFar {
   readonly asked: number
   /** Sources that are configured or connected, and gave no answer. What is off is neither. */
   readonly unreachable: number
+  /** Of these, peers that were connected and asked, and let their time pass. */
+  readonly silent: number
   /** To put after a message: who gave no answer, and what to do. Empty when everybody did. */
   readonly words: string
 }
@@ -20,10 +22,10 @@ const NAMES: Readonly<Partial<Record<Stage, readonly [one: string, several: stri
 /** A source may have been tried several times; one answer is enough. */
 export function howFar(attempts: readonly Attempt[]): HowFar {
   const asked = new Set(attempts.filter(isAnswered).map(sourceOf))
-  const silent = new Map(
-    attempts.filter(isUnanswered).flatMap(attempt => (asked.has(sourceOf(attempt)) ? [] : [[sourceOf(attempt), attempt.stage]]))
-  )
-  return { asked: asked.size, unreachable: silent.size, words: wordsFor([...silent.values()]) }
+  const unanswered = attempts.filter(attempt => isUnanswered(attempt) && !asked.has(sourceOf(attempt)))
+  const stages = new Map(unanswered.map(attempt => [sourceOf(attempt), attempt.stage]))
+  const silent = new Set(unanswered.filter(({ outcome }) => outcome === 'timeout').map(sourceOf))
+  return { asked: asked.size, unreachable: stages.size, silent: silent.size, words: wordsFor([...stages.values()]) }
 }
 
 function isAnswered(attempt: Attempt): boolean {

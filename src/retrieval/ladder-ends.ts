@@ -2,6 +2,7 @@
 import { KithError } from '../errors.ts'
 import type { Attempt } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
+import type { Running } from './running.ts'
 
 /** Nobody is left to ask. */
 export function exhausted(attempts: readonly Attempt[], hasBegun: boolean): KithError {
@@ -15,10 +16,20 @@ export function exhausted(attempts: readonly Attempt[], hasBegun: boolean): Kith
   return new KithError('NOT_FOUND', 'nobody who was asked has this content')
 }
 
-/** The search has lasted as long as it may. */
-export function searchOver(ttl: Ms, isClaimed: boolean): KithError {
+/** The search has lasted as long as it may, and these were still being asked. */
+export function searchOver(ttl: Ms, asked: readonly Pick<Running, 'candidate' | 'hasSent' | 'isQueued'>[]): KithError {
   const seconds = Math.round(ttl / 1000)
-  return isClaimed
+  if (asked.some(({ hasSent }) => hasSent))
+    return new KithError(
+      'TIMEOUT',
+      `a peer was sending, but no block was whole within ${seconds} s: the line is slow. Ask again with a larger ttl (--timeout).`
+    )
+  if (asked.some(({ isQueued }) => isQueued))
+    return new KithError(
+      'TIMEOUT',
+      `within ${seconds} s a peer could not be asked, because it still sends other contents to this node. Ask again when they are here, or with a larger ttl (--timeout).`
+    )
+  return asked.some(({ candidate }) => candidate.claims)
     ? new KithError(
         'TIMEOUT',
         `a peer that says it has the content did not deliver within ${seconds} s. Ask again with a larger ttl (--timeout).`

@@ -5,30 +5,26 @@
  * Staged with hedging: the first rung starts at once, each later one when its delay has passed without a verified
  * byte, or as soon as nobody is left on the rungs before it. The first source to deliver a verified byte wins and
  * the others are cancelled; if it fails later, those that were cancelled or never asked go on from what is verified.
- * While it delivers, others of its rung may join it for a part of the rest.
+ * While it delivers, others of its rung may join it for a part of the rest; those of other rungs, if it is slow.
  */
 import { KithError, toKithError } from '../errors.ts'
 import { deferred } from '../lib/deferred.ts'
 import type { Attempt, Outcome, SourceId } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
-import { SourceError } from '../ports/block-source.ts'
+import type { SourceError } from '../ports/block-source.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { asSourceError } from './blame.ts'
 import { FoundPrivate } from './found-private.ts'
+import { Helpers } from './helpers.ts'
 import { exhausted, searchOver } from './ladder-ends.ts'
 import type { Candidate, LadderInit } from './rung.ts'
-import { Running, type RungState } from './running.ts'
+import { isExhausted, newState, Running, type RungState } from './running.ts'
 
 /** A source that was asked this long and said nothing has had its time: starting the next one is no hedge, and at the end it is to blame. */
 const SILENT_MS: Ms = 2_000
-/** A transfer without a verified byte for this long is a stall: next source. */
+/** A transfer without a verified byte for this long times those who deliver together, and hardly any other, is a stall: next source. */
 export const STALL_MS: Ms = 30_000
-/** While others could join those who deliver, it is looked this often whether they should: soon at first, then ever more seldom. */
-const HELP_PACE_MS_MIN: Ms = 20
-const HELP_PACE_MS_MAX: Ms = 320
-/** Candidates looked at each time; the best come first. Count. */
-const HELPERS_LOOKED_AT_MAX = 8
 
 export class Ladder {
   readonly attempts: Attempt[] = []
@@ -42,7 +38,7 @@ export class Ladder {
   #winner: Running | undefined
   #phaseStart: Ms
   #searchEnd: Ms = Infinity
-  #helpPace: Ms = HELP_PACE_MS_MIN
+  readonly #helpers: Helpers
   #stopTimer: () => void = () => {}
   #isSettled = false
 
@@ -50,14 +46,16 @@ export class Ladder {
     this.#clock = components.clock
     this.#init = init
     this.#phaseStart = this.#clock.monotonic()
-    this.#states = init.rungs.map(rung => ({
-      rung,
-      pending: [...rung.candidates],
-      more: rung.more === undefined ? 'none' : 'not-asked',
-      lastStart: -Infinity,
-      hedgeAfter: rung.hedgeDelay,
-      running: 0
-    }))
+    this.#states = init.rungs.map(newState)
+    this.#helpers = new Helpers({
+      states: this.#states,
+      start: (state, candidate) => {
+        this.#join(state, candidate)
+      },
+      lookForMore: state => {
+        this.#lookForMore(state)
+      }
+    })
   }
 
   /** Who delivers at the moment, or was the first of those who do. */
@@ -93,7 +91,7 @@ export class Ladder {
     this.#stopTimer()
     if (this.#isSettled) return
     if (this.#winner !== undefined) {
-      this.#seekHelp(this.#winner.state)
+      this.#lookAgain(this.#init.strict ? Infinity : this.#helpers.seek(this.#winner.state))
       return
     }
     const waited = this.#clock.monotonic() - this.#phaseStart
@@ -108,11 +106,15 @@ export class Ladder {
       before &&= isExhausted(state)
       patience = Math.max(patience, this.#patienceFor(state) - (this.#states[1]?.rung.delay ?? 0))
     }
-    if (before) this.#settle(exhausted(this.attempts, this.firstByteAt !== undefined))
-    else if (next < Infinity)
-      this.#stopTimer = this.#clock.after(Math.max(0, next), () => {
-        this.#step()
-      })
+    if (before && this.#running.size === 0) this.#settle(exhausted(this.attempts, this.firstByteAt !== undefined))
+    else this.#lookAgain(next)
+  }
+
+  #lookAgain(after: Ms): void {
+    if (after === Infinity || this.#isSettled) return
+    this.#stopTimer = this.#clock.after(Math.max(0, after), () => {
+      this.#step()
+    })
   }
 
   /** @returns after how long this rung wants to be looked at again */
@@ -134,21 +136,14 @@ export class Ladder {
     return Infinity
   }
 
-  /** Lets others of the rung join those who deliver, if that is of use. */
-  #seekHelp(state: RungState): void {
-    if (this.#init.strict) return
-    const able = state.pending.filter(candidate => candidate.help !== undefined).slice(0, HELPERS_LOOKED_AT_MAX)
-    for (const candidate of able) {
-      if (state.running >= state.rung.maxParallel) return
-      if (candidate.help?.() !== true) continue
-      state.pending.splice(state.pending.indexOf(candidate), 1)
-      this.#start(state, candidate, STALL_MS) // its first verified byte is that of a whole leaf
-    }
-    if (able.length === 0 || state.running >= state.rung.maxParallel) return
-    this.#stopTimer = this.#clock.after(this.#helpPace, () => {
-      this.#step()
-    })
-    this.#helpPace = Math.min(2 * this.#helpPace, HELP_PACE_MS_MAX)
+  #join(state: RungState, candidate: Candidate): void {
+    this.#start(state, candidate, STALL_MS)
+    for (const each of this.#running) this.#watchForStall(each)
+  }
+
+  /** If this node's own line is the narrow place, each that joined makes the others slower: nobody's fault. */
+  #watchForStall(running: Running): void {
+    running.watch(STALL_MS * this.#running.size)
   }
 
   #lookForMore(state: RungState): void {
@@ -180,12 +175,13 @@ export class Ladder {
   }
 
   #start(state: RungState, candidate: Candidate, silenceMax = state.rung.silenceMax): void {
-    const running = new Running(this.#clock, state, candidate)
-    this.#running.add(running)
-    this.#helpPace = HELP_PACE_MS_MIN
-    running.watch(silenceMax, () => {
-      this.#timedOut(running, `no verified byte within ${(silenceMax ?? 0) / 1000} s`)
+    const running = new Running(this.#clock, state, candidate, {
+      silent: failure => this.#silent(running, failure),
+      gaveWay: () => this.#step()
     })
+    this.#running.add(running)
+    this.#helpers.stir()
+    running.watch(silenceMax)
     running
       .run({
         verified: bytes => {
@@ -206,21 +202,22 @@ export class Ladder {
   #verified(running: Running, bytes: Bytes): void {
     if (!this.#running.has(running)) return
     running.delivered(bytes)
-    running.watch(STALL_MS, () => {
-      this.#timedOut(running, `no verified byte for ${STALL_MS / 1000} s`)
-    })
-    if (this.#winner !== undefined) return
+    const isFirst = this.#winner === undefined
+    if (isFirst) this.#won(running)
+    this.#watchForStall(running)
+    if (isFirst) this.#step()
+  }
+
+  #won(running: Running): void {
     this.#winner = running
     this.firstByteAt ??= this.#clock.monotonic()
     const losers = [...this.#running].filter(other => other !== running)
     for (const loser of losers.toReversed()) this.#cancel(loser)
-    this.#step()
   }
 
-  #timedOut(running: Running, reason: string): void {
-    const silent = new SourceError('timeout', reason)
-    running.abort.abort(silent)
-    this.#ended(running, 'timeout', silent)
+  #silent(running: Running, failure: SourceError): void {
+    running.abort.abort(failure)
+    this.#ended(running, failure.outcome, failure)
   }
 
   /** A loser is not to blame, and may be asked again if the winner fails. */
@@ -255,7 +252,7 @@ export class Ladder {
       state.pending.unshift(candidate) // its part is done; it may be of use again
     } else if (outcome !== 'cancelled') state.lastStart = -Infinity // the next one takes its place at once
     if ((this.#winner === running && outcome !== 'ok') || this.#running.size === 0) this.#replaceWinner()
-    this.#helpPace = HELP_PACE_MS_MIN
+    this.#helpers.stir()
     this.#step()
   }
 
@@ -277,8 +274,7 @@ export class Ladder {
   #ttlOver(): void {
     if (this.firstByteAt !== undefined) return
     const { ttl, ttlGiven = ttl } = this.#init
-    const isClaimed = [...this.#running].some(({ candidate }) => candidate.claims)
-    this.#settle(searchOver(ttlGiven, isClaimed), running => (running.elapsed >= Math.min(SILENT_MS, ttl) ? 'timeout' : 'cancelled'))
+    this.#settle(searchOver(ttlGiven, [...this.#running]), running => running.outcomeAfter(Math.min(SILENT_MS, ttl)))
   }
 
   #settle(error: KithError | undefined, outcomeOf: (running: Running) => Outcome = () => 'cancelled'): void {
@@ -293,8 +289,4 @@ export class Ladder {
     if (error === undefined) this.#end.resolve()
     else this.#end.reject(error)
   }
-}
-
-function isExhausted(state: RungState): boolean {
-  return state.running === 0 && state.pending.length === 0 && state.more === 'none'
 }

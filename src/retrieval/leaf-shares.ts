@@ -3,15 +3,16 @@
  * end, as many as make both end together, and who has done its part takes from whoever would need longest. So nothing
  * is asked for twice, but for a copy of what a source is too slow with, which is a hedge.
  */
-import { MIB, type Bytes, type Ms, type Rate } from '../model/units.ts'
+import { KIB, MIB, type Bytes, type Ms, type Rate } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LeafRange } from '../ports/exchange.ts'
 import { tailOf, without, type LeafPart } from './leaf-ranges.ts'
+import { LEAF_MS_MAX, LEAF_RANGES_MAX, LeafShare, type Together } from './leaf-share.ts'
+import { bytesLeft, bytesOf } from './bytes-left.ts'
 import { Pace, type Expected } from './pace.ts'
+import type { Leaves } from './leaf-table.ts'
 import type { DagSession } from './session.ts'
 
-/** Ranges in one request; what is still missing then is asked for in the next. */
-export const LEAF_RANGES_MAX = 1024
 /** Who joins has to save this much; what is here within it anyway needs nobody else. */
 const HELP_MS_MIN: Ms = 100
 /** Of one that was never measured no more is hoped than of those who deliver, or this if they are slower. */
@@ -27,11 +28,12 @@ const SILENT_MS: Ms = 2_000
 /** Sooner, if another, known to be that fast, could have delivered it so many times over; but not at once. */
 const SILENT_FACTOR = 4
 const SILENT_MS_MIN: Ms = 500
-/**
- * If the narrow place is this node's own line, who joins makes the others slower. A leaf that then takes longer than
- * this comes close to being a stall.
- */
-const LEAF_MS_MAX: Ms = 20_000
+/** What is here within it is left to those who deliver; of what takes longer, another stage may take a part. */
+const LONG_MS: Ms = 10_000
+/** Strangers that together deliver less than this are joined by a stage of which only a little more is expected. */
+const STRANGERS_RATE_MIN: Rate = 256 * KIB
+/** One that joined from another stage has this long to show something before the next one joins. */
+const BESIDE_PAUSE_MS: Ms = 5_000
 
 export interface LeafSharesComponents {
   readonly clock: Clock
@@ -44,13 +46,14 @@ interface Work {
   readonly copyOf?: LeafShare
 }
 
-/** Ends an answer of which nothing more is needed; no error of anybody. */
-export class PartDone extends Error {}
-
-export class LeafShares {
+export class LeafShares implements Together {
   readonly session: DagSession
   readonly #parts: LeafSharesComponents
   readonly #open = new Set<LeafShare>()
+  /** Of all together, since the first of them delivered. */
+  #pace: Pace | undefined
+  /** Who joined last from another stage, and when. */
+  #beside: { readonly share: LeafShare; readonly at: Ms } | undefined
 
   constructor(components: LeafSharesComponents, session: DagSession) {
     this.#parts = components
@@ -70,6 +73,20 @@ export class LeafShares {
     return work === undefined ? undefined : this.#opened(expected, work.part, work.copyOf)
   }
 
+  /**
+   * A part for one of another stage. Those who deliver keep the others out, unless what is left would take them long and
+   * more is expected of this one: a slow one, or one that means to be slow, would otherwise have the content for itself.
+   */
+  beside(expected: Expected): LeafShare | undefined {
+    const { session } = this
+    if (session.isDone || session.want.kind === 'root' || !this.#areSlowBeside(expected) || this.#isTried()) return undefined
+    const work = session.hasSkeleton ? this.#workFor(expected, undefined) : { part: [] } // it begins with the nodes
+    if (work === undefined) return undefined
+    const share = this.#opened(expected, work.part, work.copyOf)
+    this.#beside = { share, at: this.#parts.clock.monotonic() }
+    return share
+  }
+
   /** For one that has done its part. */
   more(share: LeafShare): boolean {
     const work = this.#workFor({ ...share.expected, rate: share.rate, isMeasured: true }, share)
@@ -77,7 +94,16 @@ export class LeafShares {
     return work !== undefined
   }
 
-  /** Something was copied: who is being asked for nothing else has done its part. */
+  get leaves(): Leaves {
+    return this.session.leaves
+  }
+
+  delivered(bytes: Bytes): void {
+    const { clock } = this.#parts
+    this.#pace ??= new Pace(clock, { firstByteMs: 0, rate: HOPED_RATE_MAX, isMeasured: false })
+    this.#pace.delivered(bytes)
+  }
+
   copied(): void {
     for (const share of this.#open) if (share.part !== 'all' && !share.lacksAny) share.cut()
   }
@@ -102,6 +128,21 @@ export class LeafShares {
     const total = [...this.#open].reduce((sum, share) => sum + share.rate, 0)
     const leafMs = ((MIB * (this.#open.size + 1)) / total) * 1000
     return leafMs <= LEAF_MS_MAX || (isMeasured && rate > SLOW_FACTOR * total)
+  }
+
+  #areSlowBeside({ rate, isMeasured }: Expected): boolean {
+    if (this.#pace === undefined || this.#open.size === 0) return false
+    const open = [...this.#open]
+    const pace = this.#pace.rate(open.reduce((sum, { awaited }) => sum + awaited, 0))
+    const hoped = isMeasured ? rate : Math.min(rate, HOPED_RATE_MAX)
+    const areBelow = pace < STRANGERS_RATE_MIN && !open.some(({ expected }) => expected.isTrusted === true)
+    return hoped > pace * (areBelow ? 1 : SLOW_FACTOR) && bytesLeft(this.session) / pace > LONG_MS / 1000
+  }
+
+  /** Somebody joined a moment ago: first it is seen what comes of that. */
+  #isTried(): boolean {
+    if (this.#beside === undefined || !this.#open.has(this.#beside.share)) return false
+    return this.#parts.clock.monotonic() - this.#beside.at < BESIDE_PAUSE_MS
   }
 
   #workFor(expected: Expected, share: LeafShare | undefined): Work | undefined {
@@ -140,106 +181,6 @@ function needed({ firstByteMs, rate }: Expected, bytes: Bytes): Ms {
   return firstByteMs + (bytes / rate) * 1000
 }
 
-/** What one source was given, and how it gets on with it. */
-export class LeafShare {
-  readonly expected: Expected
-  part: LeafPart = []
-  /** Whose leaves it fetches as well. */
-  copyOf: LeafShare | undefined
-  readonly #all: LeafShares
-  readonly #pace: Pace
-  #cut = new AbortController()
-  /** What it was asked for last. */
-  #asked: readonly LeafRange[] = []
-  /** The leaf that comes next, if an answer is under way or was cut short. */
-  #next: number | undefined
-
-  constructor(all: LeafShares, clock: Clock, expected: Expected) {
-    this.#all = all
-    this.expected = expected
-    this.#pace = new Pace(clock, expected)
-  }
-
-  get rate(): Rate {
-    return this.#pace.rate(this.awaited)
-  }
-  get waitedMs(): Ms {
-    return this.#pace.waitedMs
-  }
-  readonly sizeOf = (index: number): Bytes => this.#leaves.sizeOf(index)
-  get missing(): LeafRange[] {
-    return this.#leaves.missingIn(this.part, LEAF_RANGES_MAX)
-  }
-  get lacksAny(): boolean {
-    return this.#leaves.nextMissing(this.part, 0) !== undefined
-  }
-  /** Bytes of the leaf that was on its way when nothing more came or was waited for. */
-  get awaited(): Bytes {
-    return this.#next === undefined ? 0 : this.#leaves.sizeOf(this.#next)
-  }
-
-  assign(part: LeafPart, copyOf: LeafShare | undefined): void {
-    this.part = part
-    this.copyOf = copyOf
-  }
-
-  /** A request is sent. @returns what ends its answer early */
-  asking(leaves: readonly LeafRange[]): AbortSignal {
-    this.#cut = new AbortController()
-    this.#asked = leaves
-    this.#next = leaves[0]?.[0]
-    this.#pace.asked(this.expected.firstByteMs)
-    return this.#cut.signal
-  }
-
-  tookNode(): void {
-    this.#pace.stirred()
-  }
-
-  /** @throws PartDone when what the answer would still bring is others' */
-  tookLeaf(index: number, bytes: Bytes): void {
-    this.#pace.delivered(bytes)
-    if (this.copyOf !== undefined) this.#all.copied()
-    this.#next = this.#askedAfter(index)
-    if (this.part === 'all' || this.#next === undefined || this.#leaves.nextMissing(this.part, index + 1) !== undefined) return
-    this.#next = undefined
-    throw new PartDone()
-  }
-
-  /** The answer came to its end. */
-  answered(): void {
-    this.#next = undefined
-  }
-
-  cut(): void {
-    this.#cut.abort(new PartDone())
-  }
-
-  /** Whether there is more to do for it. */
-  more(): boolean {
-    return this.#all.more(this)
-  }
-
-  get isOpen(): boolean {
-    return this.#all.isOpen(this)
-  }
-
-  /** What it has not done is free. */
-  close(): void {
-    this.#all.close(this)
-  }
-
-  get #leaves(): DagSession['leaves'] {
-    return this.#all.session.leaves
-  }
-
-  #askedAfter(index: number): number | undefined {
-    const range = this.#asked.find(([start, count]) => start + count > index + 1)
-    const next = range === undefined ? undefined : Math.max(range[0], index + 1)
-    return next === undefined || next >= this.#leaves.count ? undefined : next
-  }
-}
-
 /** What another has still to do. */
 class Left {
   readonly share: LeafShare
@@ -263,13 +204,7 @@ class Left {
     const lead = (rate * firstByteMs) / 1000
     const together = (this.bytes + lead) / (own + rate)
     if (this.ms - together * 1000 < savedMin) return undefined
-    const part = tailOf(this.ranges, rate * together - lead, this.#sizeOf)
+    const part = tailOf(this.share.idle(this.ranges), rate * together - lead, this.#sizeOf)
     return bytesOf(part, this.#sizeOf) < PART_BYTES_MIN ? undefined : part
   }
-}
-
-function bytesOf(ranges: readonly LeafRange[], sizeOf: (index: number) => Bytes): Bytes {
-  let bytes = 0
-  for (const [start, count] of ranges) for (let index = start; index < start + count; index++) bytes += sizeOf(index)
-  return bytes
 }

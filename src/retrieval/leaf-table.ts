@@ -12,7 +12,7 @@ const LEAF_END = 0xffff_ffff
 const SIZE_UNKNOWN: Bytes = 256 * KIB
 
 /** The leaves of a DAG as those see them who fetch them. */
-export type Leaves = Pick<LeafTable, 'count' | 'isComplete' | 'at' | 'sizeOf' | 'missingIn' | 'nextMissing'>
+export type Leaves = Pick<LeafTable, 'count' | 'isComplete' | 'at' | 'indexOf' | 'sizeOf' | 'missingIn' | 'nextMissing'>
 
 export class LeafTable {
   readonly #walk: SkeletonWalk
@@ -88,10 +88,12 @@ export class LeafTable {
     return this.#walk.leaves[index]?.cid
   }
 
-  /** As its parent claims: good enough to divide work by. */
-  sizeOf(index: number): Bytes {
-    return this.#walk.leaves[index]?.size ?? SIZE_UNKNOWN
+  indexOf(cid: CID): number | undefined {
+    return this.#walk.leafIndex(cid)
   }
+
+  /** As its parent claims: good enough to divide work by. */
+  readonly sizeOf = (index: number): Bytes => this.#walk.leaves[index]?.size ?? SIZE_UNKNOWN
 
   /** Missing leaves as at most `rangesMax` ranges; while the skeleton is incomplete, also everything not named yet. */
   ranges(rangesMax: number): LeafRange[] {
@@ -115,12 +117,13 @@ export class LeafTable {
     return undefined
   }
 
-  /** Missing leaves in order. */
-  *missing(): Generator<CID> {
-    if (!this.isChosen) return
-    for (let index = this.#skipSettled(); index < this.#walk.leaves.length; index++) {
-      const leaf = this.#walk.leaves[index]
-      if (leaf !== undefined && !this.#isSettled(index)) yield leaf.cid
+  /** Missing leaves of a part, in order. */
+  *missing(part: LeafPart): Generator<CID> {
+    for (const [start, end] of this.isChosen ? this.#within(part) : []) {
+      for (let index = start; index < end; index++) {
+        const leaf = this.#walk.leaves[index]
+        if (leaf !== undefined && !this.#isSettled(index)) yield leaf.cid
+      }
     }
   }
 

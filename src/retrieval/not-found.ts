@@ -22,7 +22,8 @@ export interface NotFound {
   readonly lastSeen?: Readonly<Record<string, string>>
 }
 
-export type NotFoundOf = (asked: number, unreachable: number) => NotFound | undefined
+/** @param silent - of the unreachable, those that are connected and let their time pass */
+export type NotFoundOf = (asked: number, unreachable: number, silent: number) => NotFound | undefined
 
 const PRIVATE_NOBODY =
   'this content is not here, and because it is not known to be public nobody was asked: no peer you trust is known. Join one who has it ("kith join TICKET")'
@@ -36,7 +37,7 @@ export function notFoundFor(request: {
   readonly isGuess: boolean
   readonly seen: () => Sighting | undefined
 }): NotFoundOf {
-  if (!request.isPublic) return (asked, unreachable) => privateNotFound(asked, unreachable, request.classReason)
+  if (!request.isPublic) return (asked, unreachable, silent) => privateNotFound(asked, unreachable, silent, request.classReason)
   return (asked, unreachable) => {
     if (request.isGuess) return NO_MAPPING
     const seen = request.seen()
@@ -53,8 +54,12 @@ function ifPublic(reason: PrivacyReason | undefined): string {
   return '.'
 }
 
-function privateNotFound(asked: number, unreachable: number, reason: PrivacyReason | undefined): NotFound {
+function privateNotFound(asked: number, unreachable: number, silent: number, reason: PrivacyReason | undefined): NotFound {
   if (asked + unreachable === 0) return { message: `${PRIVATE_NOBODY}${ifPublic(reason)}` }
+  if (asked === 0 && silent > 0)
+    return {
+      message: `${silent === 1 ? 'A peer you trust was asked and sent' : `${silent} peers you trust were asked and sent`} nothing in time, and because this content is not known to be public nobody else was asked. Ask again when the line is free, or look whether it is well (kith peers ping)${ifPublic(reason)}`
+    }
   const who = asked === 0 ? 'No peer you trust could be reached' : `None of the peers you trust has it (${asked} asked)`
   return {
     message: `${who}, and because this content is not known to be public nobody else was asked. Connect to who has it (kith peers connect, kith join)${ifPublic(reason)}`

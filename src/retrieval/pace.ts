@@ -11,6 +11,8 @@ export interface Expected {
   readonly rate: Rate
   /** It was measured; otherwise it is hope. */
   readonly isMeasured: boolean
+  /** One's own people: that it is slow is no trick. */
+  readonly isTrusted?: boolean
 }
 
 /** What is expected counts as much as one leaf that was seen. */

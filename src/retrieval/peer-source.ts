@@ -9,7 +9,8 @@ import type { Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { AnswerEnd, AnswerOptions, DagHead, ExchangeClient } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
-import { LEAF_RANGES_MAX, PartDone, type LeafShare, type LeafShares } from './leaf-shares.ts'
+import { LEAF_RANGES_MAX, PartDone, type LeafShare } from './leaf-share.ts'
+import type { LeafShares } from './leaf-shares.ts'
 import type { Expected } from './pace.ts'
 import type { Candidate, Run, RunMeasurement } from './rung.ts'
 import type { DagSession } from './session.ts'
@@ -56,22 +57,27 @@ interface PeerRun extends Run {
 type AskEnd = AnswerEnd | 'done'
 
 export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask: PeerAsk): Candidate {
-  const { stage, peer, did, claims, hedgeAfter, patience, shares } = ask
+  const { stage, peer, did, claims, isPublic, hedgeAfter, patience, shares } = ask
   let share: LeafShare | undefined
   return {
     id: { stage, peer, did },
     claims,
+    received: () => exchange.heard(peer).bytes,
     ...(hedgeAfter === undefined ? {} : { hedgeAfter }),
     ...(patience === undefined ? {} : { patience }),
     measure: () => {
       const measurement = ask.measure()
       return {
+        asked: () => measurement.asked?.(),
         firstByte: bytes => measurement.firstByte(bytes),
         end: (outcome, bytes, error) => measurement.end(outcome, bytes, error, share?.awaited ?? 0)
       }
     },
-    help: () => {
-      share = ask.mayHelp() ? shares.help(ask.expected()) : undefined
+    help: of => {
+      if (!ask.mayHelp()) return false
+      share = of === stage ? shares.help(ask.expected()) : undefined
+      // What is not public is asked of one's own people: if they are slow, it is the line.
+      if (isPublic) share ??= shares.beside(ask.expected())
       return share !== undefined
     },
     run: async run => {
@@ -81,9 +87,10 @@ export function peerCandidate(exchange: ExchangeClient, session: DagSession, ask
       const onAbort = (): void => own.close()
       run.signal.addEventListener('abort', onAbort, { once: true })
       try {
-        await ask.reach(run)
+        const { signal } = run
+        await ask.reach({ signal })
         // Beside the question for the bytes, so that it costs no round trip of its own.
-        const cleared = ask.clear(run)
+        const cleared = ask.clear({ signal })
         cleared.catch(() => {}) // heard below, or with the first bytes
         try {
           await deliver(exchange, session, ask, own, { ...run, cleared })
@@ -185,7 +192,7 @@ async function askOnce(
       await run.cleared
       if (index < session.skeletonNodes) return // it was here already
       await accept(session, run, session.nodeAt(index), bytes)
-      share.tookNode()
+      share.tookNode(bytes.byteLength)
     },
     leaf: async (index: number, bytes: Uint8Array) => {
       await run.cleared

@@ -21,11 +21,16 @@ export interface ContentKeys {
   readonly sha256?: Uint8Array | undefined
 }
 
+/** What adverts say of one content, at the time it was asked for. */
+export interface ContentClaims {
+  of(peer: string): Claim
+  /** All whose advert says yes, connected or not. */
+  claimants(): readonly string[]
+}
+
 /** What adverts say; the directory of the adverts folder. */
 export interface Claims {
-  claims(peer: string, content: ContentKeys): Claim
-  /** Peers with a valid advert, connected or not. */
-  peers(): readonly string[]
+  claimsOn(content: ContentKeys): ContentClaims
   capabilitiesOf(peer: string): { readonly ipfsNode: { readonly enabled: boolean }; readonly bandwidthLimit?: Rate } | undefined
 }
 
@@ -112,11 +117,16 @@ export class PeerPlanner {
   /** Trusted peers that say they have an IPFS node, best first: they may fetch public content for this one. */
   proxies({ root, isPublic, size }: PeerQuestion, closed?: PlanReason): PlannedCandidate[] {
     if (root === undefined || !isPublic || closed !== undefined) return []
-    const able = this.#candidates({ root, isPublic, size }, []).filter(
-      ({ peer, access, isConnected, hasIpfs }) =>
-        isConnected && hasIpfs && access >= this.#init.proxyMinTrust && !this.#parts.standing.isShunned(peer)
+    const { network, isKith, standing } = this.#parts
+    const able = network
+      .peers()
+      .filter(({ peer }) => standing.accessOf(peer) >= this.#init.proxyMinTrust && !standing.isShunned(peer))
+      .flatMap(connection => (isKith(connection) ? [this.#candidate(connection.peer, connection, { claim: 'unknown' })] : []))
+    const ranked = this.#ranked(
+      able.filter(({ hasIpfs }) => hasIpfs),
+      { size }
     )
-    return this.#ranked(able, { size }).map(each => ({ ...each, stage: 'proxy' }))
+    return ranked.map(each => ({ ...each, stage: 'proxy' }))
   }
 
   /** Trusted peers, whom a bare address is put to before anybody else hears of it. */
@@ -138,18 +148,17 @@ export class PeerPlanner {
     }
     absent(standing.trustedPeers())
     absent(sharers)
-    if (question.isPublic) absent(directory.peers().filter(peer => directory.claims(peer, question) === 'yes'))
-    return [...known].map(([peer, connection]) => this.#candidate(peer, connection, question))
+    const said = directory.claimsOn(question)
+    if (question.isPublic) absent(said.claimants())
+    return [...known].map(([peer, connection]) => this.#candidate(peer, connection, this.#claim(peer, question, said)))
   }
 
-  #candidate(peer: string, connection: ConnectedPeer | undefined, question: PeerQuestion): Candidate {
+  #candidate(peer: string, connection: ConnectedPeer | undefined, claimed: Pick<Candidate, 'claim' | 'isAnswer'>): Candidate {
     const { directory, standing, estimates } = this.#parts
-    const answer = question.answers?.get(peer)
     const capabilities = directory.capabilitiesOf(peer)
     return {
       peer,
-      claim: answer === undefined ? this.#claim(peer, question) : answer.have ? 'yes' : 'no',
-      ...(answer === undefined ? {} : { isAnswer: true }),
+      ...claimed,
       isTrusted: standing.isTrusted(peer),
       access: standing.accessOf(peer),
       trust: standing.trustOf(peer),
@@ -162,11 +171,13 @@ export class PeerPlanner {
     }
   }
 
-  /** Adverts speak of public content only: a no says nothing about what is private. */
-  #claim(peer: string, { multihash, sha256, isPublic, isPeersFirst }: PeerQuestion): Claim {
-    const claim = this.#parts.directory.claims(peer, { multihash, sha256 })
-    const isAsked = !isPublic || (isPeersFirst === true && this.#parts.standing.isTrusted(peer))
-    return claim === 'no' && isAsked ? 'unknown' : claim
+  /** What it answered, else what its advert says. Adverts speak of public content only: a no says nothing about what is private. */
+  #claim(peer: string, question: PeerQuestion, said: ContentClaims): Pick<Candidate, 'claim' | 'isAnswer'> {
+    const answer = question.answers?.get(peer)
+    if (answer !== undefined) return { claim: answer.have ? 'yes' : 'no', isAnswer: true }
+    const claim = said.of(peer)
+    const isAsked = !question.isPublic || (question.isPeersFirst === true && this.#parts.standing.isTrusted(peer))
+    return { claim: claim === 'no' && isAsked ? 'unknown' : claim }
   }
 
   #place(candidate: Candidate, { isPublic, isPeersFirst = false }: PeerQuestion, sharers: readonly string[]): Group | PlanReason {

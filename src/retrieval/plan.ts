@@ -38,7 +38,7 @@ export type PlanReason =
 
 export interface PlannedStage {
   readonly stage: Stage | PreferredSource
-  /** After the search began, without a verified byte; with the reason `peers-first` at the latest; null: not asked, or with the reason `strict` not by time. */
+  /** After the search began, without a verified byte, or when who delivers is slow (`LeafShares.beside`); with the reason `peers-first` at the latest; null: not asked, or with the reason `strict` not by time. */
   readonly startsAfterMs: Ms | null
   readonly reason?: PlanReason
 }

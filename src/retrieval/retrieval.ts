@@ -134,12 +134,12 @@ export class Retrieval {
       const { asked } = howFar(made)
       return new KithError(error.code, error.message, { ...error.data, attempts: made, asked }, { cause: error })
     }
-    const { asked, unreachable, words } = howFar(made)
-    const told = this.#init.notFound(asked, unreachable)
+    const { asked, unreachable, silent, words } = howFar(made)
+    const told = this.#init.notFound(asked, unreachable, silent)
     const attempts = [...made, ...(told?.attempts ?? [])]
     const lastSeen = told?.lastSeen === undefined ? {} : { lastSeen: told.lastSeen }
     const data = { ...error.data, attempts, asked, unreachable, ...lastSeen }
-    return new KithError('NOT_FOUND', `${told?.message ?? error.message}${words}`, data, { cause: error })
+    return new KithError('NOT_FOUND', `${withoutStop(told?.message ?? error.message, words)}${words}`, data, { cause: error })
   }
 
   /** The content's own hash, computed while the blocks come in; the reader is just one more who waits for them. */
@@ -158,6 +158,11 @@ export class Retrieval {
     }
     return hash.digest()
   }
+}
+
+/** What goes on after it begins with a stop of its own. */
+function withoutStop(message: string, words: string): string {
+  return words === '' ? message : message.replace(/\.$/, '')
 }
 
 /** The root node as soon as it is verified. */

@@ -1,8 +1,9 @@
 /** The steps of a ladder: stages, and the sources on each. Types only; `ladder.ts` climbs them. */
 import type { Outcome, SourceId, Stage } from '../model/source.ts'
 import type { Bytes, Ms } from '../model/units.ts'
+import type { TurnOptions } from '../ports/exchange.ts'
 
-export interface Run {
+export interface Run extends TurnOptions {
   readonly signal: AbortSignal
   /** Call for every verified block; the first call of a search decides who wins. */
   verified(bytes: Bytes): void
@@ -12,6 +13,8 @@ export interface Run {
 
 /** What is learnt from one run of a source. Each method at most once; `end` always. */
 export interface RunMeasurement {
+  /** The request goes out now: what was before was no wait for the source. Not told by sources that are asked at once. */
+  asked?(): void
   firstByte(bytes: Bytes): void
   /**
    * @param error what it failed with, if it did
@@ -28,13 +31,17 @@ export interface Candidate {
   readonly hedgeAfter?: Ms
   /** While it is asked, later stages wait at least this long for it; absent: they do not. */
   readonly patience?: Ms
+  /** All that has come from the peer, also for others and in blocks that are not whole; for differences. Absent: only whole blocks are seen. */
+  received?(): Bytes
   /** Called at the beginning of each run. */
   measure?(): RunMeasurement
   /**
    * Claims a part of what is missing, to be fetched by {@link run} beside those who deliver; false: it would be of no
    * use now. To be run at once then. Absent: it never joins others.
+   *
+   * @param stage the first of those who deliver is of this one
    */
-  help?(): boolean
+  help?(stage: Stage): boolean
   /**
    * Resolves when the content is complete or nothing is left for it to do, rejects with SourceError; any other error
    * ends the whole retrieval.
@@ -54,7 +61,7 @@ export interface Rung {
   readonly maxParallel: number
   /** Asked before one more is started beside those that run; takes from a budget. Absent: always. */
   readonly mayHedge?: () => boolean
-  /** Without a verified byte for this long after its start a source has timed out; absent: it may take as long as the search. */
+  /** Without a verified byte for this long, and hardly any other, a source that was asked has timed out; absent: it may take as long as the search. */
   readonly silenceMax?: Ms
 }
 

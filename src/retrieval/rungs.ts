@@ -4,16 +4,18 @@
  */
 import { abortable } from '../lib/deadline.ts'
 import { DIAL_MS, FIRST_BYTE_UNKNOWN_MS, RATE_UNKNOWN } from '../model/hopes.ts'
+import { isComing } from '../model/slow-line.ts'
 import type { Attempt, Outcome } from '../model/source.ts'
 import type { Ms } from '../model/units.ts'
 import { SourceError } from '../ports/block-source.ts'
 import type { Estimates, Measurement, PeerEstimate } from '../ports/estimates.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { ExchangeClient } from '../ports/exchange.ts'
+import type { ExchangeClient, Heard } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { Random } from '../ports/random.ts'
 import type { Standing } from '../ports/standing.ts'
 import { PeerWords } from './found-private.ts'
+import { STALL_MS } from './ladder.ts'
 import { LeafShares } from './leaf-shares.ts'
 import type { Expected } from './pace.ts'
 import { peerCandidate, type PeerAsk } from './peer-source.ts'
@@ -71,6 +73,7 @@ interface Search {
   readonly requestId: Uint8Array
   readonly words: PeerWords
   readonly notes: Attempt[]
+  readonly shares: LeafShares
 }
 
 export class Rungs {
@@ -88,29 +91,35 @@ export class Rungs {
     const isOpen = request.class === 'public' && request.isClassDoubtful === true
     const words = new PeerWords(this.#parts, request.context, isOpen, request.inquiry?.answers)
     notes.push(...skippedStages(plan))
+    const { clock, hedging } = this.#parts
+    const shares = new LeafShares({ clock, mayHedge: () => hedging.take() }, session)
+    const search = { requestId, words, notes, shares }
     return plan.stages.flatMap(({ stage, startsAfterMs, reason }): Rung[] => {
       if (startsAfterMs === null && reason !== 'strict') return []
       const delay = startsAfterMs ?? 0
-      if (stage === 'ipfs' || stage === 'gateway') return [this.#outside(stage, delay, plan, request, session)]
-      if (stage === 'peer') return [this.#peers(delay, plan, request, session, { requestId, words, notes })]
-      if (stage === 'proxy') return [this.#proxies(delay, plan, request, session, { requestId, words, notes })]
+      if (stage === 'ipfs' || stage === 'gateway') return [this.#outside(stage, delay, plan, request, session, search)]
+      if (stage === 'peer') return [this.#peers(delay, plan, request, session, search)]
+      if (stage === 'proxy') return [this.#proxies(delay, plan, request, session, search)]
       return []
     })
   }
 
-  #outside(stage: 'ipfs' | 'gateway', delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession): Rung {
+  #outside(stage: 'ipfs' | 'gateway', delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, { shares }: Search): Rung {
     const { estimates } = this.#parts
     const candidates = plan.outside[stage]
       .filter(({ planned }) => planned.eligible)
-      .map(({ source }) => blockCandidate(source, session, request.context, () => estimates.begin(estimateName(source))))
+      .map(({ source }) => {
+        const name = estimateName(source)
+        const expected = (): Expected => expectedOf(estimates.of(name))
+        return blockCandidate(source, session, request.context, { shares, expected, measure: () => estimates.begin(name) })
+      })
     return { stage, delay, candidates, hedgeDelay: GATEWAY_PATIENCE_MS, maxParallel: candidates.length }
   }
 
   #peers(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, search: Search): Rung {
     const { questions, hedging } = this.#parts
     hedging.request()
-    const shares = this.#sharesOf(session)
-    const candidate = (planned: PlannedCandidate): Candidate[] => this.#peer(planned, request, session, search, shares)
+    const candidate = (planned: PlannedCandidate): Candidate[] => this.#peer(planned, request, session, search)
     const { round } = plan.peers
     return {
       stage: 'peer',
@@ -136,13 +145,7 @@ export class Rungs {
     }
   }
 
-  #peer(
-    planned: PlannedCandidate,
-    request: RetrievalRequest,
-    session: DagSession,
-    { requestId, words }: Search,
-    shares: LeafShares
-  ): Candidate[] {
+  #peer(planned: PlannedCandidate, request: RetrievalRequest, session: DagSession, { requestId, words, shares }: Search): Candidate[] {
     const { exchange, standing, estimates, hedging } = this.#parts
     const { peer, claim } = planned
     if (peer === undefined) return []
@@ -172,9 +175,8 @@ export class Rungs {
     return [peerCandidate(exchange, session, ask)]
   }
 
-  #proxies(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, { requestId, words }: Search): Rung {
+  #proxies(delay: Ms, plan: FullPlan, request: RetrievalRequest, session: DagSession, { requestId, words, shares }: Search): Rung {
     const { exchange } = this.#parts
-    const shares = this.#sharesOf(session)
     const candidates = plan.candidates.flatMap(({ stage, peer, eligible }) => {
       if (stage !== 'proxy' || peer === undefined || !eligible) return []
       const ask: PeerAsk = {
@@ -183,7 +185,7 @@ export class Rungs {
         hops: 1,
         claims: false,
         shares,
-        mayHelp: () => false,
+        mayHelp: () => false, // it serves one request of a search, and that is everything or nothing
         // First: what it would fetch for this node it must not have as private itself.
         reach: async options => await words.clearProxy(peer, options),
         clear: async () => {},
@@ -213,42 +215,46 @@ export class Rungs {
     }
   }
 
-  #sharesOf(session: DagSession): LeafShares {
-    const { clock, hedging } = this.#parts
-    return new LeafShares({ clock, mayHedge: () => hedging.take() }, session)
-  }
-
   #expectedOf(peer: string): Expected {
-    const { exchange, estimates } = this.#parts
-    const { firstByteMs, latencyMs, rate, bandwidth } = estimates.of(peer)
+    const { exchange, estimates, standing } = this.#parts
+    const expected = expectedOf(estimates.of(peer))
     return {
-      firstByteMs: (firstByteMs ?? latencyMs ?? FIRST_BYTE_UNKNOWN_MS) + (exchange.speaks(peer) ? 0 : DIAL_MS),
-      rate: rate ?? bandwidth ?? RATE_UNKNOWN,
-      isMeasured: rate !== null || bandwidth !== null
+      ...expected,
+      firstByteMs: expected.firstByteMs + (exchange.speaks(peer) ? 0 : DIAL_MS),
+      isTrusted: standing.isTrusted(peer)
     }
   }
 
-  /** A peer is measured from when it is connected: that it sleeps is no fault of it. */
+  /** A peer is measured from when it is asked: that it sleeps is no fault of it, nor that it sends this node something else first. */
   #measured(peer: string): { readonly reach: PeerAsk['reach']; readonly measure: PeerAsk['measure'] } {
-    const { exchange, estimates } = this.#parts
-    let running: Measurement | undefined
+    const { exchange, estimates, clock } = this.#parts
     return {
       measure: (): RunMeasurement => {
-        running = exchange.speaks(peer) ? estimates.begin(peer) : undefined
+        let running: Measurement | undefined
+        let asked: Heard | undefined
         return {
+          asked: () => {
+            asked = { bytes: exchange.heard(peer).bytes, at: clock.monotonic() }
+            running = estimates.begin(peer)
+          },
           firstByte: bytes => running?.firstByte(bytes),
           end: (outcome, bytes, error, awaited) => {
             running?.end(outcome, bytes, awaited)
-            if (running !== undefined) this.#report(peer, outcome, error, 'peer')
+            if (asked !== undefined && !(outcome === 'timeout' && this.#isHeard(peer, asked))) this.#report(peer, outcome, error, 'peer')
           }
         }
       },
       reach: async options => {
-        if (exchange.speaks(peer)) return
-        await this.#dial(peer, options)
-        running = estimates.begin(peer)
+        if (!exchange.speaks(peer)) await this.#dial(peer, options)
       }
     }
+  }
+
+  /** It sent something while it was waited for: its line, or this node's, is slow. */
+  #isHeard(peer: string, asked: Heard): boolean {
+    const { exchange, clock } = this.#parts
+    const { bytes, at } = exchange.heard(peer)
+    return at > Math.max(asked.at, clock.monotonic() - STALL_MS) || isComing(bytes - asked.bytes, clock.monotonic() - asked.at)
   }
 
   async #dial(peer: string, options: AbortOptions): Promise<void> {
@@ -279,4 +285,12 @@ function isOffence(error: unknown): boolean {
   const cause = error instanceof SourceError ? error.cause : undefined
   if (!(cause instanceof Error) || cause.name !== 'ProtocolOffence') return false
   return !('offence' in cause) || cause.offence !== 'truncated-frame'
+}
+
+function expectedOf({ firstByteMs, latencyMs, rate, bandwidth }: PeerEstimate): Expected {
+  return {
+    firstByteMs: firstByteMs ?? latencyMs ?? FIRST_BYTE_UNKNOWN_MS,
+    rate: rate ?? bandwidth ?? RATE_UNKNOWN,
+    isMeasured: rate !== null || bandwidth !== null
+  }
 }

@@ -19,6 +19,7 @@ import type { LeafRange } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import type { BlockReader } from '../ports/serving.ts'
 import { EarlyBlocks } from './early-blocks.ts'
+import type { LeafPart } from './leaf-ranges.ts'
 import { LeafTable, type Leaves } from './leaf-table.ts'
 import { leavesOfRange } from './range-leaves.ts'
 import { SizeLimit } from './size-limit.ts'
@@ -104,12 +105,6 @@ export class DagSession {
   get skeletonNodes(): number {
     return this.#walk.nodes.length
   }
-  /** How much is not here yet, from 0 to 1, by the sizes the root claims: good enough to choose a way of asking. */
-  get missingShare(): number {
-    const claimed = this.#rootNode?.links.reduce((sum, link) => sum + (link.size ?? link.claimedSize), 0) ?? 0
-    return claimed === 0 ? 1 : Math.max(0, 1 - (this.localBytes + this.receivedBytes) / claimed)
-  }
-
   /** Resolves at the next change: something accepted, finished or failed. */
   async changed(): Promise<void> {
     await this.#change.promise
@@ -131,11 +126,12 @@ export class DagSession {
 
   /**
    * Up to `count` missing blocks that are not in `asked`, which takes them in. Each source has its own `asked`: while
-   * sources race for the first byte, one that hangs must not keep the others from asking for the same block.
+   * sources race for the first byte, one that hangs must not keep the others from asking for the same block. Of the leaves,
+   * those of `part` only.
    */
-  claim(count: number, asked: Set<string>): CID[] {
+  claim(count: number, asked: Set<string>, part: LeafPart = 'all'): CID[] {
     const taken: CID[] = []
-    for (const cid of this.#needed(count + asked.size)) {
+    for (const cid of this.#needed(count + asked.size, part)) {
       if (taken.length >= count) break
       const key = blockKey(cid)
       if (asked.has(key)) continue
@@ -232,7 +228,8 @@ export class DagSession {
 
   #markLeaf(block: VerifiedBlock, node: DagNode | undefined): void {
     this.#leaves.mark(block.cid)
-    if (node !== undefined || this.#walk.leafIndex(block.cid) === undefined) this.#early.add(block.cid, node)
+    if (node === undefined ? this.#walk.leafIndex(block.cid) === undefined : !this.#walk.hasNode(block.cid))
+      this.#early.add(block.cid, node)
     if (blockKey(block.cid) === blockKey(this.root)) this.#rootNode ??= parseNode(block)
   }
 
@@ -263,13 +260,13 @@ export class DagSession {
     }
   }
 
-  *#needed(count: number): Generator<CID> {
+  *#needed(count: number, part: LeafPart): Generator<CID> {
     if (this.want.kind === 'root') {
       if (this.#rootNode === undefined) yield this.root
       return
     }
     yield* this.#walk.upcoming(count)
-    yield* this.#leaves.missing()
+    yield* this.#leaves.missing(part)
   }
 
   #finish(): void {

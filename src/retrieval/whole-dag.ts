@@ -7,6 +7,7 @@ import { isNodeCid } from '../dag/node.ts'
 import { IDENTITY_CODE } from '../model/content-id.ts'
 import { MIB, type Bytes } from '../model/units.ts'
 import { SourceError, type BlockSession } from '../ports/block-source.ts'
+import { missingShare } from './bytes-left.ts'
 import type { Run } from './rung.ts'
 import type { DagSession } from './session.ts'
 import type { Accept } from './take.ts'
@@ -20,7 +21,7 @@ const SPARE_BLOCKS_MAX = 4096
 
 /** True when the one answer costs less than asking for what is missing. */
 export function isForWhole(session: DagSession): boolean {
-  return session.want.kind === 'all' && isNodeCid(session.root) && session.missingShare > MISSING_SHARE_MIN
+  return session.want.kind === 'all' && isNodeCid(session.root) && missingShare(session) > MISSING_SHARE_MIN
 }
 
 /**

@@ -41,7 +41,7 @@ export const OPERATOR: Caller = { scopes: new Set<Scope>(['admin']) }
 export const NOBODY: Caller = { scopes: new Set<Scope>() }
 
 /** Longest token looked at; those `kith config token` makes have 43. Characters. */
-const TOKEN_CHARACTERS_MAX = 1024
+export const TOKEN_CHARACTERS_MAX = 1024
 
 export interface AccessControl {
   readonly beforeLogin: Caller

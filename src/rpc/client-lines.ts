@@ -28,7 +28,7 @@ export interface LineClientInit {
 
 export class LineClient {
   readonly #socket: Socket
-  readonly #splitter = new LineSplitter({ limit: ANSWER_BYTES_MAX })
+  readonly #splitter = new LineSplitter({ limit: () => ANSWER_BYTES_MAX })
   readonly #pending = new Map<number, Pending>()
   readonly #init: LineClientInit
   #closed: KithError | undefined

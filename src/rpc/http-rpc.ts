@@ -3,7 +3,8 @@ import { isUtf8 } from 'node:buffer'
 import { KithError } from '../errors.ts'
 import { answerJson } from './http-answer.ts'
 import type { HttpCall } from './http-answer.ts'
-import { LINE_BYTES_MAX, NOT_UTF8 } from './line-splitter.ts'
+import { NOT_UTF8 } from './line-splitter.ts'
+import { messageBytesMax, tooLong } from './message-length.ts'
 import type { RpcParts } from './parts.ts'
 import { RpcSession } from './session.ts'
 
@@ -30,16 +31,13 @@ function loginByHeader(): never {
   throw new KithError('INVALID_REQUEST', 'over HTTP every request says who sends it: give the token as "Authorization: Bearer TOKEN"')
 }
 
-async function readBody({ request }: HttpCall): Promise<string> {
+async function readBody({ request, caller }: HttpCall): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     if (!(chunk instanceof Uint8Array)) continue
     size += chunk.byteLength
-    if (size > LINE_BYTES_MAX)
-      throw new KithError('TOO_LARGE', `the body is longer than ${LINE_BYTES_MAX} bytes. Send large content with PUT /content.`, {
-        limit: LINE_BYTES_MAX
-      })
+    if (size > messageBytesMax(caller)) throw tooLong(caller)
     chunks.push(chunk)
   }
   const body = Buffer.concat(chunks)

@@ -15,6 +15,7 @@ import { LineSplitter } from './line-splitter.ts'
 import { LineWriter } from './line-writer.ts'
 import { Login } from './login.ts'
 import { failure } from './message.ts'
+import { messageBytesMax, tooLong } from './message-length.ts'
 import type { RpcParts } from './parts.ts'
 import { seesEvent } from './realm-view.ts'
 import { RpcSession } from './session.ts'
@@ -29,7 +30,7 @@ const PROBE_INTERVAL_MS = 1000
 export class LineConnection {
   readonly #parts: RpcParts
   readonly #socket: Socket
-  readonly #splitter = new LineSplitter()
+  readonly #splitter = new LineSplitter({ limit: () => messageBytesMax(this.#login.caller) })
   readonly #writer: LineWriter
   readonly #login: Login
   readonly #session: RpcSession
@@ -120,7 +121,8 @@ export class LineConnection {
       }
       this.#unfinished.set(this.#splitter.unfinished)
     } catch (error) {
-      this.#refuse(toKithError(error), closeLingering)
+      const reason = toKithError(error)
+      this.#refuse(reason.code === 'TOO_LARGE' ? tooLong(this.#login.caller) : reason, closeLingering)
       return
     }
     if (this.#parts.memory.unfinished.isFull && this.#unfinished.bytes > SMALL_SHARE_BYTES_MAX) {

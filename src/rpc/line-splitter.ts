@@ -1,10 +1,7 @@
 /** Bytes into lines, without ever holding more than one line's worth of what is unfinished. */
 import { isUtf8 } from 'node:buffer'
 import { KithError } from '../errors.ts'
-import { MIB } from '../model/units.ts'
-
-/** Longest line: 4 MiB of content as base64, with room to spare; anything larger is an HTTP body. Bytes. */
-export const LINE_BYTES_MAX = 8 * MIB
+import type { Bytes } from '../model/units.ts'
 
 const LF = 0x0a
 
@@ -12,12 +9,13 @@ const LF = 0x0a
 export const NOT_UTF8 = 'not UTF-8'
 
 export class LineSplitter {
-  readonly #limit: number
+  readonly #limit: () => Bytes
   #partial: Buffer[] = []
   #partialBytes = 0
 
-  constructor(init: { readonly limit?: number } = {}) {
-    this.#limit = init.limit ?? LINE_BYTES_MAX
+  /** `limit`: of the longest line, as it is now. */
+  constructor(init: { readonly limit: () => Bytes }) {
+    this.#limit = init.limit
   }
 
   /** What waits for the end of its line. Bytes. */
@@ -32,7 +30,9 @@ export class LineSplitter {
    */
   push(chunk: Buffer): string[] {
     const first = chunk.indexOf(LF)
-    if (this.#partialBytes + (first === -1 ? chunk.byteLength : first) > this.#limit) throw tooLong(this.#limit)
+    const limit = this.#limit()
+    if (this.#partialBytes + (first === -1 ? chunk.byteLength : first) > limit)
+      throw new KithError('TOO_LARGE', `a line is longer than ${limit} bytes`, { limit })
     if (first === -1) {
       this.#keep(chunk)
       return []
@@ -75,12 +75,6 @@ function linesOf(bytes: Buffer): string[] {
     lines.push(isUtf8(line) ? line.toString('utf8') : NOT_UTF8)
   }
   return lines.filter(isNotBlank)
-}
-
-function tooLong(limit: number): KithError {
-  return new KithError('TOO_LARGE', `a line is longer than ${limit} bytes. Send large content with PUT /content over the same socket.`, {
-    limit
-  })
 }
 
 function isNotBlank(line: string): boolean {

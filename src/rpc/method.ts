@@ -4,11 +4,12 @@
  */
 import { z } from 'zod'
 import { InvalidContentError, KithError, NotBuiltError } from '../errors.ts'
-import { didYouMean, nearestWord } from '../lib/nearest-word.ts'
+import { clipped, didYouMean, nearestWord } from '../lib/nearest-word.ts'
 import { parseContent } from '../model/content-id.ts'
 import type { EventType } from '../observe/events.ts'
 import type { Access, Caller } from './access.ts'
 import { isRecord } from './error-body.ts'
+import { LIST_ITEMS_MAX } from './schemas.ts'
 import type { Progress, PutResult, Services } from './services.ts'
 
 /** What a connection offers to the methods that concern the connection itself. */
@@ -112,10 +113,27 @@ export function paramsChecker<S extends z.ZodRawShape>(
   return raw => {
     const named = byName(raw, names)
     for (const name of notBuilt) if (Object.hasOwn(named, name)) throw new NotBuiltError(`The parameter "${name}"`)
+    checkSize(named, [...names, ...notBuilt])
     if (hasContent && named['content'] !== undefined) checkContent(named['content'])
     const checked = schema.safeParse(named)
     if (!checked.success) throw invalidParams(named, checked.error, [...names, ...notBuilt])
     return checked.data
+  }
+}
+
+/** Before each item and name is looked at: whoever looks reports on every one of them. */
+function checkSize(named: Record<string, unknown>, names: readonly string[]): void {
+  for (const [name, value] of Object.entries(named)) {
+    if (!names.includes(name)) throw unknownParam(name, '', names)
+    if (Array.isArray(value) && value.length > LIST_ITEMS_MAX)
+      throw new KithError(
+        'INVALID_PARAMS',
+        `the parameter "${name}" is wrong: it has ${value.length} items, and no list more than ${LIST_ITEMS_MAX}`,
+        {
+          parameter: name,
+          limit: LIST_ITEMS_MAX
+        }
+      )
   }
 }
 
@@ -178,7 +196,8 @@ function invalidParams(given: Record<string, unknown>, error: z.ZodError, names:
   )
 }
 
-function unknownParam(unknown: string, where: string, names: readonly string[]): KithError {
+function unknownParam(word: string, where: string, names: readonly string[]): KithError {
+  const unknown = clipped(word)
   if (where !== '')
     return new KithError('INVALID_PARAMS', `there is no parameter "${where}.${unknown}"`, { parameter: `${where}.${unknown}` })
   const nearest = nearestWord(unknown, names)

@@ -14,8 +14,8 @@ import type { GetParams, GetReport, PutEntry, PutResult, PutSource } from './ser
 const ROOMY_BYTES_MIN = 64 * KIB
 
 const entry = z.strictObject({
-  path: z.string().min(1),
-  data: z.string().exactOptional(),
+  path: s.entryPath,
+  data: s.inlineData.exactOptional(),
   file: s.absolutePath.exactOptional()
 })
 
@@ -78,8 +78,12 @@ export const contentMethods = {
     doc: 'Stores content and answers its address once it is durable.',
     params: {
       path: s.absolutePath.exactOptional().describe('file or directory of the machine the daemon runs on'),
-      data: z.string().exactOptional().describe('base64, at most 4 MiB'),
-      entries: z.array(entry).exactOptional().describe('a directory, entry by entry'),
+      data: s.inlineData.exactOptional().describe('base64, at most 4 MiB'),
+      entries: z
+        .array(entry)
+        .max(s.LIST_ITEMS_MAX)
+        .exactOptional()
+        .describe(`a directory, entry by entry; at most ${s.LIST_ITEMS_MAX}, larger ones by their path`),
       ...putOptions,
       idempotencyKey: s.idempotencyKey.exactOptional()
     },

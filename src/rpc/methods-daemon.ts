@@ -1,6 +1,7 @@
 /** The `daemon.*`, `config.get`, `call.cancel` methods. */
 import { z } from 'zod'
 import { LOG_LEVELS } from '../ports/log.ts'
+import { ID_CHARACTERS_MAX } from './message.ts'
 import { method } from './method.ts'
 import { bytes, nothing } from './schemas.ts'
 
@@ -10,6 +11,10 @@ const statusResult = z.object({
   version: z.string(),
   peerId: z.string(),
   did: z.string(),
+  bindings: z
+    .array(z.object({ did: z.string(), expires: z.iso.datetime() }))
+    .optional()
+    .describe('DIDs that speak for this node, as it shows them to peers; absent: none'),
   addresses: z.array(z.string()),
   uptimeSeconds: z.number(),
   swarms: z.array(z.object({ name: z.string(), peers: z.number() })),
@@ -104,7 +109,7 @@ export const daemonMethods = {
   'call.cancel': method({
     access: 'login',
     doc: 'Ends a running call of the same connection: it answers CANCELLED.',
-    params: { id: z.union([z.string(), z.number(), z.null()]).describe('the id of the call') },
+    params: { id: z.union([z.string().max(ID_CHARACTERS_MAX), z.number(), z.null()]).describe('the id of the call') },
     result: z.object({ cancelled: z.boolean() }),
     run: (_services, { id }, { connection }) => ({ cancelled: connection.cancel(id) })
   })

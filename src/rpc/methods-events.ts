@@ -1,25 +1,23 @@
 /** The `events.*` methods: what happens here, pushed to whoever asked. */
 import { z } from 'zod'
 import { KithError } from '../errors.ts'
-import { didYouMean } from '../lib/nearest-word.ts'
+import { clipped, didYouMean } from '../lib/nearest-word.ts'
 import { EVENT_TYPES } from '../observe/events.ts'
 import { method } from './method.ts'
-import { bytes, nothing } from './schemas.ts'
+import { bytes, nothing, subscription, wordsOf } from './schemas.ts'
 
 /** Messages belong to the connection that listens to their topic. */
 const SUBSCRIBABLE = EVENT_TYPES.filter(type => type !== 'pubsub.message')
 const MESSAGES_ELSEWHERE =
   'messages of topics come unasked to the connection that listens to the topic: call pubsub.subscribe with its name, and leave "pubsub.message" out here'
 
-export const eventTypes = z.array(z.string()).superRefine((words, context) => {
-  for (const word of words) {
-    if (word === 'pubsub.message') context.addIssue({ code: 'custom', message: MESSAGES_ELSEWHERE })
-    else if (!EVENT_TYPES.some(type => type === word))
-      context.addIssue({
-        code: 'custom',
-        message: `"${word}" is no event type.${didYouMean(word, SUBSCRIBABLE)} Known: ${SUBSCRIBABLE.join(', ')}`
-      })
-  }
+/** Types named in one filter: more than there are, for some name one twice. Count. */
+const TYPES_NAMED_MAX = 64
+
+export const eventTypes = wordsOf(TYPES_NAMED_MAX, word => {
+  if (word === 'pubsub.message') return MESSAGES_ELSEWHERE
+  if (EVENT_TYPES.some(type => type === word)) return undefined
+  return `"${clipped(word)}" is no event type.${didYouMean(word, SUBSCRIBABLE)} Known: ${SUBSCRIBABLE.join(', ')}`
 })
 
 export const eventFilter = {
@@ -38,11 +36,10 @@ export const eventsMethods = {
   'events.unsubscribe': method({
     access: 'read',
     doc: 'Ends a subscription of this connection.',
-    params: { subscription: z.string() },
+    params: { subscription },
     result: nothing,
-    run(_services, { subscription }, { connection }): Record<string, never> {
-      if (!connection.unsubscribe(subscription))
-        throw new KithError('NOT_FOUND', `this connection has no subscription "${subscription}"`, { attempts: [] })
+    run(_services, { subscription: id }, { connection }): Record<string, never> {
+      if (!connection.unsubscribe(id)) throw new KithError('NOT_FOUND', `this connection has no subscription "${id}"`, { attempts: [] })
       return {}
     }
   })

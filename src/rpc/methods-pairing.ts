@@ -32,7 +32,7 @@ export const pairingMethods = {
       expires: expires.exactOptional().describe('how long the ticket is worth something, such as 24h (default)'),
       uses: z.int().min(1).max(USES_MAX).exactOptional().describe('how many may use it; default 1'),
       device: z.boolean().exactOptional().describe('the bearer is the same person’s: level 100 both ways, unless it declines'),
-      swarm: z.string().exactOptional(),
+      swarm: peerName.exactOptional(),
       content: content.exactOptional().describe('a content recorded here that the bearer may have'),
       name: peerName.exactOptional().describe('what this node will call the bearer')
     },
@@ -67,6 +67,12 @@ export const pairingMethods = {
       peerId: z.string(),
       via: z.enum(['direct', 'relayed']),
       access: z.number().describe('of the maker of the ticket, here, 0–10'),
+      granted: z
+        .number()
+        .optional()
+        .describe(
+          'level of this node at the maker of the ticket by it, 0–100; 0: it was taken back since; absent: the ticket gives none, or its maker does not say'
+        ),
       device: z.enum(['agreed', 'offered']).optional().describe('the ticket is for an own device: whether both sides said so'),
       swarm: z.string().optional(),
       content: z.string().optional().describe('address of the content it gives')

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { KithError } from '../errors.ts'
 import { decodeInline, encodeInline } from './inline-data.ts'
 import { method } from './method.ts'
-import { bytes, nothing } from './schemas.ts'
+import { bytes, inlineData, nothing, subscription } from './schemas.ts'
 
 /** Names are checked where topics are; this bounds what is looked at. Characters. */
 const TOPIC_CHARACTERS_MAX = 256
@@ -14,7 +14,7 @@ export const pubsubMethods = {
   'pubsub.publish': method({
     access: 'write',
     doc: 'Sends a message to everybody who listens to a topic, on other nodes and at other connections of this one. Nobody vouches for what it says, and nobody keeps it.',
-    params: { topic, data: z.string().describe('the message, base64; at most 252 KiB') },
+    params: { topic, data: inlineData.describe('the message, base64; at most 252 KiB') },
     notBuilt: ['swarm'],
     result: z.object({ peers: bytes.describe('nodes it went to at once; these pass it on') }),
     run: async ({ pubsub }, { topic: name, data }, { connection }) =>
@@ -39,13 +39,13 @@ export const pubsubMethods = {
   'pubsub.unsubscribe': method({
     access: 'read',
     doc: 'Ends a subscription of this connection, or all it has to a topic.',
-    params: { subscription: z.string().exactOptional(), topic: topic.exactOptional() },
+    params: { subscription: subscription.exactOptional(), topic: topic.exactOptional() },
     result: nothing,
-    run(_services, { subscription, topic: name }, { connection }): Record<string, never> {
-      if ((subscription === undefined) === (name === undefined))
+    run(_services, { subscription: id, topic: name }, { connection }): Record<string, never> {
+      if ((id === undefined) === (name === undefined))
         throw new KithError('INVALID_PARAMS', 'name either the "subscription" or the "topic" to end')
-      if (subscription !== undefined ? connection.unsubscribe(subscription) : connection.detach(name ?? '')) return {}
-      const what = subscription === undefined ? `to the topic "${name}"` : `"${subscription}"`
+      if (id !== undefined ? connection.unsubscribe(id) : connection.detach(name ?? '')) return {}
+      const what = id === undefined ? `to the topic "${name}"` : `"${id}"`
       throw new KithError('NOT_FOUND', `this connection has no subscription ${what}`, { attempts: [] })
     }
   })

@@ -38,7 +38,10 @@ const explanation = z.object({
   stages: z.array(
     z.object({
       stage: s.stage,
-      startsAfterMs: z.number().nullable().describe('since the search began, without a verified byte; null: not asked'),
+      startsAfterMs: z
+        .number()
+        .nullable()
+        .describe('since the search began, without a verified byte; it also joins an earlier one that is slow; null: not asked'),
       reason: z.string().optional()
     })
   ),

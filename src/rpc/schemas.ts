@@ -1,7 +1,8 @@
 /** The shapes that several methods share: parameters a caller writes, and results as they are answered. */
 import { z } from 'zod'
-import { didYouMean } from '../lib/nearest-word.ts'
+import { clipped, didYouMean } from '../lib/nearest-word.ts'
 import { PREFERRED_SOURCES } from '../model/source.ts'
+import { MESSAGE_BYTES_MAX } from './message-length.ts'
 
 /** `content.list` and `peers.list` answer at most so many items a page. */
 const PAGE_ITEMS_MAX = 1000
@@ -14,6 +15,17 @@ const TEXT_CHARACTERS_MAX = 1024
 /** Cursors are short tokens of the store. Characters. */
 const CURSOR_CHARACTERS_MAX = 4096
 
+/** Longest address: a CID with a deep path fits. Reading one says more exactly what is wrong with it. Characters. */
+const CONTENT_CHARACTERS_MAX = 8_192
+/** `sha256` and its hex digits. Characters. */
+const HASH_CHARACTERS_MAX = 128
+/** Words (kinds of sources, of events) have some 20. Characters. */
+const WORD_CHARACTERS_MAX = 64
+/** Names of subscriptions, as they were given out. Characters. */
+const SUBSCRIPTION_CHARACTERS_MAX = 64
+/** Items of any list among the parameters; those that may be long at all are directories, and longer ones are put by their path. Count. */
+export const LIST_ITEMS_MAX = 8_192
+
 /** Half a surrogate pair is no text: stored, it would come back as something else. */
 const text = z
   .string()
@@ -21,7 +33,10 @@ const text = z
   .refine(value => value.isWellFormed(), 'it is not well-formed Unicode')
 
 export const content = z
-  .union([z.string(), z.strictObject({ algorithm: z.string(), value: z.string() })])
+  .union([
+    z.string().max(CONTENT_CHARACTERS_MAX),
+    z.strictObject({ algorithm: z.string().max(HASH_CHARACTERS_MAX), value: z.string().max(HASH_CHARACTERS_MAX) })
+  ])
   .describe('CIDv1, CIDv0, ipfs://CID, kith://CID, /ipfs/CID[/path], sha256:HEX, 64 hex digits, or {"algorithm":"sha256","value":HEX}')
 
 /** What the operator calls a peer: it has to fit a table. Characters. */
@@ -48,18 +63,33 @@ export const absolutePath = z
   .startsWith('/', 'it must be an absolute path of the machine the daemon runs on')
   .max(CURSOR_CHARACTERS_MAX)
 
-export const preferredSources = z
-  .array(z.string())
-  .superRefine((words, context) => {
-    for (const [index, word] of words.entries()) {
-      if (!PREFERRED_SOURCES.some(source => source === word))
-        context.addIssue({
-          code: 'custom',
-          message: `"${word}" is no source.${didYouMean(word, PREFERRED_SOURCES)} Known: ${PREFERRED_SOURCES.join(', ')}`
-        })
-      else if (words.indexOf(word) !== index) context.addIssue({ code: 'custom', message: `"${word}" is given twice` })
-    }
-  })
+/** Bytes as base64. How many they may be is said where they are decoded; here only that no message holds more. */
+export const inlineData = z.string().max(MESSAGE_BYTES_MAX)
+/** Below a directory that is put. */
+export const entryPath = z.string().min(1).max(CURSOR_CHARACTERS_MAX)
+export const subscription = z.string().max(SUBSCRIPTION_CHARACTERS_MAX)
+
+/**
+ * At most `most` of a few words. `wrong` says what is wrong with one; the first that is ends the look: each costs a
+ * comparison with all words there are.
+ */
+export function wordsOf(most: number, wrong: (word: string, index: number, words: readonly string[]) => string | undefined) {
+  return z
+    .array(z.string().max(WORD_CHARACTERS_MAX))
+    .max(most, { abort: true, error: `at most ${most} words are taken` })
+    .superRefine((words, context) => {
+      for (const [index, word] of words.entries()) {
+        const message = wrong(word, index, words)
+        if (message !== undefined) return context.addIssue({ code: 'custom', message })
+      }
+    })
+}
+
+export const preferredSources = wordsOf(PREFERRED_SOURCES.length, (word, index, words) => {
+  if (!PREFERRED_SOURCES.some(source => source === word))
+    return `"${clipped(word)}" is no source.${didYouMean(word, PREFERRED_SOURCES)} Known: ${PREFERRED_SOURCES.join(', ')}`
+  return words.indexOf(word) === index ? undefined : `"${word}" is given twice`
+})
   .pipe(z.array(z.enum(['peer', 'ipfs', 'gateway'])))
   .describe('the only sources to use, in this order: peer, ipfs, gateway; empty or absent: all')
 

@@ -79,6 +79,7 @@ export interface PairingServices {
     did: string
     via: 'direct' | 'relayed'
     access: number
+    granted?: number
     device?: 'agreed' | 'offered'
     swarm?: string
     content?: string

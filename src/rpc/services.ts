@@ -244,6 +244,8 @@ export interface NodeStatus {
   readonly version: string
   readonly peerId: string
   readonly did: string
+  /** DIDs that speak for this node; absent: none. */
+  readonly bindings?: readonly { readonly did: string; readonly expires: string }[]
   readonly addresses: readonly string[]
   readonly uptimeSeconds: number
   readonly swarms: readonly { name: string; peers: number }[]

@@ -8,6 +8,7 @@ import type { Config } from '../config/schema.ts'
 import type { Library } from '../content/library.ts'
 import type { Providing } from '../content/providing.ts'
 import { Putter } from '../content/put.ts'
+import { remembered } from '../lib/remembered.ts'
 import type { EventBus } from '../observe/events.ts'
 import type { HealthBoard } from '../observe/health.ts'
 import type { HealthWatch } from '../observe/health-watch.ts'
@@ -86,6 +87,9 @@ export interface BuildInit {
   readonly stop: () => void
 }
 
+/** Peers whose DID is kept for the next plan, which names hundreds of them: some 200 bytes each. Count. */
+const PLANNED_DIDS_MAX = 4096
+
 export function buildServices(parts: BuildComponents, { version, config, shown, stop }: BuildInit): Services {
   const { clock, library, host, identity, events, directory, ipfs, gateways } = parts
   const meter = new Meter({ clock })
@@ -120,12 +124,14 @@ export function buildServices(parts: BuildComponents, { version, config, shown, 
       health: parts.health,
       lookAtHealth: () => {
         parts.watch.lookAtEndpoints()
+        parts.watch.lookAtStore()
         parts.watch.reachabilityIs(host.reachability())
       },
       log: parts.log,
       ipfsType: config.ipfs.type,
       endpoints,
       relaying: () => host.relaying(),
+      bindings: parts.people.bindings,
       isIpfsConnected: () => ipfs?.isConnected() ?? false,
       config: () => shown,
       stop
@@ -153,7 +159,7 @@ function buildReading(parts: BuildComponents, config: Config): Reading {
         sharedBy: root => parts.people.shares.sharersOf(root),
         ipfs: ipfs?.source,
         gateways: () => [...gateways, ...parts.peerGateways()],
-        didOf: didFromPeerId,
+        didOf: remembered(didFromPeerId, PLANNED_DIDS_MAX),
         signedRoots: sha256 => knownPublic.rootsFor(sha256)
       },
       config

@@ -26,6 +26,7 @@ import type { RetrievalRequest, Retriever } from '../retrieval/retriever.ts'
 import type { Want } from '../retrieval/session.ts'
 import type { GetParams, ProgressOptions } from '../rpc/services.ts'
 import type { SearchWatch } from './attempts-so-far.ts'
+import { lostBlock } from './damaged.ts'
 import { PRIVATE_BY_PEER, requestFor, Targets, TTL_DEFAULT_S, type Settled, type Target } from './find-target.ts'
 import { Fetched, type FetchedContent } from './keep-fetched.ts'
 import { tellProgress } from './tell-progress.ts'
@@ -114,12 +115,12 @@ export class ContentAccess {
     return async (cid, options) => {
       const local = await reader.get(cid, options)
       if (local !== undefined) return local
-      const isOwn = !target.decision.public && this.#parts.library.findRoot(target.context) !== undefined
+      const record = this.#parts.library.findRoot(target.context)?.record
       const mend = await this.#beginMend(target.context, cid)
       const { retrieval, report } = await this.#parts.retriever.start(requestFor({ ...target, root: cid }, { kind: 'root' }), options)
       await report.catch((error: unknown) => {
         options.signal?.throwIfAborted()
-        throw isOwn ? damaged(cid, error) : error
+        throw lostBlock({ block: cid, isPublic: target.decision.public, record }, error)
       })
       const block = await retrieval.session.get(cid, options)
       await mend?.end(async store => await store(block))
@@ -274,14 +275,4 @@ function asPrivate(target: Target, error: unknown): Target {
 
 function contentOf({ root, decision, params }: Target): FetchedContent {
   return { root, class: decision.class, by: params.by, contentType: params.metadata?.contentType }
-}
-
-/** Only trusted peers may be asked for private content, and none of them has it. */
-function damaged(cid: CID, cause: unknown): KithError {
-  return new KithError(
-    'INTEGRITY',
-    `block ${cid.toString()} of this private content is missing or damaged on this disk, and no peer you trust gave another copy. Put the content again from where it came.`,
-    { cid: cid.toString() },
-    { cause }
-  )
 }

@@ -1,11 +1,11 @@
 /** Status, health and shutdown: what an operator asks first. */
 import type { Meter } from '../observe/meter.ts'
+import type { Bindings } from '../peers/bindings.ts'
 import type { Library } from '../content/library.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { Network } from '../ports/network.ts'
-import { REALMS } from '../model/privacy.ts'
-import type { HealthBoard, HealthCondition } from '../observe/health.ts'
+import type { HealthBoard } from '../observe/health.ts'
 import type { RootLog } from '../ports/log.ts'
 import type { NodeHealth, NodeServices, NodeStatus } from '../rpc/services.ts'
 import type { StoreUsage } from '../ports/block-store.ts'
@@ -33,6 +33,7 @@ export interface NodeServicesComponents {
   readonly config: () => Readonly<Record<string, unknown>>
   readonly stop: () => void
   readonly relaying?: () => Relaying
+  readonly bindings: Pick<Bindings, 'ownBindings'>
 }
 
 type RelayState = NonNullable<NodeStatus['relay']>
@@ -49,12 +50,13 @@ export function nodeServices(parts: NodeServicesComponents): NodeServices {
         version: parts.version,
         peerId: parts.identity.peerId,
         did: parts.identity.did,
+        ...speakers(parts.bindings),
         addresses: parts.network.addresses(),
         uptimeSeconds: Math.round((parts.clock.monotonic() - startedAt) / 1000),
         swarms: [],
         ipfs: ipfsStatus(parts),
         store: storeUsage(parts.library),
-        health: [...conditions(parts.library), ...parts.health.list()],
+        health: parts.health.list(),
         memory: { rssBytes: parts.runtime.rssBytes() },
         ...(parts.relaying === undefined ? {} : { relay: relayState(parts.network, parts.relaying()) })
       }
@@ -69,6 +71,11 @@ export function nodeServices(parts: NodeServicesComponents): NodeServices {
       parts.log.setLevel(level)
     }
   }
+}
+
+function speakers(bindings: Pick<Bindings, 'ownBindings'>): Pick<NodeStatus, 'bindings'> {
+  const shown = bindings.ownBindings().map(({ did, expires }) => ({ did, expires: new Date(expires * 1000).toISOString() }))
+  return shown.length === 0 ? {} : { bindings: shown }
 }
 
 function relayState(network: Network, { reservations, maxBytesPerDay, ...rest }: Relaying): RelayState {
@@ -123,19 +130,4 @@ function verdict({ endpoints, ipfsType }: NodeServicesComponents): NodeHealth['s
 function storeUsage(library: Library): Record<Realm, StoreUsage> {
   const usage = (realm: Realm): StoreUsage => library.realms[realm].blocks.usage()
   return { public: usage('public'), cache: usage('cache'), own: usage('own') }
-}
-
-function conditions(library: Library): HealthCondition[] {
-  return REALMS.flatMap(realm => {
-    const corrupt = library.realms[realm].corruptCount()
-    return corrupt === 0
-      ? []
-      : [
-          {
-            code: 'CORRUPT_BLOCKS',
-            severity: 'error' as const,
-            title: `${corrupt} corrupt blocks in realm ${realm} were set aside; the disk may be failing`
-          }
-        ]
-  })
 }

@@ -10,6 +10,8 @@ import { BoundedQueue } from '../lib/bounded-queue.ts'
 import type { EventBus } from '../observe/events.ts'
 import type { Bindings } from '../peers/bindings.ts'
 import { CONTROL_PROTOCOL } from '../peers/control-codec.ts'
+import { nodeOf } from '../peers/did.ts'
+import type { TrustBook } from '../peers/trust-book.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { ExchangeClient } from '../ports/exchange.ts'
 import type { AbortOptions } from '../ports/options.ts'
@@ -60,27 +62,42 @@ function count(limit: number): number {
 }
 
 export interface AskComponents {
-  readonly host: Host
-  readonly directory: AdvertDirectory
+  readonly host: Pick<Host, 'self' | 'on' | 'isConnected' | 'peers'>
+  readonly directory: Pick<AdvertDirectory, 'capabilitiesOf'>
   readonly events: EventBus
-  readonly bindings: Bindings
+  readonly bindings: Pick<Bindings, 'take' | 'boundDids'>
+  /** Tells when the operator names somebody. */
+  readonly book: Pick<TrustBook, 'onChange'>
   readonly exchange: Pick<ExchangeClient, 'capabilities'>
 }
 
-/** Peers whose advert says that they have bindings are asked for them, once a connection. */
-export function askForBindings({ log, parts }: Start, { host, directory, events, bindings, exchange }: AskComponents): void {
+/**
+ * Peers whose advert says that they have bindings are asked for them, once a connection, and again when the operator
+ * names a person whose keys could not be looked up before.
+ */
+export function askForBindings({ log, parts }: Pick<Start, 'log' | 'parts'>, components: AskComponents): void {
+  const { host, directory, events, bindings, book, exchange } = components
   const asked = new Set<string>()
   const queue = parts.use(new BoundedQueue({ ...ASKING, onError: err => log.debug({ err }, 'a peer did not show who speaks for it') }))
   const look = async (peer: string, options: AbortOptions): Promise<void> => {
     const said = await readPeerCapabilities(peer, await exchange.capabilities(peer, options), { self: host.self, clock })
     await bindings.take(peer, said.bindings, options)
   }
+  const ask = (peer: string): void => {
+    const caps = directory.capabilitiesOf(peer)
+    if (!host.isConnected(peer) || caps === undefined) return
+    const { bindings: shown = 0 } = caps
+    // Whoever spoke for it does so no more.
+    if (shown === 0 && bindings.boundDids(peer).length > 0) queue.push(async () => void (await bindings.take(peer, [])))
+    if (shown > 0 && queue.push(async options => await look(peer, options))) asked.add(peer)
+  }
   host.on({ disconnected: peer => asked.delete(peer) })
+  book.onChange(did => {
+    if (nodeOf(did) === undefined) for (const { peer } of host.peers()) ask(peer)
+  })
   parts.defer(
     events.subscribe(({ type, peerId }) => {
-      if (type !== 'advert.received' || typeof peerId !== 'string' || asked.has(peerId) || !host.isConnected(peerId)) return
-      if ((directory.capabilitiesOf(peerId)?.bindings ?? 0) === 0) return
-      if (queue.push(async options => await look(peerId, options))) asked.add(peerId)
+      if (type === 'advert.received' && typeof peerId === 'string' && !asked.has(peerId)) ask(peerId)
     })
   )
 }

@@ -66,13 +66,12 @@ async function look(directory: string, contents: Contents): Promise<Outcome> {
   const isLastMissing = (await missingOf(opened, [contents.last])) > 0
   for await (const key of opened.blocks.keys()) await codeOf(opened.blocks.get(CID.createV1(RAW_CODEC, decode(key)))) // as content.verify does
   const damagedRecords = await damagedOf(opened, contents.records)
-  const isUndone = isLastMissing && opened.corruptCount() === 0
-  assert.ok(
-    missing + (isLastMissing && !isUndone ? 1 : 0) <= opened.corruptCount(),
-    `${missing} blocks are missing, ${opened.corruptCount()} were counted`
-  )
+  const { blocks, files } = opened.damage()
+  const counted = files.reduce((sum, file) => sum + file.blocks, blocks)
+  const isUndone = isLastMissing && counted === 0
+  assert.ok(missing + (isLastMissing && !isUndone ? 1 : 0) <= counted, `${missing} blocks are missing, ${counted} were counted`)
   if (isUndone) return 'last commit undone'
-  return missing + damagedRecords + opened.corruptCount() > 0 ? 'counted' : 'whole'
+  return missing + damagedRecords + counted > 0 ? 'counted' : 'whole'
 }
 
 async function missingOf(store: RealmStore, blocks: readonly VerifiedBlock[]): Promise<number> {

@@ -1,12 +1,13 @@
 /** Adverts between real daemons: what one puts as public the other knows of, until it leaves. */
 import assert from 'node:assert/strict'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
-import { base64, nextEvent, PEERS_ALONE, startPair, until } from './daemon-support.ts'
+import { base64, gossipFlows, nextEvent, PEERS_ALONE, startPair, until } from './daemon-support.ts'
 
 describe('adverts between daemons', () => {
   let pair: Awaited<ReturnType<typeof startPair>>
   before(async () => {
     pair = await startPair(['adverts.interval=0', ...PEERS_ALONE])
+    await gossipFlows(pair.a, pair.b)
   })
   after(async () => {
     await pair[Symbol.asyncDispose]()

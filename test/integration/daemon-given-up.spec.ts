@@ -54,7 +54,7 @@ describe('a transfer that is given up', () => {
     readonly lines: RawLines
     /** Its answer, behind what is told of its progress. */
     readonly answer: Promise<Message>
-    cancel(): void
+    readonly cancel: () => void
   }
 
   async function answerOf(lines: RawLines, id: number): Promise<Message> {

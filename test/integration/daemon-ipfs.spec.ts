@@ -35,14 +35,14 @@ describe('a daemon and a plain Helia node', () => {
     for (const size of [10, 3 * MIB + 1]) {
       const bytes = distinctBytes(size, 2)
       const { cid } = await daemon.client.call('content.put', { data: base64(bytes), privacy: 'public' })
-      assert.deepEqual(Buffer.from(await helia.cat(CID.parse(cid), { signal: AbortSignal.timeout(20_000) })), Buffer.from(bytes))
+      assert.deepEqual(Buffer.from(await helia.cat(CID.parse(cid), { signal: AbortSignal.timeout(40_000) })), Buffer.from(bytes))
     }
   })
 
   it('gets what becomes public while it waits for it', async () => {
     const bytes = distinctBytes(50_000, 3)
     const cid = CID.parse((await daemon.client.call('content.put', { data: base64(bytes) })).cid)
-    const waiting = helia.cat(cid, { signal: AbortSignal.timeout(20_000) })
+    const waiting = helia.cat(cid, { signal: AbortSignal.timeout(40_000) })
     await daemon.client.call('content.rm', { content: cid.toString(), force: true })
     await daemon.client.call('content.put', { data: base64(bytes), privacy: 'public' })
     assert.deepEqual(Buffer.from(await waiting), Buffer.from(bytes))

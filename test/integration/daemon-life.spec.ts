@@ -7,7 +7,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { base64, nextEvent } from './daemon-support.ts'
+import { base64, KEPT_PORT, nextEvent, OWN_LOOPBACK } from './daemon-support.ts'
 
 const CHECKOUT = new URL('../../', import.meta.url).pathname
 
@@ -61,20 +61,21 @@ describe('the life of a daemon', () => {
 
   it('keeps identity, port and content over an orderly end and over a crash', async () => {
     await using directory = await temporaryDirectory()
-    const first = await DaemonProcess.start({ home: directory.path })
+    const settings = { home: directory.path, set: [KEPT_PORT] }
+    const first = await DaemonProcess.start(settings)
     const { cid } = await first.client.call('content.put', { data: base64('stays') })
     assert.equal(await first.kill('SIGTERM'), 0)
     assert.equal(await exists(first.ready.socket), false, 'an orderly end leaves no socket')
-    const second = await DaemonProcess.start({ home: directory.path })
+    const second = await DaemonProcess.start(settings)
     assert.deepEqual([second.ready.peerId, second.ready.addresses], [first.ready.peerId, first.ready.addresses])
     assert.equal((await second.client.call('content.get', { content: cid })).data, base64('stays'))
     await second.kill('SIGKILL')
     assert.equal((await lstat(second.ready.socket)).isSocket(), true, 'a crash does')
     const server = createServer()
     await new Promise<void>(resolve => {
-      server.listen(Number(/tcp\/(\d+)/.exec(first.address)?.[1]), '127.0.0.1', resolve)
+      server.listen(Number(/tcp\/(\d+)/.exec(first.address)?.[1]), OWN_LOOPBACK, resolve)
     })
-    await using third = await DaemonProcess.start({ home: directory.path })
+    await using third = await DaemonProcess.start(settings)
     assert.deepEqual(
       [third.ready.peerId, third.address === first.address],
       [first.ready.peerId, false],
@@ -125,6 +126,20 @@ describe('the life of a daemon', () => {
     await using daemon = await DaemonProcess.start({ set: ['ipfs.type=gateway-only', 'gateways=[]'] })
     const [{ ipfs }, { status, nodes }] = [await daemon.client.call('daemon.status', {}), await daemon.client.call('daemon.health', {})]
     assert.deepEqual([ipfs.healthy, ipfs.totalNodes, status, nodes.total], [true, 0, 'healthy', 0])
+  })
+
+  it('opens no debugger for a signal, and lives on', async () => {
+    await using daemon = await DaemonProcess.start()
+    for (let times = 0; times < 3; times++) {
+      process.kill(daemon.pid, 'SIGUSR1')
+      await daemon.client.call('daemon.version', {})
+    }
+    assert.equal(await daemon.kill('SIGTERM'), 0)
+    // Node says that it opens one, and that it cannot because the port is taken.
+    assert.deepEqual(
+      daemon.log.filter(line => /debugger|inspector/i.test(line)),
+      []
+    )
   })
 
   it('ends when a client says so, after answering, with exit code 0', async () => {
@@ -201,14 +216,15 @@ describe('the life of a daemon', () => {
 
   it('is found again by the peers it is configured with after a crash, and serves them', async () => {
     await using directory = await temporaryDirectory()
-    const first = await DaemonProcess.start({ home: directory.path })
+    const settings = { home: directory.path, set: [KEPT_PORT] }
+    const first = await DaemonProcess.start(settings)
     const { cid } = await first.client.call('content.put', { data: base64('after the crash'), privacy: 'public' })
     await using friend = await DaemonProcess.start({ set: [`network.peering=["${first.address}"]`] })
     await nextEvent(friend, 'peer.connected')
     const lost = nextEvent(friend, 'peer.disconnected')
     await first.kill('SIGKILL')
     const { seq } = await lost
-    await using again = await DaemonProcess.start({ home: directory.path })
+    await using again = await DaemonProcess.start(settings)
     await nextEvent(friend, 'peer.connected', event => event.seq > seq)
     assert.equal((await friend.client.call('content.get', { content: cid })).data, base64('after the crash'))
     assert.equal(again.ready.peerId, first.ready.peerId)

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { prepareHome } from '../../src/adapters/system/home.ts'
 import { loadIdentity } from '../../src/adapters/system/identity-file.ts'
-import { signBinding } from '../../src/peers/bindings.ts'
+import { signBinding } from '../../src/peers/sign-binding.ts'
 import { identity } from '../unit/adverts/support.ts'
-import { base64, nextEvent, rejection } from './daemon-support.ts'
+import { base64, gossipFlows, nextEvent, rejection } from './daemon-support.ts'
 
 describe('news between daemons', () => {
   let home: string
@@ -33,6 +33,7 @@ describe('news between daemons', () => {
     ])
     await b.client.call('trust.set', { did: person, level: 80 })
     await b.client.call('peers.connect', { address: a.address })
+    await gossipFlows(a, b)
   })
   after(async () => {
     await Promise.all([a, b].map(async daemon => await daemon?.[Symbol.asyncDispose]()))
@@ -45,6 +46,8 @@ describe('news between daemons', () => {
       [said.peerId, said.did, said.ipfsNode.type, said.proxy, said.bindings.map(({ did }) => did)],
       [a.ready.peerId, a.ready.did, 'helia', undefined, [person]]
     )
+    const status = async (daemon: DaemonProcess) => (await daemon.client.call('daemon.status', {})).bindings
+    assert.deepEqual([await status(a), await status(b)], [said.bindings, undefined])
     assert.match(said.ipfsNode.publicGateway ?? '', /^https:\/\/ana\.example/)
     assert.ok(said.protocols.includes('/kith/exchange/1') && said.seq > 0)
   })

@@ -14,7 +14,18 @@ import { startHeliaNode, type HeliaNode } from '../support/helia-node.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { startTrustlessGateway, type TrustlessGateway } from '../support/trustless-gateway.ts'
 import { addressOf, clientOf, Collector, dagRequest, patterned } from './exchange-support.ts'
-import { base64, MIB, nextEvent, PEERS_ALONE, rejection, sha256Hex, startWitness, until, type Witness } from './daemon-support.ts'
+import {
+  base64,
+  gossipFlows,
+  MIB,
+  nextEvent,
+  PEERS_ALONE,
+  rejection,
+  sha256Hex,
+  startWitness,
+  until,
+  type Witness
+} from './daemon-support.ts'
 
 /** What is not answered by then hangs. Milliseconds. */
 const ANSWERED_MS_MAX = 40_000
@@ -46,12 +57,13 @@ describe('private content of a daemon', () => {
       const { cid, sha256 = '' } = await owner.client.call('content.put', { data: base64(data), privacy, name: 'a telling name' })
       return { cid: CID.parse(cid), sha256 }
     }
-    secret = await put(bytes, 'private')
-    open = await put(patterned(100), 'public')
     ask = clientOf(witness.host)
     const peer = await witness.host.connect(owner.address)
     assert.equal(peer, owner.ready.peerId)
     await asker.client.call('peers.connect', { address: owner.address })
+    await gossipFlows(owner, asker)
+    secret = await put(bytes, 'private')
+    open = await put(patterned(100), 'public')
     await helia.libp2p.dial((await import('@multiformats/multiaddr')).multiaddr(owner.address))
   })
   after(async () => {
@@ -147,14 +159,14 @@ describe('private content of a daemon', () => {
       },
       { maxBytes: 0 }
     )
-    const claims = (cid: CID): string => directory.claims(owner.ready.peerId, { multihash: cid.multihash.bytes })
+    const claims = (cid: CID): string => directory.claimsOn({ multihash: cid.multihash.bytes }).of(owner.ready.peerId)
     // The advert follows the put after two seconds; when the other daemon has it, it knows of the public one.
     await nextEvent(asker, 'advert.received', ({ count }) => count === 1)
     directory.onConnected(owner.ready.peerId)
     await directory.idle()
     assert.equal(claims(open.cid), 'yes')
     assert.equal(claims(secret.cid), 'no')
-    assert.equal(directory.claims(owner.ready.peerId, { sha256: Buffer.from(secret.sha256, 'hex') }), 'no')
+    assert.equal(directory.claimsOn({ sha256: Buffer.from(secret.sha256, 'hex') }).of(owner.ready.peerId), 'no')
     assert.deepEqual(
       directory.list().map(({ count }) => count),
       [1]

@@ -67,7 +67,7 @@ describe('a daemon without IPFS', () => {
     await other.client.call('trust.set', { did: small.ready.did, level: 50 })
     const { root, blocks } = await fileDag(distinctBytes(2_500_000, 30))
     kubo.put(...blocks.values())
-    const error = await rejection(other.client.call('content.get', { content: `ipfs://${root.toString()}`, ttl: 5 }))
+    const error = await rejection(other.client.call('content.get', { content: `ipfs://${root.toString()}` }))
     assert.equal(error.code, 'NOT_FOUND')
     assert.match(JSON.stringify(error.data['attempts']), /"stage":"proxy"[^}]*"outcome":"refused"[^}]*proxy\.maxBytes/)
   })

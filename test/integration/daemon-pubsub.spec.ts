@@ -5,26 +5,13 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import type { KithEvent } from '../../src/rpc/client.ts'
 import { RawLines } from '../support/raw-lines.ts'
-import { base64, rejection, startPair } from './daemon-support.ts'
+import { base64, publishOnceHeard, rejection, startPair } from './daemon-support.ts'
 
 const KITH = join(import.meta.dirname, '../../bin/kith.js')
 const TOPIC = 'lobby/zürich'
-
-/** A node lets its apps publish 32 times a second for as long as they like: this often nobody is refused. Milliseconds. */
-const PUBLISH_EVERY_MS = 40
-
-/** Publishes until a peer is known that listens: who joins tells the others, which takes a moment. */
-async function publishOnceHeard(daemon: DaemonProcess, topic: string, text: string): Promise<void> {
-  for (;;) {
-    const { peers } = await daemon.client.call('pubsub.publish', { topic, data: base64(text) })
-    if (peers > 0) return
-    await pause(PUBLISH_EVERY_MS)
-  }
-}
 
 /** Messages of a topic, from when the subscription is there. */
 async function listen(daemon: DaemonProcess, topic: string): Promise<RawLines> {

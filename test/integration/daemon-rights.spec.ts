@@ -17,7 +17,7 @@ describe('a daemon and the rights of a peer', function () {
   let open: CID
   let signal: AbortSignal
   beforeEach(() => {
-    signal = AbortSignal.timeout(20_000)
+    signal = AbortSignal.timeout(50_000)
   })
 
   before(async () => {

@@ -12,6 +12,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { lockHome } from '../../src/adapters/system/lock.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { KEPT_PORT, OWN_LOOPBACK } from './daemon-support.ts'
 
 const CHECKOUT = new URL('../../', import.meta.url).pathname
 const EXIT_FAILED = 1
@@ -75,7 +76,7 @@ const linkAt = (...names: string[]): Obstacle => instead(names, async (path, kep
 
 async function listen(server: Server, where: number | string): Promise<() => Promise<void>> {
   await new Promise<void>(resolve => {
-    if (typeof where === 'number') server.listen(where, '127.0.0.1', resolve)
+    if (typeof where === 'number') server.listen(where, OWN_LOOPBACK, resolve)
     else server.listen(where, resolve)
   })
   return async () => await new Promise(resolve => server.close(() => resolve()))
@@ -97,9 +98,15 @@ const newerStore: Obstacle = async home => {
   }
 }
 
-const portTaken: Obstacle = async () => await listen(createServer(), PORT)
-/** Reserved by a server of this file for as long as it runs, then given back. */
-let PORT = 0
+/** The port that somebody else has. */
+let taken = 0
+const portTaken: Obstacle = async () => {
+  const server = createServer()
+  const close = await listen(server, 0)
+  const address = server.address()
+  taken = typeof address === 'object' && address !== null ? address.port : 0
+  return close
+}
 
 const CASES: readonly Case[] = [
   { cause: 'the lock is held by another process', obstacle: holdLock, says: new RegExp(`another kithd \\(process ${process.pid}\\)`) },
@@ -125,7 +132,12 @@ const CASES: readonly Case[] = [
   { cause: 'the identity is a link', obstacle: linkAt('identity.key'), says: /identity\.key cannot be opened \(ELOOP\)/ },
   { cause: 'the place of a store is a file', obstacle: fileAt('store', 'cache'), says: /store\/cache/ },
   { cause: 'a store was written by a newer version', obstacle: newerStore, says: /store\/own.*format version 1000.*Update Kith/ },
-  { cause: 'the port is taken', obstacle: portTaken, says: /already listens/, sets: () => [`network.listen=/ip4/127.0.0.1/tcp/${PORT}`] },
+  {
+    cause: 'the port is taken',
+    obstacle: portTaken,
+    says: /already listens/,
+    sets: () => [`network.listen=/ip4/${OWN_LOOPBACK}/tcp/${taken}`]
+  },
   { cause: 'the ports cannot be written down', obstacle: directoryAt('state', 'ports.json'), says: /network .*ports\.json/ }
 ]
 
@@ -152,13 +164,8 @@ describe('a start that fails', () => {
 
   before(async () => {
     used = template.use(await temporaryDirectory()).path
-    first = await DaemonProcess.start({ home: used })
+    first = await DaemonProcess.start({ home: used, set: [KEPT_PORT] })
     assert.equal(await first.kill('SIGTERM'), 0)
-    const server = createServer()
-    const close = await listen(server, 0)
-    const address = server.address()
-    PORT = typeof address === 'object' && address !== null ? address.port : 0
-    await close()
   })
   after(async () => {
     await template.disposeAsync()
@@ -169,7 +176,7 @@ describe('a start that fails', () => {
       await using directory = await usedHome()
       const { path: home } = directory
       const remove = await obstacle(home)
-      const { code, stdout, stderr } = await run(home, sets(home))
+      const { code, stdout, stderr } = await run(home, [KEPT_PORT, ...sets(home)])
       assert.deepEqual([code, stdout], [EXIT_FAILED, ''], stderr)
       const said = stderr.split('\n').filter(line => line.startsWith('kithd: '))
       assert.equal(said.length, 1, stderr)
@@ -182,17 +189,17 @@ describe('a start that fails', () => {
         [],
         'nothing is left'
       )
-      await using again = await DaemonProcess.start({ home })
+      await using again = await DaemonProcess.start({ home, set: [KEPT_PORT] })
       assert.deepEqual([again.ready.peerId, again.address], [first.ready.peerId, first.address], 'identity and port are kept')
     })
 
   it('because one of several ports is taken names that one', async () => {
     await using directory = await temporaryDirectory()
     const free = await portTaken('')
-    const [taken, other] = [`/ip4/127.0.0.1/tcp/${PORT}`, '/ip4/127.0.0.1/tcp/0']
-    const { stderr } = await run(directory.path, [`network.listen=["${other}","${taken}"]`])
+    const [one, other] = [`/ip4/${OWN_LOOPBACK}/tcp/${taken}`, `/ip4/${OWN_LOOPBACK}/tcp/0`]
+    const { stderr } = await run(directory.path, [`network.listen=["${other}","${one}"]`])
     await free()
-    assert.match(stderr, new RegExp(`cannot listen on ${taken}: another program`))
+    assert.match(stderr, new RegExp(`cannot listen on ${one}: another program`))
   })
 
   it('because the home is damaged leaves what it found as it was', async () => {

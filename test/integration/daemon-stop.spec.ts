@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { KithError } from '../../src/errors.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { base64, rejection, startWitness, writeBig } from './daemon-support.ts'
+import { base64, KEPT_PORT, rejection, startWitness, writeBig } from './daemon-support.ts'
 import { addressOf } from './exchange-support.ts'
 
 const EXIT_FAILED = 1
@@ -39,7 +39,7 @@ describe('the end of a daemon', () => {
     const home = join(directory.path, 'home')
     const paths = Array.from({ length: FILES }, (_, index) => join(directory.path, String(index)))
     for (const [index, path] of paths.entries()) await writeBig(path, FILE_MEBIBYTES, index)
-    const daemon = await DaemonProcess.start({ home })
+    const daemon = await DaemonProcess.start({ home, set: [KEPT_PORT] })
     const { client } = daemon
     const small = Array.from({ length: SMALL }, async (_, index) => await client.call('content.put', { data: base64(`small ${index}`) }))
     const puts = [...paths.map(async path => await client.call('content.put', { path })), ...small]
@@ -47,7 +47,7 @@ describe('the end of a daemon', () => {
     await small[0]
     assert.equal(await daemon.kill('SIGTERM'), 0, 'in good order, and in time')
     const outcomes = await settled
-    await using again = await DaemonProcess.start({ home })
+    await using again = await DaemonProcess.start({ home, set: [KEPT_PORT] })
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') {
         assert.equal(outcome.reason instanceof KithError && outcome.reason.code !== 'INTERNAL', true, String(outcome.reason))

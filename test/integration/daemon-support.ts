@@ -1,14 +1,17 @@
 /** What tests of real daemons share: bytes on disk, errors as values, peers that see every question. */
+import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { systemClock } from '../../src/adapters/system/clock.ts'
 import type { Host } from '../../src/adapters/libp2p/host.ts'
 import { KithError } from '../../src/errors.ts'
 import { ExchangeServer } from '../../src/exchange/server.ts'
 import type { KithEvent } from '../../src/rpc/client.ts'
+import { RawLines } from '../support/raw-lines.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { MemoryContent, startTestHost } from './exchange-support.ts'
 
@@ -20,6 +23,14 @@ const HUNG_MS = 50_000
  * public a daemon gives by both ways, and which is first depends on the machine.
  */
 export const PEERS_ALONE = ['routing.ipfsDelay=60s']
+const { pid } = process
+/**
+ * Loopback of this process alone, where all of 127/8 is this machine: what a daemon lets go of for a moment, and is to
+ * get back, nobody else draws meanwhile.
+ */
+export const OWN_LOOPBACK = process.platform === 'linux' ? `127.${64 + ((pid >> 16) & 63)}.${(pid >> 8) & 255}.${pid & 255}` : '127.0.0.1'
+/** For daemons that are to keep their port over a restart. */
+export const KEPT_PORT = `network.listen=/ip4/${OWN_LOOPBACK}/tcp/0`
 /** Leaves of {@link writeBig} repeat after this much; each copy is marked, so that no two are equal. */
 const PATTERN_BYTES = MIB
 
@@ -106,6 +117,26 @@ export async function until<T>(ask: () => Promise<T>, fits: (answer: T) => boole
     if (fits(answer)) return answer
     if (performance.now() > end) throw new Error(`it did not come about; the last answer was ${JSON.stringify(answer)}`)
   }
+}
+
+/** A node lets its apps publish 32 times a second for as long as they like: this often nobody is refused. Milliseconds. */
+const PUBLISH_EVERY_MS = 40
+
+/** Publishes until a peer is known that listens: who joins tells the others, which takes a moment. */
+export async function publishOnceHeard(daemon: DaemonProcess, topic: string, text: string): Promise<void> {
+  for (;;) {
+    const { peers } = await daemon.client.call('pubsub.publish', { topic, data: base64(text) })
+    if (peers > 0) return
+    await pause(PUBLISH_EVERY_MS)
+  }
+}
+
+/** Until what the one gossips reaches the other. Before, it is lost: who comes later asks once, when it connects. */
+export async function gossipFlows(from: DaemonProcess, to: DaemonProcess): Promise<void> {
+  const topic = 'is anybody there'
+  using lines = await RawLines.open(to.ready.socket)
+  assert.equal((await lines.ask('pubsub.subscribe', { topic })).error, undefined)
+  await publishOnceHeard(from, topic, 'hello')
 }
 
 /** A Kith peer in this process: counts every question it is asked, and serves what the test gives it. */

@@ -4,7 +4,7 @@ import { CID } from 'multiformats/cid'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { startTrustlessGateway, type TrustlessGateway } from '../support/trustless-gateway.ts'
 import { addressOf, patterned } from './exchange-support.ts'
-import { base64, MIB, nextEvent, rejection, sha256Hex, startWitness, type Witness } from './daemon-support.ts'
+import { base64, gossipFlows, MIB, nextEvent, rejection, sha256Hex, startWitness, type Witness } from './daemon-support.ts'
 
 describe('daemons that trust each other', () => {
   let ana: DaemonProcess
@@ -135,12 +135,12 @@ describe('daemons that trust each other', () => {
   })
 
   it('are asked in the order that route.explain shows', async () => {
-    const data = fresh()
-    const { cid, uri } = await ana.client.call('content.put', { data: base64(data), privacy: 'public' })
     // Nobody is asked because another is slow, so that the order of answers is that of the questions.
     await using cara = await DaemonProcess.start({ set: ['routing.strict=true', 'routing.hedgeDelay=0'] })
     await cara.client.call('peers.connect', { address: addressOf(witness.host) })
     await cara.client.call('peers.connect', { address: ana.address })
+    await gossipFlows(ana, cara)
+    const { cid, uri } = await ana.client.call('content.put', { data: base64(fresh()), privacy: 'public' })
     await nextEvent(cara, 'advert.received', ({ count }) => Number(count) >= 1)
     const plan = await cara.client.request('route.explain', { content: uri })
     const { candidates } = plan as { candidates: { stage: string; peer?: string; eligible: boolean; claim: string }[] }

@@ -48,6 +48,16 @@ describe('a daemon whose disk turned a bit', () => {
     await rm(home, { recursive: true, force: true })
   })
 
+  const conditions = async (): Promise<string[]> => (await daemon.client.call('daemon.status', {})).health.map(({ code }) => code)
+
+  /** @param meanwhile what happens to the home */
+  async function restart(meanwhile = async (): Promise<void> => {}): Promise<void> {
+    await daemon.client.call('daemon.shutdown', {})
+    await daemon.ended()
+    await meanwhile()
+    daemon = await DaemonProcess.start({ home })
+  }
+
   /** A public file that `source` has. */
   async function publish(): Promise<{ cid: string; bytes: Uint8Array; leaves: [CID, Uint8Array][]; blocks: number }> {
     const bytes = distinctBytes(3 * MIB, ++seed)
@@ -68,22 +78,19 @@ describe('a daemon whose disk turned a bit', () => {
     await flipBit(home, 'cache', leaf)
     const got = await daemon.client.call('content.get', { content: cid })
     assert.deepEqual([got.sha256, got.data], [sha256Hex(bytes), base64(bytes)])
-    const { health } = await daemon.client.call('daemon.status', {})
-    assert.ok(health.some(({ code }) => code === 'CORRUPT_BLOCKS'))
+    assert.ok(daemon.log.some(line => line.includes('a stored block is corrupt')))
     const { corrupt, missing } = await daemon.client.call('content.verify', {})
     assert.deepEqual([corrupt, missing], [[], []], 'it was fetched again and stored')
+    assert.deepEqual(await conditions(), [], 'and so the condition is over')
   })
 
   it('while it was down finds it by verify, tells it apart from what is missing, and repairs it from a peer', async () => {
     await connect()
     const { cid, bytes, leaves, blocks } = await publish()
     await daemon.client.call('content.get', { content: cid })
-    await daemon.client.call('daemon.shutdown', {})
-    await daemon.ended()
     const [bad, leaf] = leaves[2] ?? []
     assert.ok(bad !== undefined && leaf !== undefined)
-    await flipBit(home, 'cache', leaf)
-    daemon = await DaemonProcess.start({ home })
+    await restart(async () => await flipBit(home, 'cache', leaf))
     const verify = async (repair: boolean) => await daemon.client.call('content.verify', { content: cid, repair })
     assert.deepEqual(await daemon.client.call('content.verify', {}), {
       checkedBlocks: blocks,
@@ -93,10 +100,36 @@ describe('a daemon whose disk turned a bit', () => {
     })
     assert.deepEqual(await verify(false), { checkedBlocks: blocks - 1, corrupt: [], missing: [bad.toString()], repaired: 0 })
     assert.equal((await verify(true)).repaired, 0, 'nobody is there to ask')
+    assert.deepEqual(await conditions(), ['CORRUPT_BLOCKS'])
+    await restart()
+    assert.deepEqual(await conditions(), ['CORRUPT_BLOCKS'], 'a restart mends nothing')
     await connect()
     assert.deepEqual(await verify(true), { checkedBlocks: blocks - 1, corrupt: [], missing: [bad.toString()], repaired: 1 })
     assert.deepEqual(await verify(true), { checkedBlocks: blocks, corrupt: [], missing: [], repaired: 0 })
+    assert.deepEqual(await conditions(), [])
     assert.equal((await daemon.client.call('content.get', { content: cid })).data, base64(bytes))
+  })
+
+  it('and lost a whole file of the store says which, what it held and what to do, and gets it again from a peer', async () => {
+    const { cid, bytes, blocks } = await publish()
+    await connect()
+    await daemon.client.call('content.get', { content: cid })
+    await restart(async () => await rm(join(home, 'store', 'cache', 'segments', '000001.seg')))
+    const said = daemon.log.find(line => line.includes('segment files of the store are missing'))
+    assert.match(said ?? '', /000001\.seg/)
+    const { health, store } = await daemon.client.call('daemon.status', {})
+    const [{ code, severity, title } = { code: '', severity: '', title: '' }] = health
+    assert.deepEqual([code, severity, store.cache.blocks], ['STORE_FILES_LOST', 'error', 0])
+    assert.ok(title.includes(`store/cache/segments/000001.seg is missing (${blocks} blocks)`), title)
+    assert.match(title, /backup.*kith verify --repair/)
+    assert.equal((await daemon.client.call('content.verify', {})).missing.length, 1, 'of what cannot be walked the root is missing')
+    assert.deepEqual(await conditions(), ['STORE_FILES_LOST'])
+    await connect()
+    assert.equal((await daemon.client.call('content.get', { content: cid })).data, base64(bytes))
+    assert.deepEqual(await daemon.client.call('content.verify', {}), { checkedBlocks: blocks, corrupt: [], missing: [], repaired: 0 })
+    assert.deepEqual(await conditions(), [])
+    await restart()
+    assert.deepEqual(await conditions(), [])
   })
 
   it('in public content of its own repairs it in the realm it serves to others', async () => {

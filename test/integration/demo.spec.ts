@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 
 const CHECKOUT = new URL('../../', import.meta.url).pathname
-/** The demo promises half of it on two free cores. Milliseconds. */
-const DEMO_MS_MAX = 60_000
+/** Only how long a hung one hangs: it promises 30 s on two free cores, and a busy machine is many times slower. Milliseconds. */
+const DEMO_MS_MAX = 180_000
 
 interface Ended {
   readonly code: number | null

@@ -131,6 +131,15 @@ describe('main host', () => {
     assert.ok(ms > 0 && ms <= systemClock.monotonic() - before, `${ms} ms`)
   })
 
+  it('counts what comes from a peer, whatever it belongs to', async () => {
+    const [a, b] = [await start(), await start()]
+    assert.equal(a.received?.(b.self), 0)
+    await a.connect(addressOf(b))
+    const before = a.received?.(b.self) ?? 0
+    await a.ping(b.self)
+    assert.equal((a.received?.(b.self) ?? 0) - before >= 32, true, 'a ping echoes 32 bytes')
+  })
+
   it('bears any number of pings, at once and one after another, and keeps the connection', async () => {
     const [a, b] = [await start(), await start()]
     await a.connect(addressOf(b))

@@ -48,11 +48,26 @@ describe('two daemons that never met', function () {
       qr
     )
     const joined = await b.client.call('peers.join', { ticket })
-    assert.deepEqual(joined, { did: a.ready.did, peerId: a.ready.peerId, via: 'direct', access: 5 })
+    assert.deepEqual(joined, { did: a.ready.did, peerId: a.ready.peerId, via: 'direct', access: 5, granted: 80 })
     assert.deepEqual([await accessOf(a, b.ready.did), await accessOf(b, a.ready.did)], [8, 5])
     assert.equal((await a.client.call('trust.get', { did: b.ready.did })).name, 'Ben')
     const again = await b.client.call('peers.join', { ticket: ticket.toUpperCase() })
-    assert.equal(again.access, 5)
+    assert.deepEqual([again.access, again.granted], [5, 80])
+  })
+
+  it('are told by a ticket that was used what of it still holds', async () => {
+    await using two = await startTwo()
+    const { a, b } = two
+    const { ticket } = await a.client.call('peers.invite', {})
+    const granted = async (): Promise<number | undefined> => (await b.client.call('peers.join', { ticket })).granted
+    assert.equal(await granted(), 80)
+    await a.client.call('trust.set', { did: b.ready.did, level: 100 })
+    assert.equal(await granted(), 80, 'not more than the ticket says')
+    await a.client.call('trust.set', { did: b.ready.did, level: 20 })
+    assert.equal(await granted(), 20)
+    await a.client.call('trust.revoke', { did: b.ready.did })
+    assert.equal(await granted(), 0)
+    assert.equal(await accessOf(a, b.ready.did), 0, 'what was taken back is not given again')
   })
 
   it('give each other the levels they say, never less than before, and what an own device has', async () => {

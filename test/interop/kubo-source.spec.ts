@@ -11,6 +11,7 @@ import { SourceError } from '../../src/ports/block-source.ts'
 import { DagSession, type SessionStore } from '../../src/retrieval/session.ts'
 import { blockCandidate } from '../../src/retrieval/sources.ts'
 import { blockSourceConformance } from '../conformance/block-source.ts'
+import { aloneIn } from '../support/alone-in.ts'
 import { distinctBytes, fileDag } from '../support/dag-builder.ts'
 import { KuboNode, needsKubo } from '../support/kubo-node.ts'
 import { silentLog } from '../support/silent-log.ts'
@@ -122,7 +123,7 @@ describe('Kubo source and real Kubos', () => {
       const session = new DagSession(store, root, { kind: 'all' })
       await session.loadLocal()
       const { signal } = budget()
-      await blockCandidate(source, session, root).run({ signal, verified: () => {}, remaining: () => Infinity })
+      await blockCandidate(source, session, root, aloneIn(session)).run({ signal, verified: () => {}, remaining: () => Infinity })
       await session.done
       assert.equal(store.bytes >= 30 * MIB, true)
       assert.match(source.health()[0]?.error ?? '', /connection/)

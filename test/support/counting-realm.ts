@@ -40,6 +40,8 @@ export function countingRealm(name: string, realm: RealmStore, looks: string[]):
       }
     }),
     corruptCount: () => realm.corruptCount(),
+    damage: () => realm.damage(),
+    forgetDamage: async () => await realm.forgetDamage(),
     [Symbol.asyncDispose]: async () => {
       await realm[Symbol.asyncDispose]()
     }

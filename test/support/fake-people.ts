@@ -72,7 +72,13 @@ export const FAKE_PEOPLE: Pick<Services, 'capabilities' | 'trust' | 'pairing' | 
   pairing: {
     invite: async () => FAKE_TICKET,
     uninvite: async ticket => ({ revoked: ticket === FAKE_TICKET.ticket }),
-    join: async ({ level = 50 }) => ({ did: 'did:key:fake', peerId: 'fake', via: 'direct', access: level / 10 }),
+    join: async ({ ticket, level = 50 }) => ({
+      did: 'did:key:fake',
+      peerId: 'fake',
+      via: 'direct',
+      access: level / 10,
+      ...(ticket === 'kith:old' ? {} : { granted: ticket === 'kith:revoked' ? 0 : 80 })
+    }),
     share: async () => FAKE_TICKET
   },
   route: { explain: async ({ content }) => explanationOf(content), best: async () => FAKE_CANDIDATE },

@@ -17,6 +17,17 @@ export function cannotRead(path: string, error: unknown): KithError {
   return new KithError('INVALID_PARAMS', `cannot read "${path}": ${why[code] ?? code}`, { path }, { cause: error })
 }
 
+/** It could be opened, and then not be read: the disk, or what is behind a network file system, fails. */
+export function brokeOff(path: string, error: unknown): KithError {
+  if (error instanceof KithError) return error
+  return new KithError(
+    'UNAVAILABLE',
+    `reading "${path}" broke off (${errnoOf(error) ?? String(error)}): what it lies on does not give it. Check that disk or network, and try again`,
+    { path },
+    { cause: error }
+  )
+}
+
 export function cannotWrite(path: string, error: unknown): KithError {
   if (error instanceof KithError) return error
   const code = errnoOf(error) ?? ''

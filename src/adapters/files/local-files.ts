@@ -11,7 +11,7 @@ import { KithError } from '../../errors.ts'
 import type { AbortOptions } from '../../ports/options.ts'
 import type { FileSink, LocalEntry, LocalFiles, LocalKind } from '../../ports/local-files.ts'
 import { KIB, MIB } from '../../model/units.ts'
-import { cannotRead, cannotWrite, errnoOf, moved } from './disk-errors.ts'
+import { brokeOff, cannotRead, cannotWrite, errnoOf, moved } from './disk-errors.ts'
 import { assertAllowed, Home, type Fence } from './fence.ts'
 import { openFolder, type Folder } from './folder.ts'
 
@@ -110,7 +110,9 @@ async function* read(fence: Fence, path: string, options: AbortOptions): AsyncGe
     while (true) {
       options.signal?.throwIfAborted()
       const chunk = new Uint8Array(Math.min(READ_BYTES, Math.max(left, SMALL_READ_BYTES)))
-      const length = await fill(handle, chunk, left - 1)
+      const length = await fill(handle, chunk, left - 1).catch((error: unknown) => {
+        throw brokeOff(path, error)
+      })
       left -= length
       if (length > 0) yield chunk.subarray(0, length)
       if (length < chunk.byteLength) return

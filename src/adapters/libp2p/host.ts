@@ -240,13 +240,14 @@ class Libp2pHost implements Host {
     await this.libp2p.hangUp(peerIdFromString(peer))
   }
 
+  received(peer: string): Bytes {
+    return this.#parts.liveness.received(peer)
+  }
+
   async ping(peer: string, options: AbortOptions = {}): Promise<Ms> {
     return await this.#pinger.ping(peer, options)
   }
 
-  received(peer: string): Bytes {
-    return this.#parts.liveness.received(peer)
-  }
   async open(peer: string, protocol: string, options: AbortOptions = {}): Promise<PeerStream> {
     const connection = this.#connectionTo(peer)
     if (connection === undefined) throw new KithError('UNAVAILABLE', `peer ${peer} is not connected`)

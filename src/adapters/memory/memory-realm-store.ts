@@ -24,6 +24,8 @@ export function memoryRealmStore(init: MemoryRealmStoreInit = {}): RealmStore {
     remembered: new MemoryRemembered(),
     withheld: new MemoryWithheld(),
     corruptCount: () => blocks.corruptCount,
+    damage: () => ({ blocks: blocks.missed.size, files: [] }),
+    forgetDamage: async () => blocks.missed.clear(),
     async [Symbol.asyncDispose]() {}
   }
 }
@@ -38,6 +40,8 @@ class MemoryBlockStore implements BlockStore {
   readonly #maxBytes: Bytes
   #bytes: Bytes = 0
   corruptCount = 0
+  /** Keys of corrupt blocks that were neither put again nor deleted. */
+  readonly missed = new Set<string>()
 
   constructor(init: MemoryRealmStoreInit) {
     this.#maxBytes = init.maxBytes ?? 0
@@ -57,6 +61,7 @@ class MemoryBlockStore implements BlockStore {
       // Somebody changed the bytes after handing them over: the same as a bad disk.
       this.corruptCount++
       await this.delete(cid)
+      this.missed.add(blockKey(cid))
       return undefined
     }
   }
@@ -72,6 +77,7 @@ class MemoryBlockStore implements BlockStore {
         { maxBytes: this.#maxBytes }
       )
     }
+    this.missed.delete(key)
     this.#blocks.set(key, { multihash: cid.multihash.bytes, bytes })
     this.#bytes += bytes.byteLength
     return true
@@ -81,7 +87,9 @@ class MemoryBlockStore implements BlockStore {
 
   async delete(cid: CID, unless: () => boolean = () => false): Promise<void> {
     const stored = this.#blocks.get(blockKey(cid))
-    if (stored === undefined || unless()) return
+    if (unless()) return
+    this.missed.delete(blockKey(cid))
+    if (stored === undefined) return
     this.#blocks.delete(blockKey(cid))
     this.#bytes -= stored.bytes.byteLength
   }

@@ -46,6 +46,7 @@ export function applyChanges(
 
 function applyPut(index: IndexDb, hash: Uint8Array, place: Place | undefined, deltas: Map<number, Delta>): void {
   if (place === undefined) throw new RangeError('a put has no place')
+  index.removeQuarantine(hash)
   if (!index.insertBlock(hash, place)) {
     count(deltas, index.removeBlock(hash), -1)
     index.insertBlock(hash, place)
@@ -56,6 +57,7 @@ function applyPut(index: IndexDb, hash: Uint8Array, place: Place | undefined, de
 function applyRemoval(index: IndexDb, change: Change, deltas: Map<number, Delta>, at: number): void {
   const place = index.removeBlock(change.multihash)
   count(deltas, place, -1)
+  if (change.kind === 'delete') index.removeQuarantine(change.multihash)
   if (place === undefined) return
   if (change.kind === 'quarantine') index.addQuarantine(change.multihash, place, at)
   else addErasure(index, change.multihash, place)

@@ -13,6 +13,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import { eraseDeleted } from './erasures.ts'
 import type { IndexDb, Place, SegmentRow } from './index-db.ts'
+import type { LostSegments } from './lost-segments.ts'
 import { BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES } from './segment-format.ts'
 import type { SegmentFiles } from './segment-files.ts'
 import { keyOf, type StoreWriter } from './store-writer.ts'
@@ -32,6 +33,7 @@ export interface CompactorComponents {
   readonly clock: Clock
   readonly index: IndexDb
   readonly segments: SegmentFiles
+  readonly lost: LostSegments
   readonly writer: StoreWriter
   readonly log: Log
   /** The same realm's blocks: reads through it are verified. */
@@ -103,8 +105,9 @@ export class Compactor {
   }
 
   #mostlyDead(): SegmentRow[] {
-    const { index, segments } = this.#parts
+    const { index, segments, lost } = this.#parts
     const isMostlyDead = (row: SegmentRow): boolean => {
+      if (lost.isMissed(row.number)) return false // what is left of it may be brought back, and could not be emptied
       const alive = aliveBytes(row)
       const deadMin = row.number === segments.active?.number ? ACTIVE_DEAD_BYTES_MIN : 0
       return alive < row.length * ALIVE_SHARE_MIN && row.length - alive > deadMin

@@ -68,6 +68,8 @@ export class IndexDb {
   readonly #db: DatabaseSync
   /** Of the database at the last checkpoint: what is beyond may be in the log alone. */
   #foldedPages = 0
+  /** Undefined until it was looked at. */
+  #hasQuarantine: boolean | undefined
   readonly #statements = new Map<string, StatementSync>()
   readonly #findBlock: StatementSync
   readonly #insertBlock: StatementSync
@@ -144,8 +146,7 @@ export class IndexDb {
 
   findBlock(hash: Uint8Array): Place | undefined {
     const row = this.#findBlock.get(hash)
-    if (row === undefined) return undefined
-    return { segment: Number(row['segment']), offset: Number(row['offset']), length: Number(row['length']), cipher: Number(row['cipher']) }
+    return row === undefined ? undefined : placeOf(row)
   }
 
   /** False if the block has a place already, which then stays. */
@@ -166,7 +167,13 @@ export class IndexDb {
     return rows.map(row => row['hash']).filter(hash => hash instanceof Uint8Array)
   }
 
+  /** Of every block, in no order. */
+  *places(): Generator<Place> {
+    for (const row of this.#db.prepare('SELECT segment, offset, length, cipher FROM blocks').iterate()) yield placeOf(row)
+  }
+
   addQuarantine(hash: Uint8Array, place: Place, at: number): void {
+    this.#hasQuarantine = true
     this.statement('INSERT OR REPLACE INTO quarantine (hash, segment, offset, length, at) VALUES (?, ?, ?, ?, ?)').run(
       hash,
       place.segment,
@@ -174,6 +181,26 @@ export class IndexDb {
       place.length,
       at
     )
+  }
+
+  /** For a block that was put again, or is not wanted any more. */
+  removeQuarantine(hash: Uint8Array): void {
+    if (this.#mayHaveQuarantine()) this.statement('DELETE FROM quarantine WHERE hash = ?').run(hash)
+  }
+
+  isQuarantined(hash: Uint8Array): boolean {
+    return this.#mayHaveQuarantine() && this.statement('SELECT 1 FROM quarantine WHERE hash = ?').get(hash) !== undefined
+  }
+
+  /** Blocks set aside that are not here. Older programs left the rows of those that were put again. */
+  countQuarantined(): number {
+    return this.#number('SELECT count(*) FROM quarantine WHERE NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.hash = quarantine.hash)')
+  }
+
+  /** Up to `limit` hashes above `after`, ascending. */
+  quarantinedAfter(after: Uint8Array, limit: number): Uint8Array[] {
+    const rows = this.statement('SELECT hash FROM quarantine WHERE hash > ? ORDER BY hash LIMIT ?').all(after, limit)
+    return rows.map(row => row['hash']).filter(hash => hash instanceof Uint8Array)
   }
 
   segments(): SegmentRow[] {
@@ -230,7 +257,16 @@ export class IndexDb {
       )
   }
 
+  /** Almost always there is none, and every put would have to look. */
+  #mayHaveQuarantine(): boolean {
+    return (this.#hasQuarantine ??= this.#db.prepare('SELECT 1 FROM quarantine LIMIT 1').get() !== undefined)
+  }
+
   #number(sql: string): number {
     return Number(Object.values(this.#db.prepare(sql).get() ?? {})[0])
   }
+}
+
+function placeOf(row: Readonly<Record<string, unknown>>): Place {
+  return { segment: Number(row['segment']), offset: Number(row['offset']), length: Number(row['length']), cipher: Number(row['cipher']) }
 }

@@ -12,7 +12,7 @@ import type { Bytes } from '../../model/units.ts'
 import type { BlockStore } from '../../ports/block-store.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
-import type { RealmStore, RecordStore, Remembered, Withheld } from '../../ports/record-store.ts'
+import type { Damage, RealmStore, RecordStore, Remembered, Withheld } from '../../ports/record-store.ts'
 import type { Change } from './apply-changes.ts'
 import { Compactor } from './compactor.ts'
 import { DiskReserve } from './disk-reserve.ts'
@@ -22,6 +22,7 @@ import { changedIndexError, checkLog, checkOpenIndex, hasLog } from './index-che
 import { IndexDb, type IndexInit } from './index-db.ts'
 import { checkVersion } from './index-header.ts'
 import { breakSeal, checkSeal, seal } from './index-seal.ts'
+import { LostSegments } from './lost-segments.ts'
 import { SegmentBlockStore } from './segment-block-store.ts'
 import { listSegments, syncDirectory } from './segment-directory.ts'
 import { SegmentFiles, type OpenFile } from './segment-files.ts'
@@ -30,6 +31,9 @@ import { SqliteRemembered } from './sqlite-remembered.ts'
 import { SqliteWithheld } from './sqlite-withheld.ts'
 import { openError } from './store-error.ts'
 import { StoreWriter } from './store-writer.ts'
+
+/** Named in one line of the log. Files. */
+const FILES_LOGGED_MAX = 10
 
 export interface RealmStoreComponents {
   readonly clock: Clock
@@ -70,6 +74,7 @@ async function open(components: RealmStoreComponents, init: RealmStoreInit): Pro
   const sizes = fileSizes(init)
   const index = await openIndex(init, { mayCreate: (await listSegments(directory)).length === 0, checkpointPages: sizes.checkpointPages })
   try {
+    const lost = LostSegments.find(index, directory)
     const segments = await SegmentFiles.open({
       directory,
       realm: init.realm,
@@ -79,7 +84,7 @@ async function open(components: RealmStoreComponents, init: RealmStoreInit): Pro
     })
     const reserve = new DiskReserve(join(init.directory, 'index', 'reserve'))
     await reserve.open()
-    const store = new DiskRealmStore(components, init, { index, segments, reserve })
+    const store = new DiskRealmStore(components, init, { index, segments, lost, reserve })
     await store.recover()
     return store
   } catch (error) {
@@ -114,6 +119,7 @@ async function openIndex(
 interface Parts {
   readonly index: IndexDb
   readonly segments: SegmentFiles
+  readonly lost: LostSegments
   readonly reserve: DiskReserve
 }
 
@@ -132,16 +138,17 @@ class DiskRealmStore implements RealmStore {
   readonly #indexDirectory: string
   #closing: Promise<void> | undefined
 
-  constructor(components: RealmStoreComponents, init: RealmStoreInit, { index, segments, reserve }: Parts) {
+  constructor(components: RealmStoreComponents, init: RealmStoreInit, { index, segments, lost, reserve }: Parts) {
     const { clock, log } = components
     const writer = new StoreWriter({ clock, log, index, segments, reserve }, { realm: init.realm })
     const space = new DiskSpace({ ...init, reserveShare: init.reserveShare ?? 0 })
-    this.#blocks = new SegmentBlockStore({ index, segments, writer, log, space }, { realm: init.realm, maxBytes: init.maxBytes })
+    this.#blocks = new SegmentBlockStore({ index, segments, lost, writer, log, space }, { realm: init.realm, maxBytes: init.maxBytes })
     this.#records = new SqliteRecordStore({ clock, index, writer }, { realm: init.realm })
-    this.#compactor = new Compactor({ clock, index, segments, writer, log, blocks: this.#blocks })
+    this.#compactor = new Compactor({ clock, index, segments, lost, writer, log, blocks: this.#blocks })
     this.#writer = writer
     this.#index = index
     this.#segments = segments
+    this.#sayDamage(log, init.realm)
     this.#indexDirectory = join(init.directory, 'index')
     this.blocks = this.#blocks
     this.records = this.#records
@@ -151,6 +158,16 @@ class DiskRealmStore implements RealmStore {
     writer.onCommitted = changes => {
       if (changes.some(isRemoval)) void this.#compactor.run()
     }
+  }
+
+  #sayDamage(log: Log, realm: string): void {
+    const { blocks, files } = this.damage()
+    if (files.length > 0)
+      log.error(
+        { realm, files: files.slice(0, FILES_LOGGED_MAX), count: files.length },
+        'segment files of the store are missing or cut short: their blocks are lost until the files are brought back from a backup, or kith verify --repair fetches them again'
+      )
+    if (blocks > 0) log.warn({ realm, corrupt: blocks }, 'corrupt blocks that were set aside earlier are still missing')
   }
 
   /** Deletes what puts left that a crash had ended. Before anybody reads. */
@@ -166,6 +183,14 @@ class DiskRealmStore implements RealmStore {
 
   corruptCount(): number {
     return this.#blocks.corruptCount
+  }
+
+  damage(): Damage {
+    return this.#blocks.damage()
+  }
+
+  async forgetDamage(): Promise<void> {
+    await this.#blocks.forgetDamage()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,7 @@
  * The blocks of one realm on disk. A block is readable from `put` on and durable after `flush`; a crash loses
  * what was not flushed. Every read is verified; a block that fails is quarantined and may be put again.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CID } from 'multiformats/cid'
 import { decode } from 'multiformats/hashes/digest'
 import { KithError } from '../../errors.ts'
@@ -9,8 +10,10 @@ import { verifyBlock, type VerifiedBlock } from '../../model/block.ts'
 import type { Bytes } from '../../model/units.ts'
 import type { BlockStore, StoreUsage } from '../../ports/block-store.ts'
 import type { Log } from '../../ports/log.ts'
+import type { Damage } from '../../ports/record-store.ts'
 import type { AbortOptions } from '../../ports/options.ts'
 import type { DiskSpace } from './disk-space.ts'
+import type { LostSegments } from './lost-segments.ts'
 import type { IndexDb, Place } from './index-db.ts'
 import { CIPHER_PLAIN } from './segment-format.ts'
 import type { SegmentFiles } from './segment-files.ts'
@@ -24,6 +27,7 @@ const NO_BYTES = new Uint8Array(0)
 export interface SegmentBlockStoreComponents {
   readonly index: IndexDb
   readonly segments: SegmentFiles
+  readonly lost: LostSegments
   readonly writer: StoreWriter
   readonly log: Log
   readonly space: DiskSpace
@@ -40,7 +44,10 @@ export class SegmentBlockStore implements BlockStore {
   readonly #realm: string
   readonly #maxBytes: Bytes
   #usage: StoreUsage
+  /** Found corrupt since start. */
   #corrupt = 0
+  /** Set aside, before this start too, and neither put again nor deleted. */
+  #quarantined: number
 
   constructor(components: SegmentBlockStoreComponents, init: SegmentBlockStoreInit) {
     this.#parts = components
@@ -49,10 +56,34 @@ export class SegmentBlockStore implements BlockStore {
     this.#usage = components.index
       .segments()
       .reduce((sum, row) => ({ blocks: sum.blocks + row.blocks, bytes: sum.bytes + row.bytes }), { blocks: 0, bytes: 0 })
+    const lost = components.lost.usage()
+    this.#count(0 - lost.blocks, 0 - lost.bytes)
+    this.#quarantined = components.index.countQuarantined()
   }
 
   get corruptCount(): number {
     return this.#corrupt
+  }
+
+  damage(): Damage {
+    return { blocks: this.#quarantined, files: this.#parts.lost.files() }
+  }
+
+  /** Nothing needs what was lost: it is deleted for good. Durable when it returns. */
+  async forgetDamage(): Promise<void> {
+    const { index, lost, writer } = this.#parts
+    const pages = [(after: Uint8Array) => index.quarantinedAfter(after, KEYS_PAGE)]
+    if (!lost.isEmpty) pages.push((after: Uint8Array) => index.hashesAfter(after, KEYS_PAGE))
+    for (const nextPage of pages) {
+      for (let page = nextPage(NO_BYTES), last = page.at(-1); last !== undefined; page = nextPage(last), last = page.at(-1)) {
+        for (const hash of page) {
+          while (!writer.hasRoom(0)) await writer.room({})
+          if (this.#lengthOf(hash) === undefined) this.#drop('delete', hash)
+        }
+        await nextTurn()
+      }
+    }
+    await writer.flush()
   }
 
   async has(cid: CID): Promise<boolean> {
@@ -80,6 +111,7 @@ export class SegmentBlockStore implements BlockStore {
       await writer.room(options)
     }
     this.#parts.space.take(size, writer.pendingBytes)
+    this.#settle(multihash)
     writer.accept(keyOf(multihash), { kind: 'put', multihash, bytes: block.bytes })
     this.#count(1, size)
     return true
@@ -110,7 +142,7 @@ export class SegmentBlockStore implements BlockStore {
       const page: Uint8Array[] = index.hashesAfter(after, KEYS_PAGE)
       for (const hash of page) {
         const key = keyOf(hash)
-        if (seen.has(key) || (writer.find(key)?.kind ?? 'put') !== 'put') continue
+        if (seen.has(key) || (writer.find(key)?.kind ?? 'put') !== 'put' || this.#isLost(hash)) continue
         if (isMultihash(hash)) yield hash
         else this.#quarantine(hash)
       }
@@ -122,6 +154,10 @@ export class SegmentBlockStore implements BlockStore {
     return this.#usage
   }
 
+  #isLost(hash: Uint8Array): boolean {
+    return !this.#parts.lost.isEmpty && this.#lengthOf(hash) === undefined
+  }
+
   /** Undefined when absent. */
   #lengthOf(hash: Uint8Array): number | undefined {
     const change = this.#parts.writer.find(keyOf(hash))
@@ -129,9 +165,11 @@ export class SegmentBlockStore implements BlockStore {
     return this.#findPlace(hash)?.length
   }
 
+  /** Undefined also for what lay in a file that is gone. */
   #findPlace(hash: Uint8Array): Place | undefined {
     try {
-      return this.#parts.index.findBlock(hash)
+      const place = this.#parts.index.findBlock(hash)
+      return place === undefined || this.#parts.lost.hides(place) ? undefined : place
     } catch (error) {
       throw readError(error, this.#realm)
     }
@@ -179,9 +217,23 @@ export class SegmentBlockStore implements BlockStore {
 
   #drop(kind: 'delete' | 'quarantine', multihash: Uint8Array): void {
     const length = this.#lengthOf(multihash)
-    if (length === undefined) return
+    if (length === undefined && (kind === 'quarantine' || !this.#settle(multihash))) return
     this.#parts.writer.accept(keyOf(multihash), { kind, multihash, bytes: NO_BYTES })
-    this.#count(-1, -length)
+    if (kind === 'quarantine') this.#quarantined++
+    if (length !== undefined) this.#count(-1, -length)
+  }
+
+  /** An absent block is missed no longer. False if it was not. */
+  #settle(multihash: Uint8Array): boolean {
+    const { index, lost, writer } = this.#parts
+    if (this.#quarantined === 0 && lost.isEmpty) return false
+    const change = writer.find(keyOf(multihash))
+    if (change !== undefined && change.kind !== 'quarantine') return false
+    const place = change === undefined ? index.findBlock(multihash) : undefined
+    if (place !== undefined) lost.settle(place)
+    else if (change !== undefined || index.isQuarantined(multihash)) this.#quarantined--
+    else return false
+    return true
   }
 
   #checkQuota(size: number): void {

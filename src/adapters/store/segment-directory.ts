@@ -9,7 +9,11 @@ import { errorCode } from './store-error.ts'
 export const TAIL_BYTES_MAX = 24 * MIB
 
 export function segmentPath(directory: string, number: number): string {
-  return join(directory, `${String(number).padStart(6, '0')}.seg`)
+  return join(directory, segmentName(number))
+}
+
+export function segmentName(number: number): string {
+  return `${String(number).padStart(6, '0')}.seg`
 }
 
 /** Numbers of the segment files in a directory, ascending. */

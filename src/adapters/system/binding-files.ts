@@ -1,6 +1,7 @@
 /** HOME/keys/bindings/*.jwt: statements by which other DIDs let this node speak for them. Laid there by the operator; only read. */
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readSmallFile, UnfitFileError } from '../../lib/small-file.ts'
 import type { Bytes } from '../../model/units.ts'
 import { errorCode } from './files.ts'
 
@@ -11,7 +12,7 @@ const FILE_BYTES_MAX: Bytes = 4096
 
 export interface BindingFile {
   readonly path: string
-  /** Null for what is too large to be one. */
+  /** Null for what is too large to be one, or no plain file. */
   readonly text: string | null
 }
 
@@ -31,6 +32,10 @@ export async function readBindingFiles(home: string): Promise<readonly BindingFi
 }
 
 async function readSmall(path: string): Promise<string | null> {
-  const facts = await stat(path)
-  return facts.isFile() && facts.size <= FILE_BYTES_MAX ? (await readFile(path, 'utf8')).trim() : null
+  try {
+    return String(await readSmallFile(path, FILE_BYTES_MAX)).trim()
+  } catch (error) {
+    if (error instanceof UnfitFileError) return null
+    throw error
+  }
 }

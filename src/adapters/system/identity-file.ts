@@ -79,7 +79,8 @@ async function readKey(file: string): Promise<Ed25519PrivateKey | undefined> {
 
 async function openKey(file: string): Promise<FileHandle | undefined> {
   try {
-    return await open(file, constants.O_RDONLY | constants.O_NOFOLLOW)
+    // A pipe that nobody writes to must not hold the start.
+    return await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
     throw new KithError(

@@ -3,14 +3,17 @@
  * ends, however it ends: nothing is ever stale, and no process number is mistaken for another.
  * A crash loses nothing; `state/kithd.pid` only tells people who holds it.
  */
-import { open, readFile, rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { KithError } from '../../errors.ts'
+import { readSmallFile } from '../../lib/small-file.ts'
 import type { Ms } from '../../model/units.ts'
 import { errorCode, isDiskFull, replaceFile } from './files.ts'
 
 const PRIVATE_FILE_MODE = 0o600
+/** The number of a process and the end of the line. Bytes. */
+const PID_FILE_BYTES_MAX = 64
 /** A daemon killed through its launcher a moment ago needs this long to be gone. */
 const LEAVING_MS: Ms = 300
 /** SQLite's result code for a lock that is taken. */
@@ -93,7 +96,7 @@ async function refusal(home: string, error: unknown): Promise<KithError> {
 
 async function holder(home: string): Promise<number | undefined> {
   try {
-    const pid = Number(await readFile(join(home, 'state', 'kithd.pid'), 'utf8'))
+    const pid = Number(await readSmallFile(join(home, 'state', 'kithd.pid'), PID_FILE_BYTES_MAX))
     return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
   } catch {
     return undefined

@@ -2,14 +2,17 @@
  * HOME/state/ports.json: the port drawn for each `…/tcp/0`, so that others find this node where it was.
  * A convenience: if it is lost or broken, ports are drawn anew.
  */
-import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { readSmallFile } from '../../lib/small-file.ts'
+import { KIB } from '../../model/units.ts'
 import type { Log } from '../../ports/log.ts'
 import { isDiskFull, replaceFile } from './files.ts'
 
 const DRAWN = /^\/(ip4|ip6)\/([^/]+)\/tcp\/0$/
 const PORT_MAX = 65_535
+/** A few addresses and their ports. Bytes. */
+const PORTS_FILE_BYTES_MAX = 64 * KIB
 
 export interface PortFileComponents {
   readonly log: Log
@@ -62,7 +65,7 @@ async function isFree(host: string, port: number): Promise<boolean> {
 
 async function readPorts(home: string): Promise<Readonly<Record<string, number>>> {
   try {
-    const read: unknown = JSON.parse(await readFile(portsFile(home), 'utf8'))
+    const read: unknown = JSON.parse(String(await readSmallFile(portsFile(home), PORTS_FILE_BYTES_MAX)))
     if (typeof read !== 'object' || read === null) return {}
     return Object.fromEntries(Object.entries(read).filter(([, port]) => Number.isInteger(port) && port > 0 && port <= PORT_MAX))
   } catch {

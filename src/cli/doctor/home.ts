@@ -2,8 +2,9 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { constants } from 'node:fs'
 import type { Stats } from 'node:fs'
-import { access, lstat, readFile } from 'node:fs/promises'
+import { access, lstat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { readSmallFile } from '../../lib/small-file.ts'
 import { errorCode } from './finding.ts'
 import type { Finding } from './finding.ts'
 
@@ -129,7 +130,7 @@ async function damagedKey(path: string): Promise<Finding[]> {
 /** Whether a file is what libp2p writes, and its two halves belong together. */
 async function holdsKey(path: string): Promise<boolean> {
   try {
-    const bytes = await readFile(path)
+    const bytes = await readSmallFile(path, KEY_FILE_BYTES)
     if (bytes.byteLength !== KEY_FILE_BYTES || !bytes.subarray(0, KEY_HEAD.byteLength).equals(KEY_HEAD)) return false
     const [seed, half] = [bytes.subarray(KEY_HEAD.byteLength, -ED25519_BYTES), bytes.subarray(-ED25519_BYTES)]
     const key = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, seed]), format: 'der', type: 'pkcs8' })

@@ -1,9 +1,13 @@
 /** Whether the addresses a stopped daemon would listen on can be had. Takes each for a moment and gives it back. */
-import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { readSmallFile } from '../../lib/small-file.ts'
+import { KIB } from '../../model/units.ts'
 import { errorCode } from './finding.ts'
 import type { Finding } from './finding.ts'
+
+/** A few addresses and their ports. Bytes. */
+const PORTS_FILE_BYTES_MAX = 64 * KIB
 
 interface Endpoint {
   readonly host: string
@@ -69,7 +73,7 @@ function endpointOf(address: string): Endpoint | undefined {
 /** What the daemon wrote down; broken or gone, it draws anew. */
 async function drawnPorts(home: string): Promise<Readonly<Record<string, number>>> {
   try {
-    const read: unknown = JSON.parse(await readFile(join(home, 'state', 'ports.json'), 'utf8'))
+    const read: unknown = JSON.parse(String(await readSmallFile(join(home, 'state', 'ports.json'), PORTS_FILE_BYTES_MAX)))
     if (typeof read !== 'object' || read === null) return {}
     return Object.fromEntries(Object.entries(read).filter(([, port]) => typeof port === 'number'))
   } catch {

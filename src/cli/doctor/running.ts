@@ -1,6 +1,7 @@
 /** Who holds the home, and what lies where the socket belongs. Looks only: nothing is removed, no lock is taken. */
 import { lstat, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { readSmallFile } from '../../lib/small-file.ts'
 import { errorCode } from './finding.ts'
 import type { Finding } from './finding.ts'
 
@@ -8,6 +9,8 @@ import type { Finding } from './finding.ts'
 const SOCKET_PATH_BYTES_MAX = 103
 /** The byte that SQLite locks for who may write, and with which the daemon holds HOME/lock. */
 const SQLITE_RESERVED_BYTE = 0x4000_0001
+/** The number of a process and the end of the line. Bytes. */
+const PID_FILE_BYTES_MAX = 64
 
 /** Where the daemon of this home puts its socket. */
 export function socketPathIn(home: string, configured: string | null): string {
@@ -66,7 +69,7 @@ async function notedProcess(home: string): Promise<number | undefined> {
 }
 
 async function readNote(home: string): Promise<number | undefined> {
-  const pid = Number(await readFile(join(home, 'state', 'kithd.pid'), 'utf8').catch(() => ''))
+  const pid = Number(await readSmallFile(join(home, 'state', 'kithd.pid'), PID_FILE_BYTES_MAX).catch(() => ''))
   return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
 }
 

@@ -44,7 +44,7 @@ describe('advert directory and standing', () => {
     if (validity === 'accept') directory.receive(gossip(node, data))
     return validity
   }
-  const claims = (n: number): string => directory.claims(ana.peerId, { multihash: root(n), sha256: digest(n) })
+  const claims = (n: number): string => directory.claimsOn({ multihash: root(n), sha256: digest(n) }).of(ana.peerId)
   const head = async (options: AdvertOptions): Promise<Uint8Array> => (await advertOf(ana, clock, options)).head
 
   it('knows after a restart which adverts are old, and takes the newest one again', async () => {
@@ -129,7 +129,7 @@ describe('advert directory and standing', () => {
   it('does not mistake chance and staleness for lies', async () => {
     await hear(ana, (await advertOf(ana, clock)).message)
     // A hundred thousand look-ups of what it lacks, at one false yes in ten thousand, and one answer in ten come too late.
-    for (let n = 0; n < 100_000; n++) directory.claims(ana.peerId, { sha256: digest(n + 1000) })
+    for (let n = 0; n < 100_000; n++) directory.claimsOn({ sha256: digest(n + 1000) }).of(ana.peerId)
     for (let n = 0; n < 200; n++) people.estimates.observeClaim(ana.peerId, n % 10 !== 0)
     for (let n = 0; n < 20; n++) people.estimates.observeClaim(ana.peerId, false)
     assert.equal(claims(1), 'yes')

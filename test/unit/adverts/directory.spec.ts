@@ -50,18 +50,18 @@ describe('advert directory', () => {
     if (validity === 'accept') directory.receive(gossip(node, data.slice()))
     return validity
   }
-  const claims = (n: number): string => directory.claims(ana.peerId, { multihash: root(n), sha256: digest(n) })
+  const claims = (n: number): string => directory.claimsOn({ multihash: root(n), sha256: digest(n) }).of(ana.peerId)
   const head = async (options: AdvertOptions): Promise<Uint8Array> => (await advertOf(ana, clock, options)).head
 
   it('knows from gossip what a peer has, by root and by content hash', async () => {
     assert.equal(claims(1), 'unknown')
     assert.equal(await hear(ana, (await advertOf(ana, clock)).message), 'accept')
     assert.equal(claims(1), 'yes')
-    assert.equal(directory.claims(ana.peerId, { sha256: digest(2) }), 'yes')
-    assert.equal(directory.claims(ana.peerId, { multihash: root(3) }), 'yes')
+    assert.equal(directory.claimsOn({ sha256: digest(2) }).of(ana.peerId), 'yes')
+    assert.equal(directory.claimsOn({ multihash: root(3) }).of(ana.peerId), 'yes')
     assert.equal(claims(1000), 'no')
-    assert.equal(directory.claims(ben.peerId, { sha256: digest(2) }), 'unknown')
-    assert.equal(directory.claims(ana.peerId, {}), 'unknown')
+    assert.equal(directory.claimsOn({ sha256: digest(2) }).of(ben.peerId), 'unknown')
+    assert.equal(directory.claimsOn({}).of(ana.peerId), 'unknown')
     assert.deepEqual(pulls, [])
   })
 

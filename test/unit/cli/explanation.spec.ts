@@ -88,6 +88,47 @@ const PEERS_AT_120 = `#  stage  who                                             
      + dial 300 ms - hope 2110 ms
 3  ipfs   ipfs                                                  unknown       0      0      0  -`
 
+const PEERS_AT_60 = `#  stage  who                claim    trust  score  expected
+1  peer   Ana (…VTbjSCzB)    yes         10  -22.5  25 ms
+     first byte 20 ms + transfer 6.3 ms + faults 0.4 ms
+     + miss 1.2 ms - hope 2.9 ms
+2  peer   12D3KooW…Tbj99999  yes        1.2    -61  2.1 s
+     after those you trust: first byte 1250 ms
+     + queue 2500 ms + transfer 6.3 ms + faults 91.1 ms
+     + miss 87.5 ms + dial 300 ms - hope 2110 ms
+3  ipfs   ipfs               unknown      0      0  -`
+
+const AT_40 = `content  bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e
+privacy  public: it is a bare CID that
+         nobody here knows
+         (privacy.unknownCid)
+classes  public, small
+
+stage    starts
+local    at once
+peer     at once
+ipfs     after 150 ms
+gateway  not asked
+     turned off in the configuration
+
+asked in this order:
+#  stage  who                   expected
+1  peer   Ana (…VTbjSCzB)       25 ms
+2  peer   12D3KooWNob…Tbj99999  2.1 s
+3  ipfs   ipfs                  -
+
+left out:
+stage  who                  claim  trust
+peer   12D3KooWHz…VTbjSCzB  no         0
+     says it does not have it
+peer   Bob (…Tbj99999)      yes       -5
+     suspended until 2026-11-22T10:00Z:
+     it sent wrong bytes
+
+Of small requests about one in a hundred
+for each peer begins with another of its
+kind, to see how it fares now.`
+
 const widest = (text: string): number => Math.max(...text.split('\n').map(displayWidth))
 
 describe('an explanation on a terminal', () => {
@@ -100,6 +141,28 @@ describe('an explanation on a terminal', () => {
     const text = explanationText(PEERS, 120)
     assert.ok(text.includes(PEERS_AT_120), text)
     assert.ok(widest(text) <= 120)
+  })
+
+  it('keeps who is asked and what is expected on a narrow terminal, and leaves out what is needed least', () => {
+    const text = explanationText(PEERS, 60)
+    assert.ok(text.includes(PEERS_AT_60), text)
+    assert.equal(explanationText(PEERS, 40), AT_40)
+    for (let columns = 40; columns <= 140; columns++) {
+      const lines = explanationText(PEERS, columns).split('\n').slice(1)
+      assert.ok(widest(lines.join('\n')) <= columns, `at ${columns} columns`)
+      assert.match(lines.find(line => line.startsWith('#')) ?? '', /who .*expected$/, `at ${columns} columns`)
+      for (const told of ['25 ms', '2.1 s'])
+        assert.ok(
+          lines.some(line => line.endsWith(told)),
+          `${told} at ${columns} columns`
+        )
+    }
+  })
+
+  it('says why a stage waits in full, below it where there is no room', () => {
+    const waits: RouteExplanation = { ...PEERS, stages: [{ stage: 'ipfs', startsAfterMs: 2000, reason: 'peers-first' }] }
+    for (const columns of [40, 60, 80, 120])
+      assert.match(explanationText(waits, columns).replaceAll(/\s+/g, ' '), /within 2.0 s .*as private: 2 s at most/)
   })
 
   it('shows the points of the fixed formula as points', () => {

@@ -51,6 +51,12 @@ describe('kith invite, join and share', () => {
     const joined = await kith(['join', 'kith:fake', '--level', '70'], { home })
     assert.equal(joined.stdout, 'did:key:fake\n')
     assert.match(joined.stderr, /access 7 of 10/)
+    assert.match(joined.stderr, /level 80 there, which opens its private content/)
+    const revoked = await kith(['join', 'kith:revoked'], { home })
+    assert.match(revoked.stderr, /no level there any more: .* taken back since\..* ask for a new one/)
+    assert.equal(JSON.parse((await kith(['join', 'kith:revoked', '--json'], { home })).stdout).granted, 0)
+    const old = await kith(['join', 'kith:old'], { home })
+    assert.doesNotMatch(old.stderr, /level .* there/, 'one that does not say is not said to give nothing')
   })
 
   it('get says what to do with a ticket that holds no content', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig, type ConfigSources } from '../../../src/config/load.ts'
@@ -231,7 +231,7 @@ describe('configuration', () => {
     await fails({ file: await fileWith('a: [1') }, /not valid YAML/)
     await fails({ file: await fileWith('log: {level: info}\nlog: {level: warn}\n') }, /not valid YAML.*unique/s)
     await fails({ file: join(home, 'nowhere.yaml') }, /nowhere\.yaml does not exist/)
-    await fails({ file: home }, /cannot be read \(EISDIR\)/)
+    await fails({ file: home }, /is no plain file/)
     await fails({ sets: ['log.level'] }, /key=value/)
     await fails({ file: await fileWith(`#${'x'.repeat(1_100_000)}`) }, /at most 1048576/)
     const bomb = [
@@ -239,6 +239,40 @@ describe('configuration', () => {
       ...'bcdefg'.split('').map((letter, index) => `${letter}: &${letter} [${Array(10).fill(`*${'abcdef'[index]}`).join(',')}]`)
     ]
     await fails({ file: await fileWith(bomb.join('\n')) }, /not valid YAML.*alias/is)
+  })
+
+  it('says where YAML is broken in one line, and warns of nothing beside it', async () => {
+    await fails({ file: await fileWith('log:\n  level: a: b\n') }, /given\.yaml is not valid YAML: [^\n]+ at line 2, column 10$/)
+    const warnings: unknown[] = []
+    const listen = (warning: unknown): void => void warnings.push(warning)
+    process.on('warning', listen)
+    await fails({ file: await fileWith('? [a, b]\n: c\n') }, /no key "\[ a, b \]"/)
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('warning', listen)
+    assert.deepEqual(warnings, [])
+  })
+
+  it('does not take a list that somebody emptied for the usual one', async () => {
+    const usual = leaves(CONFIG_SCHEMA).filter(({ key }) => key.type.includes('list of ') && JSON.stringify(key.default) !== '[]')
+    assert.ok(usual.length >= 5)
+    for (const { name, env } of usual) {
+      const message = new RegExp(`^${name.replaceAll('.', '\\.')} .*nothing in this list.*\\[\\] for none`)
+      await fails({ sets: [`${name}=null`] }, message)
+      await fails({ sets: [`${name}=`] }, message)
+      await fails({ env: { [env]: '' } }, message)
+    }
+    await fails({ file: await fileWith('gateways:\n#  - url: https://example.org\nlog: {level: info}\n') }, /^gateways .*given\.yaml/)
+    await fails({ file: await fileWith('network:\n  bootstrap:\n') }, /^network\.bootstrap /)
+    const { config } = await load({ file: await fileWith('gateways: []\nnetwork:\n  peering:\nrouting:\n') })
+    assert.deepEqual([config.gateways, config.network.peering], [[], []])
+  })
+
+  it('reads no device, however it is called', async () => {
+    await fails({ file: '/dev/zero' }, /\/dev\/zero is no plain file, so it cannot be a configuration/)
+    const lair = join(home, 'nul')
+    await mkdir(lair)
+    await symlink('/dev/zero', join(lair, 'config.yaml'))
+    await fails({ home: lair }, /config\.yaml is no plain file/)
   })
 
   it('shows values as they were written', async () => {

@@ -97,6 +97,29 @@ describe('verify', () => {
     })
   }
 
+  it('forgets what was lost once all that is recorded is whole, and not before', async () => {
+    const { cid } = await put('private')
+    const { own, cache } = library.realms
+    const stray = leaf('of nothing that is recorded')
+    await cache.blocks.put(stray)
+    for (const [realm, bad] of [
+      ['own', leafOf(1)],
+      ['cache', stray.cid]
+    ] as const)
+      await damage(realm, bad)
+    const lost = (): number[] => [own.damage().blocks, cache.damage().blocks]
+    for (let run = 0; run < 2; run++) {
+      await verifier().verify({}, {})
+      assert.deepEqual(lost(), [1, 1], 'a content lacks a block')
+    }
+    await put('private')
+    assert.deepEqual(lost(), [0, 1])
+    await verifier().verify({ content: parseContent(cid) }, {})
+    assert.deepEqual(lost(), [0, 1], 'one content says nothing of the others')
+    await verifier().verify({}, {})
+    assert.deepEqual(lost(), [0, 0])
+  })
+
   it('says what stays missing when nobody has it, and mends the rest', async () => {
     await put('private')
     const bad = [leafOf(0), leafOf(2)]

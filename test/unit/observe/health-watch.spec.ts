@@ -49,6 +49,28 @@ describe('the health watch', () => {
     assert.deepEqual(codes(), [], 'closed, it no longer looks')
   })
 
+  it('tells what the disk lost of the store, once it is open, until it is back', async () => {
+    const { watch, clock, health, codes } = watchWith()
+    await watch.start()
+    const file = (number: number) => ({ name: `segments/00000${number}.seg`, isMissing: number !== 2, blocks: number })
+    let own = { blocks: 0, files: [1, 2, 3, 4].map(file) }
+    watch.watchStore(() => [
+      { realm: 'public', blocks: 3, files: [] },
+      { realm: 'own', ...own }
+    ])
+    assert.deepEqual(codes(), ['CORRUPT_BLOCKS', 'STORE_FILES_LOST'])
+    const [corrupt, files] = health.list().map(({ title }) => title)
+    assert.match(corrupt ?? '', /: 3 in realm public\./)
+    assert.match(
+      files ?? '',
+      /store\/own\/segments\/000001\.seg is missing \(1 blocks\), store\/own\/segments\/000002\.seg is cut short \(2 blocks\), .*, and 1 more\./
+    )
+    own = { blocks: 2, files: [] }
+    await clock.advance(MINUTE)
+    assert.deepEqual(codes(), ['CORRUPT_BLOCKS'])
+    assert.match(health.list()[0]?.title ?? '', /3 in realm public, 2 in realm own/)
+  })
+
   it('believes who could not write, until there is room', async () => {
     const { watch, clock, codes } = watchWith()
     await watch.start()

@@ -8,7 +8,7 @@ import type { VerifiedBlock } from '../../../src/model/block.ts'
 import { blockKey, bytesKey } from '../../../src/model/content-id.ts'
 import type { PrivacyClass } from '../../../src/model/privacy.ts'
 import { SourceError } from '../../../src/ports/block-source.ts'
-import type { DagRequest, DagSink, ExchangeClient } from '../../../src/ports/exchange.ts'
+import type { DagRequest, DagSink, ExchangeClient, Heard } from '../../../src/ports/exchange.ts'
 import type { Network } from '../../../src/ports/network.ts'
 import type { Claim } from '../../../src/ranking/ranking.ts'
 import type { Claims } from '../../../src/retrieval/plan-peers.ts'
@@ -34,6 +34,7 @@ export class FakePeers {
   /** `have a`, `dag a`, `blocks a`, `proxy a`, `dial a`, as they came. */
   readonly asked: string[] = []
   readonly #peers = new Map<string, FakePeer>()
+  readonly #heard = new Map<string, Heard>()
   readonly #held = new Map<string, (() => void)[]>()
   readonly #listeners = new Set<(peer: string) => void>()
 
@@ -82,6 +83,11 @@ export class FakePeers {
     }
   }
 
+  /** So many bytes of it arrive, which are no whole block yet, or some other content's. */
+  hear(name: string, bytes: number, at: number): void {
+    this.#heard.set(name, { bytes: (this.#heard.get(name)?.bytes ?? 0) + bytes, at })
+  }
+
   /** What it was asked while it was silent it answers now. */
   resume(name: string): void {
     for (const answer of this.#held.get(name) ?? []) answer()
@@ -101,8 +107,10 @@ export class FakePeers {
 
   get directory(): Claims {
     return {
-      claims: peer => this.#peers.get(peer)?.claim ?? 'unknown',
-      peers: () => [...this.#peers.keys()],
+      claimsOn: () => ({
+        of: peer => this.#peers.get(peer)?.claim ?? 'unknown',
+        claimants: () => [...this.#peers].flatMap(([name, { claim }]) => (claim === 'yes' ? [name] : []))
+      }),
       capabilitiesOf: peer => ({ ipfsNode: { enabled: this.#peers.get(peer)?.hasIpfs === true } })
     }
   }
@@ -119,6 +127,7 @@ export class FakePeers {
   get exchange(): ExchangeClient {
     return {
       speaks: peer => this.#peers.get(peer)?.isConnected === true && this.#peers.get(peer)?.isNew !== true,
+      heard: peer => this.#heard.get(peer) ?? { bytes: 0, at: -Infinity },
       advert: async () => null,
       capabilities: async () => new Uint8Array(),
       have: async (peer, multihashes, options) => {
@@ -126,10 +135,12 @@ export class FakePeers {
         return multihashes.map(multihash => (found.blocks.has(bytesKey(multihash)) ? { have: true, class: found.class } : { have: false }))
       },
       dag: async (peer, request, sink, options) => {
+        options.onPlace?.()
         const found = await this.#ask(request.hops === 1 ? 'proxy' : 'dag', peer, options)
         return await send(found, request, sink)
       },
       blocks: async (peer, { cids }, sink, options) => {
+        options.onPlace?.()
         const found = await this.#ask('blocks', peer, options)
         let isWhole = true
         for (const [index, cid] of cids.entries()) {

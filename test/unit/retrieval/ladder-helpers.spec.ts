@@ -92,17 +92,89 @@ describe('Ladder, with several that deliver', () => {
     assert.deepEqual(outcomes(ladder), ['a ok 100', 'b fault 0', 'a ok 100'])
   })
 
-  it('gives a helper as long for its first leaf as any leaf may take', async () => {
+  it('gives a helper as long for its first leaf as any leaf may take, and twice as long as to one alone', async () => {
     const [a, b] = made('a', 'b')
     const { ladder } = start(
       [a, b].flatMap(each => each ?? []),
       { silenceMax: 10_000 }
     )
     a?.deliver()
-    await clock.advance(29_000)
-    assert.equal(b?.isAborted, false)
-    a?.deliver()
+    for (const ms of [29_000, 30_000]) {
+      await clock.advance(ms)
+      assert.equal(b?.isAborted, false)
+      a?.deliver()
+    }
     await clock.advance(1_500)
     assert.deepEqual(outcomes(ladder), ['b timeout 0'])
+  })
+
+  describe('of other stages', () => {
+    const [NOW, NEVER] = [0, 60_000]
+    const climbWith = (
+      help: (asked: string, of: string) => boolean,
+      { strict = false, more }: { strict?: boolean; more?: Rung['more'] } = {}
+    ): { peer: Puppet; gateway: Puppet; ladder: Ladder; ended: Promise<void> } => {
+      const [peer, gateway] = [new Puppet(clock, 'peer', 'a'), new Puppet(clock, 'gateway', 'g')]
+      const rungs = [rung('peer', NOW, [peer], more), rung('gateway', NEVER, [gateway])].map(each => ({
+        ...each,
+        candidates: each.candidates.map((candidate): Candidate => ({ ...candidate, help: of => help(each.stage, of) }))
+      }))
+      const ladder = new Ladder({ clock }, { rungs, ttl: 30_000, strict, isComplete: () => isComplete })
+      const ended = ladder.climb({})
+      ended.catch(() => {})
+      return { peer, gateway, ladder, ended }
+    }
+
+    it('join when they say so, and are told beside which stage; the first one goes on', async () => {
+      isUseful = false
+      const { peer, gateway, ladder, ended } = climbWith((asked, of) => isUseful && asked === 'gateway' && of === 'peer')
+      peer.deliver()
+      await clock.advance(5_000)
+      assert.equal(gateway.startedAt, undefined)
+      isUseful = true
+      await clock.advance(320)
+      gateway.deliver(900)
+      assert.deepEqual([gateway.run?.remaining(), peer.isAborted], [Infinity, false])
+      isComplete = true
+      gateway.finish()
+      await ended
+      assert.deepEqual(outcomes(ladder), ['g ok 900', 'a ok 100'])
+      assert.deepEqual([ladder.winner?.stage, clock.pending], ['peer', 0])
+    })
+
+    it('find that what is left to ask on earlier rungs is asked first, as when their time comes', async () => {
+      let rounds = 0
+      const { peer } = climbWith(() => true, {
+        more: async () => {
+          rounds += 1
+          return []
+        }
+      })
+      peer.deliver()
+      await settle()
+      assert.equal(rounds, 1)
+    })
+
+    it('never join on a strict ladder', async () => {
+      const { peer, gateway } = climbWith(() => true, { strict: true })
+      peer.deliver()
+      await clock.advance(20_000)
+      assert.equal(gateway.run, undefined)
+    })
+
+    it('give everybody longer: they may share one slow line', async () => {
+      const { peer, gateway, ladder } = climbWith(() => true)
+      peer.deliver()
+      await clock.advance(59_999)
+      assert.deepEqual([peer.isAborted, gateway.isAborted], [false, false])
+      gateway.deliver()
+      await clock.advance(1)
+      assert.deepEqual(outcomes(ladder), ['a timeout 100'])
+      gateway.deliver()
+      await clock.advance(29_999)
+      assert.equal(gateway.isAborted, false)
+      await clock.advance(1)
+      assert.equal(gateway.isAborted, true, 'it is alone again')
+    })
   })
 })

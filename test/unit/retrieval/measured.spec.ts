@@ -133,6 +133,27 @@ describe('What retrieval learns of its sources', () => {
     )
   })
 
+  it('is no offence of a peer that sent something meanwhile: its line is slow, or this one', async () => {
+    peers.add('slow', { claim: 'yes', behave: 'silent' })
+    clock.after(5_000, () => {
+      peers.hear('slow', 1, clock.monotonic())
+    })
+    assert.equal((await failure()).code, 'NOT_FOUND')
+    assert.deepEqual([notes.told.at(-1), standing.reports], ['timeout slow 0', []])
+  })
+
+  it('does not call a friend unreachable that is connected and was silent', async () => {
+    peers.add('mute', { claim: 'yes', behave: 'silent' })
+    standing.set('mute', 5)
+    const silent = await failure({ class: 'private' })
+    assert.match(
+      silent.message,
+      /^A peer you trust was asked and sent nothing in time.*Ask again.*kith peers ping\)\. No answer came from a peer/
+    )
+    peers.add('mute', { claim: 'yes', isConnected: false, isLost: true })
+    assert.match((await failure({ class: 'private' })).message, /^No peer you trust could be reached/)
+  })
+
   it('tells who had it last when nobody has it any more, also after a restart', async () => {
     const owner = peers.add('owner', { claim: 'yes', blocks: dag.blocks })
     await get()

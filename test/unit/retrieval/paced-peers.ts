@@ -23,6 +23,10 @@ export interface Line {
   /** Leaves that come with other bytes. */
   wrong: (index: number) => boolean
   lacks: (index: number) => boolean
+  /** Before each node but the root. */
+  nodeMs: number
+  /** Instead of its own rate: this node's line. */
+  shared: { send(bytes: number, options: AbortOptions): Promise<void> } | undefined
 }
 
 export class PacedPeers {
@@ -50,6 +54,8 @@ export class PacedPeers {
       beforeLeaf: () => {},
       wrong: () => false,
       lacks: () => false,
+      nodeMs: 0,
+      shared: undefined,
       ...line
     }
     this.#lines.set(name, made)
@@ -67,6 +73,7 @@ export class PacedPeers {
       dag: async (peer, request, sink, options) => {
         const line = this.#lines.get(peer)
         if (line === undefined) return 'not-found'
+        options.onPlace?.()
         this.peers.asked.push(`dag ${peer}`)
         line.requests += 1
         line.running += 1
@@ -85,13 +92,16 @@ export class PacedPeers {
   }
 
   async #send(line: Line, { cid, skipNodes, leaves }: DagRequest, sink: DagSink, options: AbortOptions): Promise<AnswerEnd> {
-    await this.#wait(2 * line.latency, options)
+    await abortableAfter(this.#clock, 2 * line.latency, options)
     if (cid === null) return 'not-found'
     const walk = new SkeletonWalk(cid)
     for (let next = walk.next, index = 0; next !== undefined; next = walk.next, index++) {
       const block = this.#dag.blocks.get(blockKey(next))
       if (block === undefined) return 'not-found'
-      if (index >= skipNodes) await sink.node(index, block.bytes)
+      if (index >= skipNodes) {
+        if (index > 0) await abortableAfter(this.#clock, line.nodeMs, options)
+        await sink.node(index, block.bytes)
+      }
       walk.accept(block)
     }
     let isWhole = true
@@ -103,22 +113,24 @@ export class PacedPeers {
         continue
       }
       line.beforeLeaf(index)
-      await this.#wait((block.bytes.byteLength / line.rate) * 1000, options)
+      if (line.shared === undefined) await abortableAfter(this.#clock, (block.bytes.byteLength / line.rate) * 1000, options)
+      else await line.shared.send(block.bytes.byteLength, options)
       line.sent.push(index)
       await sink.leaf(index, line.wrong(index) ? block.bytes.map(byte => byte ^ 1) : block.bytes)
     }
     return isWhole ? 'ok' : 'partial'
   }
+}
 
-  async #wait(ms: number, { signal }: AbortOptions): Promise<void> {
-    let stop = (): void => {}
-    const passed = new Promise<void>(resolve => {
-      stop = this.#clock.after(ms, resolve)
-    })
-    try {
-      await abortable(passed, { signal })
-    } finally {
-      stop()
-    }
+/** Resolves when the time has passed on the clock. */
+export async function abortableAfter(clock: Clock, ms: number, { signal }: AbortOptions): Promise<void> {
+  let stop = (): void => {}
+  const passed = new Promise<void>(resolve => {
+    stop = clock.after(ms, resolve)
+  })
+  try {
+    await abortable(passed, { signal })
+  } finally {
+    stop()
   }
 }

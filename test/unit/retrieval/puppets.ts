@@ -14,7 +14,7 @@ export class Puppet {
   #resolve: () => void = () => {}
   #reject: (error: unknown) => void = () => {}
 
-  constructor(clock: VirtualClock, stage: Stage, name: string, more: Partial<Pick<Candidate, 'claims' | 'patience' | 'hedgeAfter'>> = {}) {
+  constructor(clock: VirtualClock, stage: Stage, name: string, more: Partial<Omit<Candidate, 'id' | 'run'>> = {}) {
     this.candidate = {
       id: { stage, peer: name },
       claims: false,

@@ -115,13 +115,14 @@ export function makeRetriever(settings: RetrieverSettings): Retriever {
       estimates: UNMEASURED,
       exchange: {
         speaks: () => false,
+        heard: () => ({ bytes: 0, at: -Infinity }),
         have: async () => [],
         dag: async () => 'not-found',
         blocks: async () => 'not-found',
         advert: async () => null,
         capabilities: async () => new Uint8Array(0)
       },
-      directory: { claims: () => 'unknown', peers: () => [], capabilitiesOf: () => undefined },
+      directory: { claimsOn: () => ({ of: () => 'unknown', claimants: () => [] }), capabilitiesOf: () => undefined },
       ipfs: undefined,
       gateways: () => gateways,
       didOf: peer => `did:key:${peer}`,

@@ -9,6 +9,7 @@ import { SourceError, type BlockSource } from '../../../src/ports/block-source.t
 import type { Run } from '../../../src/retrieval/rung.ts'
 import { DagSession, type Want } from '../../../src/retrieval/session.ts'
 import { blockCandidate } from '../../../src/retrieval/sources.ts'
+import { aloneIn } from '../../support/alone-in.ts'
 import { BlockMap, directoryNode, fileNode, leaf } from '../../support/dag-nodes.ts'
 
 type Sent = { readonly cid: CID; readonly bytes: Uint8Array }
@@ -82,7 +83,7 @@ async function fill(session: DagSession, source: BlockSource, signal = new Abort
       verified += bytes
     }
   }
-  await blockCandidate(source, session, session.root).run(run)
+  await blockCandidate(source, session, session.root, aloneIn(session)).run(run)
   return verified
 }
 

@@ -47,7 +47,7 @@ describe('Pool', () => {
 
 describe('LineSplitter', () => {
   it('shows how much is unfinished, and forgets it', () => {
-    const splitter = new LineSplitter()
+    const splitter = new LineSplitter({ limit: () => MIB })
     assert.deepEqual(splitter.push(Buffer.from('one\ntw')), ['one'])
     assert.equal(splitter.unfinished, 2)
     splitter.clear()
@@ -57,7 +57,7 @@ describe('LineSplitter', () => {
 
   it('takes out the lines that are not UTF-8, and them only', () => {
     const bytes = Buffer.concat([Buffer.from('ü\n'), Buffer.of(0xff, 0x0a), Buffer.from('€\n\n'), Buffer.of(0xe2, 0x82)])
-    const splitter = new LineSplitter()
+    const splitter = new LineSplitter({ limit: () => MIB })
     assert.deepEqual(splitter.push(bytes), ['ü', NOT_UTF8, '€'])
     assert.deepEqual(splitter.end(), [NOT_UTF8])
   })

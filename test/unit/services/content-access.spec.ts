@@ -7,6 +7,7 @@ import { Library } from '../../../src/content/library.ts'
 import { Putter } from '../../../src/content/put.ts'
 import { removeContent } from '../../../src/content/remove.ts'
 import { KithError } from '../../../src/errors.ts'
+import { RAW_CODEC } from '../../../src/model/content-id.ts'
 import { EventBus } from '../../../src/observe/events.ts'
 import { SourceError, type BlockSource } from '../../../src/ports/block-source.ts'
 import { Classifier } from '../../../src/retrieval/classify.ts'
@@ -26,6 +27,7 @@ describe('ContentAccess', () => {
   let access: ContentAccess
   let fullness: boolean[]
   let asked: number
+  let isSourceEmpty: boolean
   /** Happens while the first block is asked for. */
   let meanwhile: () => Promise<void>
 
@@ -33,6 +35,7 @@ describe('ContentAccess', () => {
     dag = await fileDag(distinctBytes(2 * MIB))
     fullness = []
     asked = 0
+    isSourceEmpty = false
     meanwhile = async () => {}
     setUp()
   })
@@ -49,7 +52,7 @@ describe('ContentAccess', () => {
     )
   }
 
-  /** Somewhere that has every block of the file. */
+  /** Somewhere that has every block of the file, or none any more. */
   function source(): BlockSource {
     const blocks = new BlockMap(dag.blocks.values())
     return {
@@ -61,7 +64,7 @@ describe('ContentAccess', () => {
         get: async cid => {
           asked += 1
           if (asked === 1) await meanwhile()
-          const block = await blocks.get(cid)
+          const block = isSourceEmpty ? undefined : await blocks.get(cid)
           if (block === undefined) throw new SourceError('not-found', 'it does not have it')
           return block.bytes.slice()
         }
@@ -145,6 +148,32 @@ describe('ContentAccess', () => {
     stored?.bytes.fill(0)
     await assert.rejects(get(dag.root.toString()), error => error instanceof KithError && error.code === 'INTEGRITY')
     assert.equal(asked, 0)
+  })
+
+  it('says of pinned public content that it is damaged here and what to do, if nobody else has it', async () => {
+    await put('public')
+    const leaf = [...dag.blocks.values()].find(({ cid }) => cid.code === RAW_CODEC)
+    assert.ok(leaf !== undefined)
+    for (const { cid } of [leaf, { cid: dag.root }]) {
+      const stored = await library.realms.public.blocks.get(cid)
+      stored?.bytes.fill(0)
+      isSourceEmpty = true
+      await assert.rejects(get(dag.root.toString()), (error: unknown) => {
+        assert.ok(error instanceof KithError)
+        assert.deepEqual([error.code, error.data['cid']], ['INTEGRITY', cid.toString()])
+        assert.match(error.message, /pinned here, is missing or damaged.*nobody who was asked.*kith verify bafy\w+ --repair/)
+        assert.ok(Array.isArray(error.data['attempts']))
+        return true
+      })
+    }
+  })
+
+  it('says of content that is not pinned only that nobody has it', async () => {
+    await get(dag.root.toString())
+    const stored = await library.realms.cache.blocks.get(dag.root)
+    stored?.bytes.fill(0)
+    isSourceEmpty = true
+    await assert.rejects(get(dag.root.toString()), error => error instanceof KithError && error.code === 'NOT_FOUND')
   })
 
   it('says when the cache is full, and when it is not', async () => {

@@ -46,6 +46,18 @@ async function assertRefused(files: LocalFiles, path: string, code: string): Pro
     await assert.rejects(way(), (error: unknown) => error instanceof KithError && error.code === code, `${name} ${path}`)
 }
 
+describe('a source file that cannot be read to its end', () => {
+  it('is told as what the world did, with its path, and not as a bug', async () => {
+    // A plain file that opens and then answers EIO: nothing is mapped at its beginning.
+    await assert.rejects(bytesOf(localFiles, '/proc/self/mem'), (error: unknown) => {
+      assert.ok(error instanceof KithError)
+      assert.deepEqual([error.code, error.fault, error.data['path']], ['UNAVAILABLE', 'world', '/proc/self/mem'])
+      assert.match(error.message, /EIO/)
+      return true
+    })
+  })
+})
+
 describe('files of this machine', () => {
   let folder: TemporaryDirectory
   let at: (...names: string[]) => string

@@ -116,11 +116,9 @@ describe('a corrupt block on disk', () => {
       await file.write('X', 256 + 50)
       await file.close()
     },
-    'a file cut short': async (path: string) => {
+    'bytes of zeros': async (path: string) => {
       await truncate(path, 300)
-    },
-    'a missing file': async (path: string) => {
-      await rm(path)
+      await truncate(path, 1000)
     }
   })) {
     it(`(${what}) is never handed out, is counted, and can be put again`, async () => {

@@ -93,6 +93,8 @@ export async function temporaryStore(init: Partial<RealmStoreInit> = {}): Promis
     remembered: store.remembered,
     withheld: store.withheld,
     corruptCount: () => store.corruptCount(),
+    damage: () => store.damage(),
+    forgetDamage: async () => await store.forgetDamage(),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]()
       await fixture[Symbol.asyncDispose]()

@@ -4,6 +4,7 @@ import { Compactor } from '../../../../src/adapters/store/compactor.ts'
 import { DiskReserve } from '../../../../src/adapters/store/disk-reserve.ts'
 import { DiskSpace } from '../../../../src/adapters/store/disk-space.ts'
 import { IndexDb } from '../../../../src/adapters/store/index-db.ts'
+import { LostSegments } from '../../../../src/adapters/store/lost-segments.ts'
 import { SegmentBlockStore } from '../../../../src/adapters/store/segment-block-store.ts'
 import { SegmentFiles } from '../../../../src/adapters/store/segment-files.ts'
 import { StoreWriter } from '../../../../src/adapters/store/store-writer.ts'
@@ -24,9 +25,10 @@ export class StoreParts implements AsyncDisposable {
       { clock, log, index, segments, reserve: new DiskReserve(fixture.path('index', 'reserve')) },
       { realm: 'own' }
     )
+    const lost = LostSegments.find(index, fixture.path('segments'))
     const space = new DiskSpace({ directory: fixture.directory, realm: 'own', reserveShare: 0 })
-    this.blocks = new SegmentBlockStore({ index, segments, writer: this.writer, log, space }, { realm: 'own' })
-    this.compactor = new Compactor({ clock, index, segments, writer: this.writer, log, blocks: this.blocks })
+    this.blocks = new SegmentBlockStore({ index, segments, lost, writer: this.writer, log, space }, { realm: 'own' })
+    this.compactor = new Compactor({ clock, index, segments, lost, writer: this.writer, log, blocks: this.blocks })
   }
 
   static async open(fixture: StoreFixture, segmentBytes?: number): Promise<StoreParts> {

@@ -32,7 +32,7 @@ describe('a connection', () => {
     await parts[Symbol.asyncDispose]()
   })
 
-  it('lives while a transfer of a minute fills its line, and a ping that comes too late says why', async () => {
+  it('lives while a transfer of a minute fills its line', async () => {
     await far.handle(PROTOCOL, async stream => {
       for (let sent = 0; sent < SIZE; sent += MIB) await stream.write([new Uint8Array(MIB)])
       await stream.close({ signal: AbortSignal.timeout(120_000) })
@@ -43,16 +43,11 @@ describe('a connection', () => {
     for (const host of [near, far]) host.on({ disconnected: peer => lost.push(peer) })
     const stream = await near.open(far.self, PROTOCOL)
     let received = 0
-    let ping: Promise<number> | undefined
     for (let chunk = await stream.read(); chunk !== null; chunk = await stream.read()) {
       received += chunk.byteLength
-      ping ??= near.ping(far.self)
-      ping.catch(() => {})
     }
     assert.equal(received, SIZE)
     assert.deepEqual(lost, [])
-    await assert.rejects(ping ?? Promise.resolve(0), { code: 'UNAVAILABLE', message: /other bytes came from it: it is alive/ })
-    assert.ok((await near.ping(far.self)) > 0, 'and later ones come back')
   })
 
   it('is ended when the other side is gone without a word; others that are merely quiet stay', async () => {
@@ -61,8 +56,12 @@ describe('a connection', () => {
     const helia = parts.use(await startHeliaNode())
     await near.connect(addressOf(quiet))
     await near.connect(String(helia.libp2p.getMultiaddrs()[0]))
+    await far.handle(PROTOCOL, async stream => {
+      for (;;) await stream.write([new Uint8Array(MIB)]) // it sends when the line falls silent, as much as anybody takes
+    })
     await near.connect(viaDoor)
     await far.identified(near.self)
+    await (await near.open(far.self, PROTOCOL)).read()
     const gone = Promise.all([near, far].map(async host => await new Promise(resolve => host.on({ disconnected: resolve }))))
     proxy.hold('far')
     assert.deepEqual(await gone, [far.self, near.self])

@@ -95,10 +95,10 @@ export async function makeHost(components: HostComponents, init: HostInit): Prom
   })
   const relaying = new Relaying({ ...components, judgement }, { ...init.relay, announces: (init.announce ?? []).length > 0 })
   const onOwnKey = init.onDuplicateIdentity ?? (() => {})
-  const { privateKey } = components
+  const { clock, privateKey } = components
   const { listen, announce = [], maxConnections, dns } = init
   const liveness = new Liveness(components)
-  const inner = { ...relaying.parts, gater: gater.rules, judgement, liveness }
+  const inner = { ...relaying.parts, gater: gater.rules, judgement, liveness, clock }
   const libp2p = await makeLibp2p({ privateKey, listen, announce, maxConnections, ...inner, onOwnKey, dns, onFound })
   places.follow(libp2p)
   const host = new Libp2pHost({ ...components, libp2p, gater, judgement, liveness, relaying }, init)

@@ -11,6 +11,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { KIB, MIB, type Bytes, type Ms } from '../../model/units.ts'
+import type { Clock } from '../../ports/clock.ts'
 import { gatheredNoise } from './gathered-noise.ts'
 import { gossipService } from './gossip-service.ts'
 import type { Judgement } from './judgement.ts'
@@ -18,14 +19,17 @@ import { SIGN_OF_LIFE_INTERVAL, type Liveness } from './liveness.ts'
 import { reachabilityService, type ReachabilityService } from './reachability.ts'
 import type { RelayServer } from './relay-server.ts'
 import type { RelayTransport } from './relay-transport.ts'
+import { fittedWindows } from './windows.ts'
 
 /** Streams one peer may have open here, all protocols together; its own exchange uses eight of them. */
 const INBOUND_STREAMS_MAX = 64
 /** Streams open to one peer. */
 const OUTBOUND_STREAMS_MAX = 256
+/** First receive window of a stream, that of the protocol: a larger one on one side only breaks the connection. */
+const STREAM_WINDOW_FIRST: Bytes = 256 * KIB
 /**
  * Largest receive window of a stream: 40 MB/s over 100 ms. The read buffer must not be smaller, or a paused stream
- * overflows and is aborted. The initial window stays at 256 KiB: a larger one on one side only breaks the connection.
+ * overflows and is aborted.
  */
 const STREAM_WINDOW_MAX: Bytes = 4 * MIB
 /** Unsent bytes of one stream before it is aborted: bitswap writes messages of 4 MiB without looking. */
@@ -71,6 +75,7 @@ interface Inside {
 export type NameService = NonNullable<NonNullable<Parameters<typeof createLibp2p>[0]>['dns']>
 
 interface Libp2pInit {
+  readonly clock: Clock
   readonly privateKey: PrivateKey
   readonly listen: readonly string[]
   readonly maxConnections: number
@@ -107,16 +112,20 @@ export async function makeLibp2p(init: Libp2pInit): Promise<Libp2p<HostServices>
       })
     ],
     streamMuxers: [
-      yamux({
-        maxInboundStreams: INBOUND_STREAMS_MAX,
-        maxOutboundStreams: OUTBOUND_STREAMS_MAX,
-        keepAliveInterval: SIGN_OF_LIFE_INTERVAL,
-        streamOptions: {
-          maxStreamWindowSize: STREAM_WINDOW_MAX,
-          maxReadBufferLength: STREAM_WINDOW_MAX,
-          maxWriteBufferLength: STREAM_UNSENT_MAX
-        }
-      })
+      fittedWindows(
+        yamux({
+          maxInboundStreams: INBOUND_STREAMS_MAX,
+          maxOutboundStreams: OUTBOUND_STREAMS_MAX,
+          keepAliveInterval: SIGN_OF_LIFE_INTERVAL,
+          streamOptions: {
+            maxStreamWindowSize: STREAM_WINDOW_FIRST,
+            maxReadBufferLength: STREAM_WINDOW_MAX,
+            maxWriteBufferLength: STREAM_UNSENT_MAX
+          }
+        }),
+        init,
+        { least: STREAM_WINDOW_FIRST, most: STREAM_WINDOW_MAX }
+      )
     ],
     connectionManager: {
       maxConnections: init.maxConnections,

@@ -25,7 +25,8 @@ export interface DirectoryLink {
 export interface DirectoryEntry {
   readonly name: string
   readonly cid: CID
-  readonly type: 'file' | 'directory'
+  /** A symbolic link is told of, and never followed. */
+  readonly type: 'file' | 'directory' | 'symlink'
   readonly size: Bytes
 }
 
@@ -129,6 +130,7 @@ export async function* directoryEntries(get: GetBlock, node: DagNode, options: A
 }
 
 function facts(node: DagNode): Pick<DirectoryEntry, 'type' | 'size'> {
+  if (node.kind === 'symlink') return { type: 'symlink', size: 0 }
   return { type: isDirectory(node) ? 'directory' : 'file', size: node.size }
 }
 

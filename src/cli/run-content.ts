@@ -17,6 +17,8 @@ export async function stat(context: CommandContext): Promise<void> {
   )
 }
 
+const SHORT_TYPES = { directory: 'dir', file: 'file', symlink: 'link' } as const
+
 export async function ls(context: CommandContext): Promise<void> {
   if (context.words.length === 0) return await listAll(context)
   const client = await context.client()
@@ -24,12 +26,7 @@ export async function ls(context: CommandContext): Promise<void> {
   context.print(found, () =>
     table(
       ['type', 'size', 'cid', 'name'],
-      found.entries.map(({ type, size, cid, name }) => [
-        type === 'directory' ? 'dir' : 'file',
-        size,
-        cid,
-        type === 'directory' ? `${name}/` : name
-      ])
+      found.entries.map(({ type, size, cid, name }) => [SHORT_TYPES[type], size, cid, type === 'directory' ? `${name}/` : name])
     )
   )
 }

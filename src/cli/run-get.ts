@@ -133,6 +133,7 @@ async function getTree(context: CommandContext, path: string, bar: ProgressBar):
     .finally(() => bar.done())
   context.print(report, () => printable(path))
   summarize(context, report, { bytes: report.size, ms: performance.now() - began })
+  if (report.skipped !== undefined) context.note(`left out (symbolic links): ${report.skipped.length}`)
 }
 
 /** Who served and how long it took, and who else was asked if that says more. */

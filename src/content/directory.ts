@@ -25,7 +25,8 @@ export interface DirectoryLink {
 export interface DirectoryEntry {
   readonly name: string
   readonly cid: CID
-  readonly type: 'file' | 'directory'
+  /** A symbolic link is told of, and never followed. */
+  readonly type: 'file' | 'directory' | 'symlink'
   readonly size: Bytes
 }
 
@@ -36,8 +37,8 @@ interface Level {
 }
 
 /**
- * Links of a directory in order. Names are checked: what could not be a file name is refused, and so are shards that
- * no hash of a name leads to. Each shard is read once: a name has one place in a sharded directory, by its hash, so
+ * Links of a directory in order. Names are checked: what could not be a file name is refused, or occurs twice, and so
+ * are shards that no hash of a name leads to. Each shard is read once: a name has one place in a sharded directory, by its hash, so
  * that a shard met twice is none of an honest one, and 9 blocks that meet each other unfold without end.
  *
  * @param turns of a walk over many directories, which together must not hold the event loop
@@ -50,6 +51,7 @@ export async function* directoryLinks(
   turns = new Turns()
 ): AsyncGenerator<DirectoryLink> {
   const shards = new Set([blockKey(node.cid)])
+  const names = new Set<string>()
   const path: Level[] = [enter(node)]
   let read = 0
   for (let level = path.at(-1); level !== undefined; level = path.at(-1)) {
@@ -68,6 +70,8 @@ export async function* directoryLinks(
       continue
     }
     if (!isSafeName(name)) throw new BadDagError(at.cid, `it holds the name ${JSON.stringify(name)}, which could not be written safely`)
+    if (names.has(name)) throw new BadDagError(at.cid, `it holds the name ${JSON.stringify(name)} twice`)
+    names.add(name)
     yield { name, cid: link.cid, claimedSize: link.claimedSize }
   }
 }
@@ -126,6 +130,7 @@ export async function* directoryEntries(get: GetBlock, node: DagNode, options: A
 }
 
 function facts(node: DagNode): Pick<DirectoryEntry, 'type' | 'size'> {
+  if (node.kind === 'symlink') return { type: 'symlink', size: 0 }
   return { type: isDirectory(node) ? 'directory' : 'file', size: node.size }
 }
 

@@ -1,6 +1,6 @@
 /** Content onto the disk of this machine: a file, or a tree of files, under a name that was free. */
 import type { Bytes } from '../model/units.ts'
-import type { LocalFiles } from '../ports/local-files.ts'
+import type { FolderSink, LocalFiles } from '../ports/local-files.ts'
 import type { AbortOptions } from '../ports/options.ts'
 import { getNode, readFile, type ByteRange, type GetBlock } from '../dag/file.ts'
 import { BadDagError, type DagNode } from '../dag/node.ts'
@@ -21,6 +21,14 @@ const UNFOLDED_ENTRIES_MAX = 65_536
 /** How many times over the entries of its distinct folders a tree may unfold beyond that: 32,000 links may make 256 million files. */
 const UNFOLDING_MAX = 16
 
+/** Paths listed of what was left out: more say nothing more. */
+export const SKIPPED_LISTED_MAX = 10_000
+
+export interface Written {
+  /** Symbolic links, relative to the tree; at most {@link SKIPPED_LISTED_MAX} of them. */
+  readonly skipped: readonly string[]
+}
+
 export interface WriteOptions extends AbortOptions {
   readonly onBytes?: (bytes: Bytes) => void
   /** Files only: this part and no more. */
@@ -28,30 +36,50 @@ export interface WriteOptions extends AbortOptions {
 }
 
 /**
- * Writes `node` to `path`, which must be free. Files appear whole or not at all; a failed tree keeps the files
- * written so far.
+ * Writes `node` to `path`, which must be free. A file or a tree appears whole or not at all. Symbolic links within a tree
+ * are left out: they are neither made nor followed.
  *
  * @throws CONFLICT if the target exists · INTEGRITY for names that are not safe, and for trees no honest folder makes
  */
-export async function writeOut(files: LocalFiles, get: GetBlock, node: DagNode, path: string, options: WriteOptions): Promise<void> {
+export async function writeOut(files: LocalFiles, get: GetBlock, node: DagNode, path: string, options: WriteOptions): Promise<Written> {
   if (await files.exists(path)) throw new KithError('CONFLICT', `"${path}" exists already; nothing was overwritten`, { path })
-  if (isDirectory(node)) await assertFolds(get, node, options)
+  if (!isDirectory(node)) {
+    await writeFile(files, get, node, path, options)
+    return { skipped: [] }
+  }
+  await assertFolds(get, node, options)
+  const sink = await files.createFolder(path)
+  let written: Written
+  try {
+    written = await fillFolder(sink, get, node, options)
+  } catch (error) {
+    await sink.discard()
+    throw error
+  }
+  await sink.commit()
+  return written
+}
+
+async function fillFolder({ files, path: root }: FolderSink, get: GetBlock, node: DagNode, options: WriteOptions): Promise<Written> {
+  const skipped: string[] = []
   const turns = new Turns()
   const written = new Map<string, number>()
-  const write = async (each: DagNode, at: string, depth: number): Promise<void> =>
-    isDirectory(each) ? await writeFolder(each, at, depth) : await writeFile(files, get, each, at, options)
-  const writeFolder = async (folder: DagNode, at: string, depth: number): Promise<void> => {
-    if (depth > FOLDER_DEPTH_MAX) throw new BadDagError(folder.cid, `folders nest deeper than ${FOLDER_DEPTH_MAX}`)
+  const fill = async (folder: DagNode, path: string, above: readonly string[]): Promise<void> => {
+    if (above.length > FOLDER_DEPTH_MAX) throw new BadDagError(folder.cid, `folders nest deeper than ${FOLDER_DEPTH_MAX}`)
     countFolder(written, folder)
-    await files.makeFolder(at)
-    const names = new Set<string>()
     for await (const { name, cid } of directoryLinks(get, folder, options, turns)) {
-      if (names.has(name)) throw new BadDagError(folder.cid, `it holds the name ${JSON.stringify(name)} twice`)
-      names.add(name)
-      await write(await getNode(get, cid, options), files.join(at, name), depth + 1)
+      const each = await getNode(get, cid, options)
+      const at = files.join(path, name)
+      if (each.kind === 'symlink') {
+        if (skipped.length < SKIPPED_LISTED_MAX) skipped.push([...above, name].join('/'))
+      } else if (isDirectory(each)) {
+        await files.makeFolder(at)
+        await fill(each, at, [...above, name])
+      } else await writeFile(files, get, each, at, options)
     }
   }
-  await write(node, path, 0)
+  await fill(node, root, [])
+  return { skipped }
 }
 
 /** Looked at before anything is written. @throws BadDagError for a tree of few folders that unfolds without end */

@@ -18,6 +18,17 @@ export interface FileSink {
   discard(): Promise<void>
 }
 
+/** A folder being filled: nobody sees its name before {@link commit}. */
+export interface FolderSink {
+  /** Where it is filled, and with what. */
+  readonly path: string
+  readonly files: LocalFiles
+  /** Makes it appear under its name; CONFLICT if the name is taken by then, and nothing is left of it. */
+  commit(): Promise<void>
+  /** Removes what was written. */
+  discard(): Promise<void>
+}
+
 /** Whatever the daemon itself keeps on disk is INVALID_PARAMS, and left out of walks as `other`. */
 export interface LocalFiles {
   /** Throws INVALID_PARAMS if there is nothing or it cannot be read. */
@@ -29,8 +40,10 @@ export interface LocalFiles {
   /** The last segment of a path. */
   nameOf(path: string): string
   join(folder: string, name: string): string
-  /** Makes one new folder; CONFLICT if it exists. */
+  /** Makes one new, empty folder; CONFLICT if it exists. */
   makeFolder(path: string): Promise<void>
+  /** Begins a new folder, whole when it appears. */
+  createFolder(path: string): Promise<FolderSink>
   createFile(path: string): Promise<FileSink>
   /**
    * The same files, but UNAUTHORIZED for whatever does not lie at or below one of `folders` (real paths, without links)

@@ -63,6 +63,7 @@ const getResult = z.object({
   size: s.bytes,
   data: z.string().optional().describe('base64, up to 4 MiB and without path'),
   path: z.string().optional(),
+  skipped: z.array(z.string()).optional().describe('symbolic links that were left out of a tree, at most 10,000'),
   source: s.source,
   bytes: z.object({ local: s.bytes, peer: s.bytes, proxy: s.bytes, ipfs: s.bytes, gateway: s.bytes }),
   attempts: z.array(s.attempt),
@@ -110,7 +111,11 @@ export const contentMethods = {
     },
     large: true,
     result: getResult,
-    async run({ content }, { metadata, path, ...options }, context): Promise<GetReport & { data?: string; path?: string }> {
+    async run(
+      { content },
+      { metadata, path, ...options },
+      context
+    ): Promise<GetReport & { data?: string; path?: string; skipped?: readonly string[] }> {
       const { signal, onProgress } = context
       const { privacy, ...facts } = metadata ?? {}
       const params: GetParams = metadata === undefined ? options : { ...options, metadata: { ...facts, ...builtPrivacy(privacy) } }
@@ -147,7 +152,7 @@ export const contentMethods = {
     params: { content: s.content },
     large: true,
     result: z.object({
-      entries: z.array(z.object({ name: z.string(), cid: z.string(), type: z.enum(['file', 'directory']), size: s.bytes }))
+      entries: z.array(z.object({ name: z.string(), cid: z.string(), type: z.enum(['file', 'directory', 'symlink']), size: s.bytes }))
     }),
     run: async ({ content }, params, { signal }) => await content.ls(params.content, { signal })
   }),

@@ -150,7 +150,7 @@ export interface ContentServices {
   get(
     params: GetParams & { readonly path?: string; readonly within?: Within },
     options: ProgressOptions
-  ): Promise<GetReport & { readonly data?: InlineData; readonly path?: string }>
+  ): Promise<GetReport & { readonly data?: InlineData; readonly path?: string; readonly skipped?: readonly string[] }>
   /** For HTTP and streaming clients. Throws IS_DIRECTORY never: the caller looks at `kind`. */
   open(params: GetParams, options: ProgressOptions): Promise<OpenedContent>
   stat(content: ContentParam, options?: AbortOptions): Promise<StatResult>
@@ -158,7 +158,7 @@ export interface ContentServices {
   ls(
     content: ContentParam,
     options: AbortOptions
-  ): Promise<{ entries: { name: string; cid: string; type: 'file' | 'directory'; size: Bytes }[] }>
+  ): Promise<{ entries: { name: string; cid: string; type: 'file' | 'directory' | 'symlink'; size: Bytes }[] }>
   list(params: {
     readonly cursor?: string
     readonly limit?: number

@@ -119,8 +119,8 @@ async function getWithin(
   watch(parts, opened)
   const summary = summaryOf(parts.library, opened, await opened.report)
   if (params.path !== undefined) {
-    await writeOut(files, opened.get, opened.node, params.path, { ...within, range: span })
-    return { ...summary, path: params.path }
+    const { skipped } = await writeOut(files, opened.get, opened.node, params.path, { ...within, range: span })
+    return { ...summary, path: params.path, ...(skipped.length === 0 ? {} : { skipped }) }
   }
   const size = Math.min(span.length ?? Infinity, Math.max(0, fileSize(opened.node) - span.offset))
   return { ...summary, data: { size, read: async () => await collect(readOpened(opened, span, within)) } }

@@ -140,7 +140,6 @@ export const CASES: readonly Case[] = [
       small,
       leaf('other')
     ],
-    codes: ['INTEGRITY'],
-    isRecorded: true
+    codes: ['INTEGRITY']
   }
 ]

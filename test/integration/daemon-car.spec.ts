@@ -1,13 +1,13 @@
 /** CAR files through real daemons: out of one, into another, and everything a CAR can be that is none. */
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CarBufferReader } from '@ipld/car'
 import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { carBlock, carHeader } from '../../src/dag/car.ts'
 import type { ErrorCode } from '../../src/errors.ts'
 import { distinctBytes, fileDag } from '../support/dag-builder.ts'
-import { bomb, directoryNode, leaf } from '../support/dag-nodes.ts'
+import { bomb, directoryNode, leaf, symlinkNode } from '../support/dag-nodes.ts'
 import { unharmed } from './bad-input-support.ts'
 import { base64, hashOfFile, MIB, rejection, sha256Hex, startPair, writeBig } from './daemon-support.ts'
 
@@ -53,6 +53,31 @@ describe('CAR files of a daemon', () => {
     const got = await to.client.call('content.get', { content: `/ipfs/${cid}/folder/2.bin` })
     assert.deepEqual([got.data, got.source.stage], [entries[1]?.data, 'local'])
     assert.equal((await to.client.call('content.stat', { content: cid })).privacy, 'public')
+  })
+
+  it('carry symbolic links, which are told of and left out, and never made', async () => {
+    const [a, link] = [leaf('beside a link'), symlinkNode('/etc/passwd')]
+    const root = directoryNode([
+      { name: 'a.txt', cid: a.cid, size: a.bytes.byteLength },
+      { name: 'passwd', cid: link.cid }
+    ])
+    await writeFile(
+      at('links.car'),
+      Buffer.concat([carHeader([root.cid]), ...[root, a, link].flatMap(({ cid, bytes }) => carBlock(cid, bytes))])
+    )
+    const content = root.cid.toString()
+    await to.client.call('content.import', { path: at('links.car') })
+    const { entries } = await to.client.call('content.ls', { content })
+    assert.deepEqual(
+      entries.map(({ name, type, size }) => [name, type, size]),
+      [
+        ['a.txt', 'file', a.bytes.byteLength],
+        ['passwd', 'symlink', 0]
+      ]
+    )
+    const got = await to.client.call('content.get', { content, path: at('links') })
+    assert.deepEqual([got.skipped, await readdir(at('links'))], [['passwd'], ['a.txt']])
+    assert.equal((await rejection(to.client.call('content.get', { content: `/ipfs/${content}/passwd` }))).code, 'INVALID_CONTENT')
   })
 
   it('of version 2 are read', async () => {

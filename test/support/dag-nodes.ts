@@ -31,6 +31,10 @@ export function directoryNode(children: readonly Child[]): VerifiedBlock {
   return node(children, new UnixFS({ type: 'directory' }).marshal())
 }
 
+export function symlinkNode(target: string): VerifiedBlock {
+  return node([], new UnixFS({ type: 'symlink', data: new TextEncoder().encode(target) }).marshal())
+}
+
 /** A shard of a directory; the names of its children begin with two hex digits (fan-out 256). */
 export function shardNode(children: readonly Child[], fanout = 256n): VerifiedBlock {
   const bitmap = new Uint8Array([0xff])

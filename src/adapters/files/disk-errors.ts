@@ -31,7 +31,8 @@ export function brokeOff(path: string, error: unknown): KithError {
 export function cannotWrite(path: string, error: unknown): KithError {
   if (error instanceof KithError) return error
   const code = errnoOf(error) ?? ''
-  if (code === 'EEXIST') return new KithError('CONFLICT', `"${path}" exists already; nothing was overwritten`, { path })
+  if (code === 'EEXIST' || code === 'ENOTEMPTY')
+    return new KithError('CONFLICT', `"${path}" exists already; nothing was overwritten`, { path })
   if (code === 'ENOSPC' || code === 'EDQUOT') return new KithError('QUOTA_EXCEEDED', `the disk of "${path}" is full`, { path })
   const why: Record<string, string> = {
     ENOENT: 'its folder does not exist',

@@ -1,19 +1,19 @@
 /**
  * LocalFiles over node:fs. Whether a path may be touched is asked of the folder that was opened, and everything goes
- * through that folder: who renames meanwhile gains nothing. A crash may leave a `.kith-partial-…` file beside the
- * target, never half a file under its final name.
+ * through that folder: who renames meanwhile gains nothing. A crash may leave a `.kith-partial-…` file or folder beside
+ * the target, never half of one under its final name.
  */
 import { constants, type Dirent } from 'node:fs'
 import { link, lstat, mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
-import { randomBytes } from 'node:crypto'
+import { basename, join, resolve } from 'node:path'
 import { KithError } from '../../errors.ts'
 import type { AbortOptions } from '../../ports/options.ts'
-import type { FileSink, LocalEntry, LocalFiles, LocalKind } from '../../ports/local-files.ts'
+import type { FileSink, FolderSink, LocalEntry, LocalFiles, LocalKind } from '../../ports/local-files.ts'
 import { KIB, MIB } from '../../model/units.ts'
 import { brokeOff, cannotRead, cannotWrite, errnoOf, moved } from './disk-errors.ts'
-import { assertAllowed, Home, type Fence } from './fence.ts'
-import { openFolder, type Folder } from './folder.ts'
+import { Home, type Fence } from './fence.ts'
+import { createPartialFolder, partialName } from './partial-folder.ts'
+import { openAllowed, placeOf, type Place } from './place.ts'
 
 /** One chunk of the standard profile a read: fewer calls, no re-slicing. Bytes. */
 const READ_BYTES = MIB
@@ -43,38 +43,9 @@ function filesBehind(fence: Fence): LocalFiles {
     nameOf: path => basename(path),
     join: (folder, name) => join(folder, name),
     makeFolder: async path => await makeFolder(fence, path),
+    createFolder: async path => await createFolder(fence, path),
     createFile: async path => await createFile(fence, path),
     within: folders => (folders === undefined ? filesBehind(fence) : filesBehind({ ...fence, within: folders }))
-  }
-}
-
-/** The folder of a path, held open. */
-interface Place extends AsyncDisposable {
-  readonly folder: Folder
-  /** The path by way of that folder. */
-  readonly target: string
-}
-
-async function placeOf(fence: Fence, path: string): Promise<Place> {
-  const full = resolve(path)
-  const name = basename(full)
-  const folder = await openAllowed(fence, path, dirname(full), { follow: true, name })
-  return { folder, target: `${folder.at}/${name}`, [Symbol.asyncDispose]: async () => await folder[Symbol.asyncDispose]() }
-}
-
-async function openAllowed(
-  fence: Fence,
-  path: string,
-  at: string,
-  { follow, name }: { readonly follow: boolean; readonly name: string }
-): Promise<Folder> {
-  const folder = await openFolder(at, { follow })
-  try {
-    await assertAllowed(fence, path, folder.real, name)
-    return folder
-  } catch (error) {
-    await folder[Symbol.asyncDispose]()
-    throw error
   }
 }
 
@@ -182,11 +153,16 @@ async function makeFolder(fence: Fence, path: string): Promise<void> {
   }
 }
 
+async function createFolder(fence: Fence, path: string): Promise<FolderSink> {
+  const { fence: inside, ...partial } = await createPartialFolder(fence, path)
+  return { ...partial, files: filesBehind(inside) }
+}
+
 async function createFile(fence: Fence, path: string): Promise<FileSink> {
   try {
     const place = await placeOf(fence, path)
     try {
-      const partial = join(place.folder.at, `.kith-partial-${randomBytes(6).toString('hex')}`)
+      const partial = join(place.folder.at, partialName())
       return sinkOf(await openIn(place, path, partial, CREATE_FLAGS), place, partial, path)
     } catch (error) {
       await place[Symbol.asyncDispose]()

@@ -193,6 +193,19 @@ describe('CAR files', () => {
       })
     }
 
+    it('refuses a directory that holds one name twice, wherever in a tree', async () => {
+      const [a, b] = [leaf('a'), leaf('b')]
+      const twice = directoryNode([
+        { name: 'x', cid: a.cid },
+        { name: 'x', cid: b.cid }
+      ])
+      const above = directoryNode([{ name: 'sub', cid: twice.cid }])
+      for (const root of [twice, above]) {
+        await write([root.cid], [root, twice, a, b])
+        await refused('INTEGRITY')
+      }
+    })
+
     it('refuses half a file, garbage, a folder and nothing at all, and nothing stays', async () => {
       const dag = await fileDag(distinctBytes(2 * MIB))
       await write([dag.root], dag.blocks.values())

@@ -7,7 +7,7 @@ import { writeOut } from '../../../src/content/write-out.ts'
 import { parseNode } from '../../../src/dag/node.ts'
 import { KithError } from '../../../src/errors.ts'
 import type { VerifiedBlock } from '../../../src/model/block.ts'
-import { directoryNode, leaf } from '../../support/dag-nodes.ts'
+import { directoryNode, leaf, symlinkNode } from '../../support/dag-nodes.ts'
 
 const empty = directoryNode([])
 const isIntegrity = (error: unknown): boolean => error instanceof KithError && error.code === 'INTEGRITY'
@@ -21,13 +21,13 @@ describe('writing a tree', () => {
     await rm(folder, { recursive: true })
   })
 
-  async function write(blocks: readonly VerifiedBlock[], root: VerifiedBlock): Promise<void> {
+  async function write(blocks: readonly VerifiedBlock[], root: VerifiedBlock): Promise<readonly string[]> {
     const get = async (cid: { toString(): string }): Promise<VerifiedBlock> => {
       const block = blocks.find(each => each.cid.toString() === cid.toString())
-      assert.ok(block !== undefined)
+      if (block === undefined) throw new KithError('NOT_FOUND', 'a block that nobody has')
       return block
     }
-    await writeOut(localFiles, get, parseNode(root), join(folder, 'out'), {})
+    return (await writeOut(localFiles, get, parseNode(root), join(folder, 'out'), {})).skipped
   }
 
   it('writes files and folders under their names', async () => {
@@ -38,6 +38,33 @@ describe('writing a tree', () => {
     assert.equal(await readFile(join(folder, 'out', 'sub', 'a.txt'), 'utf8'), 'a')
   })
 
+  it('leaves nothing of a tree that fails half-way, so that it can be tried again', async () => {
+    const [a, b, c] = ['a', 'b', 'c'].map(leaf)
+    assert.ok(a !== undefined && b !== undefined && c !== undefined)
+    const sub = directoryNode([{ name: 'b.txt', cid: b.cid }])
+    const root = directoryNode([
+      { name: 'a.txt', cid: a.cid },
+      { name: 'sub', cid: sub.cid },
+      { name: 'z.txt', cid: c.cid }
+    ])
+    await assert.rejects(write([a, b, sub, root], root), { code: 'NOT_FOUND' })
+    assert.deepEqual(await readdir(folder), [])
+    assert.deepEqual(await write([a, b, c, sub, root], root), [])
+    assert.deepEqual((await readdir(folder, { recursive: true })).toSorted(), ['out', 'out/a.txt', 'out/sub', 'out/sub/b.txt', 'out/z.txt'])
+  })
+
+  it('leaves symbolic links out, and names them', async () => {
+    const [a, link] = [leaf('a'), symlinkNode('/etc/passwd')]
+    const sub = directoryNode([{ name: 'way-out', cid: link.cid }])
+    const root = directoryNode([
+      { name: 'a.txt', cid: a.cid },
+      { name: 'link', cid: link.cid },
+      { name: 'sub', cid: sub.cid }
+    ])
+    assert.deepEqual(await write([a, link, sub, root], root), ['link', 'sub/way-out'])
+    assert.deepEqual((await readdir(join(folder, 'out'), { recursive: true })).toSorted(), ['a.txt', 'sub'])
+  })
+
   it('refuses a folder that holds one name twice', async () => {
     const a = leaf('a')
     const root = directoryNode([
@@ -45,6 +72,7 @@ describe('writing a tree', () => {
       { name: 'a', cid: a.cid }
     ])
     await assert.rejects(write([a, root], root), isIntegrity)
+    assert.deepEqual(await readdir(folder), [])
   })
 
   it('stops at a tree that unfolds from few blocks without end', async () => {

@@ -40,6 +40,7 @@ async function assertRefused(files: LocalFiles, path: string, code: string): Pro
     ['exists', async () => await files.exists(path)],
     ['read', async () => await bytesOf(files, path)],
     ['makeFolder', async () => await files.makeFolder(path)],
+    ['createFolder', async () => await files.createFolder(path)],
     ['createFile', async () => await files.createFile(path)]
   ]
   for (const [name, way] of ways)
@@ -156,6 +157,49 @@ describe('files of this machine', () => {
     if (process.platform === 'linux') assert.equal(await readFile(at('open', 'aside', 'new'), 'utf8'), 'kept')
   })
 
+  it('below a new folder appear with it, and in no other way', async () => {
+    const files = localFiles.within([at('open', 'new')]) // as narrow as it can be: the folder itself
+    const sink = await files.createFolder(at('open', 'new'))
+    await sink.files.makeFolder(join(sink.path, 'sub'))
+    await written(sink.files, join(sink.path, 'sub', 'a.txt'), 'whole')
+    await assert.rejects(written(sink.files, at('open', 'other'), 'x'), { code: 'UNAUTHORIZED' })
+    assert.equal(await localFiles.exists(at('open', 'new')), false)
+    await sink.commit()
+    assert.equal(await bytesOf(files, at('open', 'new', 'sub', 'a.txt')), 'whole')
+    assert.deepEqual(await readdir(at('open')), ['a.txt', 'new', 'sub'])
+    await assertRefused(files, sink.path, 'UNAUTHORIZED')
+  })
+
+  it('of a new folder replace nothing, not even an empty one, and are gone then', async () => {
+    const taken = [
+      async (path: string) => await mkdir(path),
+      async (path: string) => await writeFile(path, 'theirs'),
+      async (path: string) => await symlink(at('user'), path),
+      async (path: string) => await mkdir(join(path, 'sub'), { recursive: true })
+    ]
+    for (const [index, take] of taken.entries()) {
+      const path = at('open', `new ${index}`)
+      const sink = await localFiles.createFolder(path)
+      await sink.files.makeFolder(join(sink.path, 'sub'))
+      await written(sink.files, join(sink.path, 'sub', 'a.txt'), 'mine')
+      await take(path)
+      await assert.rejects(sink.commit(), { code: 'CONFLICT' })
+    }
+    assert.deepEqual(await readdir(at('open')), ['a.txt', 'new 0', 'new 1', 'new 2', 'new 3', 'sub'])
+    assert.deepEqual(await readdir(at('open', 'new 0')), [])
+    assert.equal(await readFile(at('open', 'new 1'), 'utf8'), 'theirs')
+  })
+
+  it('beyond a link that somebody put into a new folder are not removed with it', async () => {
+    const sink = await localFiles.createFolder(at('open', 'new'))
+    await sink.files.makeFolder(join(sink.path, 'sub'))
+    await rename(join(sink.path, 'sub'), join(sink.path, 'aside'))
+    await symlink(at('user'), join(sink.path, 'sub'))
+    await sink.discard()
+    assert.deepEqual(await readdir(at('user')), ['b.txt', 'home'])
+    assert.deepEqual(await readdir(at('open')), ['a.txt', 'sub'])
+  })
+
   it('give a folder swapped for a link in the middle of a walk to nobody', async () => {
     await writeFile(at('open', 'sub', 'b.txt'), 'harmless')
     const files = localFiles.within([at('open')])
@@ -178,6 +222,11 @@ describe('files of this machine', () => {
     const late = await files.createFile(at('open', 'three'))
     await written(files, at('open', 'three'), 'first')
     await assert.rejects(late.commit(), { code: 'CONFLICT' })
+    await (await files.createFolder(at('open', 'four'))).discard()
+    await (await files.createFolder(at('open', 'four'))).commit()
+    const taken = await files.createFolder(at('open', 'five'))
+    await files.makeFolder(at('open', 'five'))
+    await assert.rejects(taken.commit(), { code: 'CONFLICT' })
     assert.deepEqual(await openAround(folder.path), [])
   })
 

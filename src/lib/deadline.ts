@@ -13,11 +13,20 @@ export interface Deadline extends Disposable {
   remaining(): Ms
 }
 
-/** Starts a budget of `budget` milliseconds inside whatever `options.signal` still allows. Use with `using`. */
-export function startDeadline(clock: Clock, budget: Ms, options: AbortOptions = {}): Deadline {
+/**
+ * Starts a budget of `budget` milliseconds inside whatever `options.signal` still allows. Use with `using`.
+ *
+ * @param goesOn asked when it is used up: true gives as much again
+ */
+export function startDeadline(clock: Clock, budget: Ms, options: AbortOptions = {}, goesOn: () => boolean = () => false): Deadline {
   const controller = new AbortController()
-  const end = clock.monotonic() + budget
-  const cancel = clock.after(budget, () => controller.abort(timeoutError(budget)))
+  let end = clock.monotonic() + budget
+  const onEnd = (): void => {
+    if (!goesOn()) return controller.abort(timeoutError(budget))
+    end = clock.monotonic() + budget
+    cancel = clock.after(budget, onEnd)
+  }
+  let cancel = clock.after(budget, onEnd)
   const unfollow = follow(controller, options.signal)
   return {
     signal: controller.signal,

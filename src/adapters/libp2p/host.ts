@@ -30,7 +30,7 @@ import type { Reachability } from './reachability.ts'
 import { Places } from './places.ts'
 import { Relaying, type RelayInit, type RelayStatus } from './relaying.ts'
 
-/** Agreeing on a protocol over an open connection: one round trip. */
+/** Agreeing on a protocol over an open connection: one round trip, which may wait behind what is on its way. */
 const OPEN_BUDGET: Ms = 10_000
 /** Peers that answer nothing do not hold up the end for longer. */
 const FLUSH_BUDGET: Ms = 500
@@ -251,7 +251,7 @@ class Libp2pHost implements Host {
   async open(peer: string, protocol: string, options: AbortOptions = {}): Promise<PeerStream> {
     const connection = this.#connectionTo(peer)
     if (connection === undefined) throw new KithError('UNAVAILABLE', `peer ${peer} is not connected`)
-    using budget = startDeadline(this.#parts.clock, OPEN_BUDGET, options)
+    using budget = startDeadline(this.#parts.clock, OPEN_BUDGET, options, this.#parts.liveness.whileComing(peer, OPEN_BUDGET))
     try {
       const stream = await connection.newStream(protocol, { signal: budget.signal, maxOutboundStreams: PROTOCOL_STREAMS_MAX })
       return new Libp2pPeerStream(peer, stream)

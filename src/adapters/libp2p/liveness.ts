@@ -3,6 +3,7 @@
  * long as anything at all passes on it, however long an answer waits behind a transfer. Owns one timer for all; keeps
  * nothing on disk.
  */
+import { BLOCK_MS_MAX, isComing } from '../../model/slow-line.ts'
 import type { Bytes, Ms } from '../../model/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
@@ -53,6 +54,17 @@ export class Liveness {
     let bytes: Bytes = 0
     for (const { line } of this.#watched) if (line.peer === peer) bytes += line.received
     return bytes
+  }
+
+  /** For a budget of `span`: whether to wait as long again, because bytes of the peer come, behind which the answer may be. */
+  whileComing(peer: string, span: Ms): () => boolean {
+    const startedAt = this.#clock.monotonic()
+    let before = this.received(peer)
+    return () => {
+      const came = this.received(peer) - before
+      before += came
+      return isComing(came, span) && this.#clock.monotonic() - startedAt < BLOCK_MS_MAX
+    }
   }
 
   #lookLater(): void {

@@ -14,6 +14,17 @@ describe('deadline', () => {
     assert.equal(deadline.remaining(), 0)
   })
 
+  it('begins anew when it is used up, as long as it is told to', async () => {
+    const clock = new VirtualClock()
+    let rounds = 2
+    using deadline = startDeadline(clock, 100, {}, () => rounds-- > 0)
+    await clock.advance(299)
+    assert.deepEqual([deadline.signal.aborted, deadline.remaining(), rounds], [false, 1, 0])
+    await clock.advance(1)
+    assert.equal(deadline.signal.reason.name, 'TimeoutError')
+    assert.equal(clock.pending, 0)
+  })
+
   it('fires with the reason of the caller who gives up', () => {
     const caller = new AbortController()
     using deadline = startDeadline(new VirtualClock(), 100, { signal: caller.signal })

@@ -100,4 +100,18 @@ describe('a connection', () => {
     liveness.watch(new FakeLine())
     assert.equal(clock.pending, 1)
   })
+
+  it('is given more time for an answer while its bytes come, though not for ever', async () => {
+    const goesOn = liveness.whileComing('peer', 10_000)
+    await clock.advance(10_000)
+    line.received += 40_960
+    assert.deepEqual([goesOn(), goesOn()], [true, false], 'what came is counted once')
+    line.received += 40_959
+    assert.equal(goesOn(), false, 'a byte now and then is silence')
+    for (let seconds = 10; seconds < 260; seconds += 10) {
+      line.received += 40_960
+      await clock.advance(10_000)
+    }
+    assert.equal(goesOn(), false)
+  })
 })

@@ -10,7 +10,7 @@ const DEPTH_MAX = 32
  * Texts, brackets and commas of one message, and quotes escaped within texts. An entry of a directory has some seven, a list of
  * all entries that may be put at once fits; as many cost the thread they all share some tens of milliseconds. Count.
  */
-const MARKS_MAX = 65_536
+const MARKS_MAX = 131_072
 
 /** @throws KithError INVALID_REQUEST for what is nested too deep · TOO_LARGE for what consists of too many parts */
 export function checkShape(text: string): void {

@@ -24,7 +24,7 @@ const WORD_CHARACTERS_MAX = 64
 /** Names of subscriptions, as they were given out. Characters. */
 const SUBSCRIPTION_CHARACTERS_MAX = 64
 /** Items of any list among the parameters; those that may be long at all are directories, and longer ones are put by their path. Count. */
-export const LIST_ITEMS_MAX = 8_192
+export const LIST_ITEMS_MAX = 16_384
 
 /** Half a surrogate pair is no text: stored, it would come back as something else. */
 const text = z

@@ -10,7 +10,7 @@ import { DaemonProcess } from '../../scripts/lib/daemon-process.ts'
 import { KIB } from '../../src/model/units.ts'
 import { base64, rejection } from '../integration/daemon-support.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { until } from '../unit/adapters/store/store-fixture.ts'
+import { until } from '../support/until.ts'
 import { cannotMount, missing, skipIf } from './machine.ts'
 import { DISK_BYTES, SmallDisk } from './small-disk.ts'
 

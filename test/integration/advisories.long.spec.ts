@@ -13,6 +13,7 @@ import type { Validity } from '../../src/ports/network.ts'
 import { Friends } from '../support/friends.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
+import { until } from '../support/until.ts'
 import { addressOf, LOOPBACK, startTestHost } from './exchange-support.ts'
 import { message, prune, speak, subscription } from './raw-gossip.ts'
 
@@ -28,13 +29,6 @@ interface Pubsub {
 
 function pubsubOf(host: Host): Pubsub {
   return (host.libp2p.services as { pubsub: Pubsub }).pubsub
-}
-
-async function until(fits: () => boolean): Promise<void> {
-  while (!fits())
-    await new Promise(resolve => {
-      setImmediate(resolve)
-    })
 }
 
 describe('advisories', function () {

@@ -8,6 +8,7 @@ import { systemClock } from '../../src/adapters/system/clock.ts'
 import { Friends } from '../support/friends.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
+import { until } from '../support/until.ts'
 import { clientOf, Collector, dagRequest, MemoryContent, patterned, startTestHost } from './exchange-support.ts'
 
 const MIB = 1_048_576
@@ -18,13 +19,6 @@ interface Inside {
 
 function insideOf(host: Host): Inside {
   return (host.libp2p.services as { inside: { components: Inside } }).inside.components
-}
-
-async function until(fits: () => boolean): Promise<void> {
-  while (!fits())
-    await new Promise(resolve => {
-      setImmediate(resolve)
-    })
 }
 
 describe('relays among own people', () => {

@@ -13,7 +13,7 @@ const SPAN: Ms = 500
 const LIMIT = 'maxStreamWindowSize'
 
 interface WindowInit {
-  /** The protocol's first window, and the largest limit a stream is made with: any stream may have so much on its way. */
+  /** The protocol's first window, and the largest limit a stream is made with, so that each may have so much on its way. */
   readonly least: Bytes
   readonly most: Bytes
 }

@@ -6,7 +6,8 @@ import type { VerifiedBlock } from '../../../../src/model/block.ts'
 import { KIB } from '../../../../src/model/units.ts'
 import type { BlockStore } from '../../../../src/ports/block-store.ts'
 import { blockOf, codeOf, filled } from '../../../conformance/builders.ts'
-import { StoreFixture, until } from './store-fixture.ts'
+import { until } from '../../../support/until.ts'
+import { StoreFixture } from './store-fixture.ts'
 import { StoreParts } from './store-parts.ts'
 
 /** Text that can be looked for on the disk. */

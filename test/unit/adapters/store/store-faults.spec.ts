@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { open, readdir, type FileHandle } from 'node:fs/promises'
 import { MIB } from '../../../../src/model/units.ts'
 import { blockOf, codeOf, filled, recordOf } from '../../../conformance/builders.ts'
-import { StoreFixture, until } from './store-fixture.ts'
+import { until } from '../../../support/until.ts'
+import { StoreFixture } from './store-fixture.ts'
 import { StoreParts } from './store-parts.ts'
 
 /** A disk whose next calls of one kind fail while a code is set. */

@@ -2,7 +2,6 @@
 import { mkdtemp, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { openRealmStore, type RealmStoreComponents, type RealmStoreInit } from '../../../../src/adapters/store/realm-store.ts'
 import type { Clock } from '../../../../src/ports/clock.ts'
 import type { Log } from '../../../../src/ports/log.ts'
@@ -100,9 +99,4 @@ export async function temporaryStore(init: Partial<RealmStoreInit> = {}): Promis
       await fixture[Symbol.asyncDispose]()
     }
   }
-}
-
-/** Waits for what other parts do by themselves: looks once in each turn of the event loop. Mocha's limit ends it. */
-export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await isSo())) await nextTurn()
 }

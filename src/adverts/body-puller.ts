@@ -8,7 +8,7 @@ import type { Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { AbortOptions } from '../ports/options.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { ISSUERS_REMEMBERED_MAX, PULLS_RUNNING_MAX, PULLS_WAITING_MAX, PULL_BUDGET_MS, PULL_GAP_MS } from './limits.ts'
 
 export interface BodyPullerComponents {

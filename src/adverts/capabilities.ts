@@ -9,7 +9,7 @@ import { didFromPeerId } from '../peers/did-key.ts'
 import { JwtError, signJwt, verifyJwt, type UnverifiedJwt } from '../peers/jwt.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Identity } from '../ports/identity.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { readCapabilities, type Capabilities } from './claims.ts'
 import { CAPABILITIES_CHARACTERS_MAX } from './limits.ts'
 

@@ -5,7 +5,7 @@
 import type { Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { PeerEstimate } from '../ports/estimates.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { CLAIMS_IGNORED_MS, ISSUERS_REMEMBERED_MAX } from './limits.ts'
 
 /** Yeses that were put to the test before anybody is judged. Count. */

@@ -6,7 +6,7 @@ import type { Ms } from '../model/units.ts'
 import { readUnverifiedJwt, type UnverifiedJwt } from '../peers/jwt.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { GossipMessage } from '../ports/network.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { decodeAdvert } from './codec.ts'
 import { ADVERT_GOSSIP_BYTES_MAX, ADVERT_JWT_CHARACTERS_MAX } from './limits.ts'
 

@@ -8,7 +8,7 @@ import { hex } from '../model/content-id.ts'
 import type { Log } from '../ports/log.ts'
 import type { Standing } from '../ports/standing.ts'
 import type { StateStore, StateTable } from '../ports/state-table.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { PUBLIC_REMEMBERED_MAX } from './limits.ts'
 import type { Update } from './update.ts'
 

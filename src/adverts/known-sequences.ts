@@ -6,7 +6,7 @@ import { KithError } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { StateStore, StateTable } from '../ports/state-table.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { ISSUERS_REMEMBERED_MAX } from './limits.ts'
 
 /** What is known of an issuer. */

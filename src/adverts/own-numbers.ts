@@ -4,7 +4,7 @@
  */
 import type { Ms } from '../model/units.ts'
 import { readUnverifiedJwt } from '../peers/jwt.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { decodeAdvert } from './codec.ts'
 import { ADVERT_GOSSIP_BYTES_MAX, ADVERT_JWT_CHARACTERS_MAX } from './limits.ts'
 

@@ -7,7 +7,7 @@ import type { Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Standing } from '../ports/standing.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import type { AdvertDirectory } from './directory.ts'
 
 /** The same address is dialled at most so often. */

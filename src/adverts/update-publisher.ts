@@ -9,7 +9,7 @@ import type { Ms } from '../model/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Identity } from '../ports/identity.ts'
 import type { Log } from '../ports/log.ts'
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { PUBLISH_BUDGET_MS, UPDATE_NEWS_MS } from './limits.ts'
 import { signUpdate, UPDATES_TOPIC, type PublicContent } from './update.ts'
 

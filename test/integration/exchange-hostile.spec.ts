@@ -10,7 +10,7 @@ import { BLOCK_BYTES_MAX } from '../../src/model/block.ts'
 import { rawCid } from '../../src/model/content-id.ts'
 import type { PeerStream } from '../../src/ports/network.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
-import { addressOf, clientOf, Collector, dagRequest, patterned, startExchange, startTestHost, stuck } from './exchange-support.ts'
+import { addressOf, clientOf, Collector, dagRequest, neverRead, patterned, startExchange, startTestHost } from './exchange-support.ts'
 
 const cid = rawCid(new Uint8Array(32))
 const head = frameParts(FRAME.HEAD, encodeHead({ cid }))
@@ -247,10 +247,7 @@ describe('exchange server against hostile clients', () => {
     const clock = new VirtualClock()
     const exchange = await startExchange({ answersMax: 1 }, clock)
     try {
-      const large = await exchange.content.addFile(patterned(32 * 1024 * 1024))
-      const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
-      await stream.write(request({ cid: large.bytes }))
-      await stuck(exchange.server, () => exchange.content.reads)
+      const { large } = await neverRead(exchange, root => request({ cid: root }))
       const ask = async (): Promise<string> => {
         const asking = { isOver: false }
         const asked = exchange.ask.dag(exchange.server.self, dagRequest({ cid: large, leaves: [[0, 1]] }), new Collector(), {})
@@ -273,10 +270,7 @@ describe('exchange server against hostile clients', () => {
     const clock = new VirtualClock()
     const exchange = await startExchange({ answersMax: 1 }, clock)
     try {
-      const large = await exchange.content.addFile(patterned(32 * 1024 * 1024))
-      const stream = await exchange.client.open(exchange.server.self, EXCHANGE_PROTOCOL)
-      await stream.write(request({ cid: large.bytes }))
-      const reads = await stuck(exchange.server, () => exchange.content.reads)
+      const { large, reads } = await neverRead(exchange, root => request({ cid: root }))
       assert.ok(reads > 0 && reads < 30, `${reads} reads`)
       await clock.advance(31_000)
       const sink = new Collector()

@@ -213,3 +213,14 @@ export class Collector implements DagSink {
     return this.nodes.map(([index]) => index)
   }
 }
+
+/** Asks for 32 MiB and reads nothing of the answer, which is stuck on its way then. */
+export async function neverRead(
+  { server, client, content }: Exchange,
+  request: (cid: Uint8Array) => Uint8Array[]
+): Promise<{ readonly large: CID; readonly reads: number }> {
+  const large = await content.addFile(patterned(32 * 1024 * 1024))
+  const stream = await client.open(server.self, EXCHANGE_PROTOCOL)
+  await stream.write(request(large.bytes))
+  return { large, reads: await stuck(server, () => content.reads) }
+}
